@@ -1,0 +1,24 @@
+"""Jupyter behind nginx: on a socket that only this user can open, at /jupyter/, with nginx as its guard."""
+
+import os
+
+from control.rundir import RunDir
+from control.settings import Settings
+
+settings = Settings.from_env()
+run = RunDir(settings.run_dir)
+
+c = get_config()  # type: ignore[name-defined]  # noqa: F821 given by Jupyter
+c.ServerApp.sock = str(run.jupyter_socket)
+c.ServerApp.sock_mode = "0600"
+c.ServerApp.base_url = "/jupyter/"
+c.ServerApp.root_dir = str(settings.notebook_dir)
+c.ServerApp.open_browser = False
+c.ServerApp.allow_root = os.geteuid() == 0
+c.ServerApp.log_level = "WARN"
+# nginx has asked for the password by then. The check against cross-site requests stays on.
+c.IdentityProvider.token = ""
+c.PasswordIdentityProvider.password_required = False
+c.ServerApp.allow_remote_access = True
+# Kernels talk through sockets too: nginx is the only program that listens on TCP.
+c.KernelManager.transport = "ipc"

@@ -1,0 +1,1 @@
+"""The control app: settings, launch, the homepage and the `/process` API."""

@@ -1,0 +1,50 @@
+"""The Flask application: wires settings, the API's life, the homepage and `/process` together."""
+
+import http.client
+import threading
+
+from flask import Flask, Response, jsonify
+
+from control import gateway_client
+from control.api import Api
+from control.homepage import homepage
+from control.process_api import process
+from control.rundir import RunDir
+from control.settings import Settings
+
+
+def create_app(settings: Settings | None = None, *, resume: bool = True) -> Flask:
+    """The control app; with `resume`, it brings up what should be served in the background."""
+    app = Flask(__name__)
+    api = Api(settings or Settings.from_env())
+    app.extensions["api"] = api
+    app.register_blueprint(process)
+    app.register_blueprint(homepage)
+    app.add_url_rule("/healthz", view_func=lambda: healthz(api.run))
+    app.after_request(harden)
+    if resume:
+        threading.Thread(target=api.resume, name="resume", daemon=True).start()
+    return app
+
+
+def healthz(run: RunDir) -> tuple[Response, int]:
+    """200 when Jupyter answers too, else 503; that this runs says that nginx and the control app do.
+
+    It asks for no password, so it says nothing of what is served.
+    """
+    try:
+        code, _ = gateway_client.get(run.jupyter_socket, "/jupyter/api")
+    except (OSError, http.client.HTTPException):
+        code = 503
+    healthy = code == 200
+    return jsonify({"status": "ok" if healthy else "starting"}), 200 if healthy else 503
+
+
+def harden(response: Response) -> Response:
+    """Headers that keep a page of ours from being framed, sniffed, or made to load anything foreign."""
+    response.headers.setdefault("Content-Security-Policy", "default-src 'self'; frame-ancestors 'none'")
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers.setdefault("Referrer-Policy", "same-origin")
+    if not response.cache_control:
+        response.headers["Cache-Control"] = "no-store"
+    return response

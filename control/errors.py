@@ -1,0 +1,56 @@
+"""What can go wrong with a start, restart or stop, each with the HTTP status that says so."""
+
+from typing import Any
+
+
+class ApiError(Exception):
+    """Something that the caller asked for cannot be done; the text says what to do."""
+
+    status = 500
+
+    def details(self) -> dict[str, Any]:
+        """What is kept of it for the status: at least its name."""
+        return {"name": type(self).__name__}
+
+
+class UnknownProject(ApiError):
+    """There is no such project."""
+
+    status = 404
+
+
+class AnotherIsServed(ApiError):
+    """A start of one project while another is being served."""
+
+    status = 409
+
+
+class NothingToRestart(ApiError):
+    """A restart that names no project while none is being served."""
+
+    status = 409
+
+
+class Cancelled(ApiError):
+    """The API was stopped while this start waited for its notebook."""
+
+    status = 409
+
+
+class NotebookFailed(ApiError):
+    """The notebook does not run. `error` has cell, line (both from 1, or None), name, value, traceback."""
+
+    status = 422
+
+    def __init__(self, message: str, error: dict[str, Any]) -> None:
+        super().__init__(message)
+        self.error = error
+
+    def details(self) -> dict[str, Any]:
+        return self.error
+
+
+class NotReady(ApiError):
+    """The notebook was still running its cells when START_TIMEOUT was over."""
+
+    status = 504

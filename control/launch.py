@@ -1,0 +1,134 @@
+"""`python -m control.launch`: check the settings, render the run directory, become the supervisor."""
+
+import os
+import pwd
+import shutil
+import socket
+import sys
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from control import credentials
+from control.credentials import Credentials
+from control.rundir import RunDir
+from control.settings import ROOT, SettingError, Settings
+
+
+def main() -> None:
+    """Start the stack in this process's place; on a bad setting say which and exit with 2."""
+    try:
+        settings = Settings.from_env()
+        users = Credentials.from_env()
+        check_nginx()
+        check_port(settings)
+        environment = child_environment(settings)
+        prepare(settings, users)
+    except SettingError as error:
+        sys.exit(f"error: {error}")
+    print(welcome(settings, users), flush=True)
+    # A fresh exec, not a call: /proc shows a process the environment it was started with, and ours has
+    # the passwords in it.
+    os.chdir(ROOT)
+    os.execve(sys.executable, [sys.executable, "-m", "control.supervise"], environment)  # noqa: S606
+
+
+def check_nginx() -> None:
+    """Raise SettingError where nginx is not installed."""
+    if not shutil.which("nginx", path=child_path()):
+        raise SettingError("nginx is not installed: run `apt-get install nginx-light` as root.")
+
+
+def check_port(settings: Settings) -> None:
+    """Raise SettingError unless nginx will be able to listen."""
+    try:
+        with socket.socket() as probe:
+            # nginx sets it too: a port with connections in TIME_WAIT is free.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((settings.bind_address, settings.port))
+    except OSError as error:
+        raise SettingError(
+            f"PORT is {settings.port} on {settings.bind_address}: it cannot be used "
+            f"({error.strerror}). Give a free one, such as PORT={settings.port + 1}."
+        ) from None
+
+
+def child_environment(settings: Settings) -> dict[str, str]:
+    """What the programs inherit: everything but the credentials, with the settings resolved."""
+    inherited = {name: value for name, value in os.environ.items() if name not in credentials.VARIABLES}
+    return {
+        **inherited,
+        **settings.to_env(),
+        "PATH": child_path(),
+        "JUPYTER_RUNTIME_DIR": str(settings.run_dir / "jupyter"),
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def child_path() -> str:
+    """PATH with this Python's programs first, and /usr/sbin, where Debian keeps nginx, at its end."""
+    return f"{Path(sys.executable).parent}:{os.environ.get('PATH', '/usr/bin:/bin')}:/usr/sbin"
+
+
+def prepare(settings: Settings, users: Credentials) -> None:
+    """Make the run directory, private and free of what an earlier run left, and render into it."""
+    try:
+        settings.run_dir.mkdir(parents=True, exist_ok=True)
+        settings.run_dir.chmod(0o700)
+        for left in settings.run_dir.iterdir():
+            shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
+        (settings.run_dir / "nginx").mkdir()
+        (settings.run_dir / "jupyter").mkdir()
+        render(settings, users)
+    except OSError as error:
+        raise SettingError(
+            f"RUN_DIR is {str(settings.run_dir)!r}: it cannot be used ({error.strerror}). "
+            "Give a folder of your own."
+        ) from None
+
+
+def render(settings: Settings, users: Credentials) -> None:
+    """Write the password files and the configuration of nginx and supervisord."""
+    run = RunDir(settings.run_dir)
+    owner = users.owner.htpasswd_line()
+    private_text(run.path / "htpasswd", owner)
+    private_text(run.path / "htpasswd-api", owner + (users.api.htpasswd_line() if users.api else ""))
+    templates = Environment(
+        loader=FileSystemLoader(ROOT / "conf"),
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        autoescape=False,  # noqa: S701 these are not HTML; RUN_DIR, the only text put in, is checked
+    )
+    names = {"settings": settings, "run": run, "root": ROOT, "python": sys.executable, "user": root_user()}
+    for target in (run.nginx_conf, run.supervisord_conf):
+        private_text(target, templates.get_template(f"{target.name}.j2").render(names))
+
+
+def root_user() -> str | None:
+    """The user's name where that is root: nginx would give its workers to somebody who may not enter."""
+    return pwd.getpwuid(0).pw_name if os.geteuid() == 0 else None
+
+
+def private_text(path: Path, text: str) -> None:
+    """Write a file that only its owner can read."""
+    path.touch(mode=0o600)
+    path.write_text(text, encoding="utf-8")
+
+
+def welcome(settings: Settings, users: Credentials) -> str:
+    """The block that tells a person where to go; the password is in it only where it was made up."""
+    host = "localhost" if settings.bind_address == "0.0.0.0" else settings.bind_address  # noqa: S104
+    lines = [f"address   http://{host}:{settings.port}/", f"user      {users.owner.name}"]
+    if users.generated:
+        lines.append(
+            f"password  {users.owner.password}   (new at each start; NOTEBOOK_PASSWORD sets your own)"
+        )
+    if users.api:
+        lines.append(f"API user  {users.api.name}   (opens /invoke/ alone)")
+    width = max(map(len, lines))
+    return "\n".join(["", "=" * width, *lines, "=" * width, ""])
+
+
+if __name__ == "__main__":
+    main()

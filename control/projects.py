@@ -1,0 +1,64 @@
+"""Projects: every folder below NOTEBOOK_DIR that has a `server.ipynb`."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from control.errors import UnknownProject
+
+NOTEBOOK = "server.ipynb"
+# Trees that hold no projects and may hold a hundred thousand files.
+SKIPPED = frozenset({"__pycache__", "node_modules", "site-packages"})
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project's name, its folder's path below NOTEBOOK_DIR such as `a/b`, and its notebook's path."""
+
+    name: str
+    notebook: Path
+
+
+def find_all(notebook_dir: Path) -> list[Project]:
+    """All projects at any depth, sorted by name."""
+    return sorted(_walk(notebook_dir), key=lambda project: project.name)
+
+
+def find(notebook_dir: Path, name: str) -> Project:
+    """The project of that name, also given as `<name>/server.ipynb`; raises UnknownProject.
+
+    Nothing outside NOTEBOOK_DIR is ever found: neither by `..`, an absolute path or a URL, nor through a
+    symlink in any part of the path.
+    """
+    folder = name.removesuffix(f"/{NOTEBOOK}").strip("/") if not name.startswith("/") else ""
+    parts = folder.split("/")
+    # A name with NUL makes the file system calls raise; no file can have it.
+    if "\0" not in name and all(part and not _skipped(part) for part in parts):
+        root = notebook_dir.resolve()
+        path = root.joinpath(*parts, NOTEBOOK)
+        if _is_file(path) and path.resolve() == path:
+            return Project(folder, path)
+    known = ", ".join(project.name for project in find_all(notebook_dir)) or "none yet"
+    raise UnknownProject(f"There is no project {name!r}. The projects are: {known}.")
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is too long
+        return False
+
+
+def _walk(notebook_dir: Path) -> Iterator[Project]:
+    root = notebook_dir.resolve()
+    for folder, names, files in os.walk(root):
+        names[:] = [name for name in names if not _skipped(name)]
+        notebook = Path(folder) / NOTEBOOK
+        if NOTEBOOK in files and Path(folder) != root and not notebook.is_symlink():
+            yield Project(str(Path(folder).relative_to(root)), notebook)
+
+
+def _skipped(name: str) -> bool:
+    # Hidden folders hold no projects: .ipynb_checkpoints, .git, and `.` and `..` themselves.
+    return name.startswith(".") or name in SKIPPED

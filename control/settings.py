@@ -1,0 +1,84 @@
+"""Every setting of the product: read from the environment once, here, and checked."""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+SOCKET_PATH_LIMIT = 107  # bytes; sun_path of unix(7) holds 108 with its closing NUL
+# A kernel's, as jupyter_client names them with the transport "ipc".
+LONGEST_SOCKET = "jupyter/kernel-01234567-89ab-cdef-0123-456789abcdef-ipc-5"
+
+
+class SettingError(Exception):
+    """A setting that cannot be used. Its text is one line: which one, what it was, what to do."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the programs of the stack need to know; holds no secret."""
+
+    port: int
+    bind_address: str
+    notebook_dir: Path
+    run_dir: Path
+    serve: str | None
+    kernels: int
+    request_timeout: int  # seconds
+    start_timeout: int  # seconds
+    max_body_mb: int
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
+        """Read the settings; raises SettingError for the first that is not usable."""
+        return cls(
+            port=whole_number(environ, "PORT", 8080, 1, 65535),
+            bind_address=environ.get("BIND_ADDRESS") or "127.0.0.1",
+            notebook_dir=folder(environ, "NOTEBOOK_DIR", ROOT / "notebook"),
+            run_dir=run_dir(environ),
+            serve=environ.get("SERVE") or None,
+            kernels=whole_number(environ, "KERNELS", 1, 1, 64),
+            request_timeout=whole_number(environ, "REQUEST_TIMEOUT", 60, 1, 86_400),
+            start_timeout=whole_number(environ, "START_TIMEOUT", 60, 1, 86_400),
+            max_body_mb=whole_number(environ, "MAX_BODY_MB", 100, 1, 100_000),
+        )
+
+    def to_env(self) -> dict[str, str]:
+        """The same settings as variables, so that every program of the stack reads one resolved set."""
+        values = {name.upper(): getattr(self, name) for name in self.__dataclass_fields__}
+        return {name: str(value) for name, value in values.items() if value is not None}
+
+
+def whole_number(environ: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
+    """The variable as an int between low and high; unset or empty is the default."""
+    text = environ.get(name) or str(default)
+    if not re.fullmatch(r"[0-9]{1,9}", text) or not low <= int(text) <= high:
+        raise SettingError(f"{name} is {text!r}: give a whole number from {low} to {high}.")
+    return int(text)
+
+
+def folder(environ: Mapping[str, str], name: str, default: Path) -> Path:
+    """The variable as the absolute path of a folder that exists and can be read."""
+    path = Path(environ.get(name) or default).absolute()
+    if not path.is_dir() or not os.access(path, os.R_OK | os.X_OK):
+        raise SettingError(f"{name} is {str(path)!r}: give a folder that exists and can be read.")
+    return path
+
+
+def run_dir(environ: Mapping[str, str]) -> Path:
+    """RUN_DIR as an absolute path that the programs' configuration files and sockets can carry."""
+    path = Path(environ.get("RUN_DIR") or ROOT / ".run").absolute()
+    if not re.fullmatch(r"[\w./+@-]+", str(path), re.ASCII):
+        raise SettingError(
+            f"RUN_DIR is {str(path)!r}: give a path of letters, digits and . _ - + @ only, "
+            "such as RUN_DIR=/tmp/notebook-api."
+        )
+    if len(str(path / LONGEST_SOCKET)) > SOCKET_PATH_LIMIT:
+        raise SettingError(
+            f"RUN_DIR is {str(path)!r}, too long for the sockets in it: give a path of at most "
+            f"{SOCKET_PATH_LIMIT - len(LONGEST_SOCKET) - 1} characters, such as RUN_DIR=/tmp/notebook-api."
+        )
+    return path

@@ -1,0 +1,58 @@
+"""Why a notebook does not run, in the form in which the control app reads it."""
+
+import json
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+# IPython names a cell's line so in its tracebacks: "Cell In[3], line 2" or "line 2" of a syntax error.
+LINE_IN_CELL = re.compile(r"Cell In\[\d+\], line (\d+)")
+
+
+@dataclass(frozen=True)
+class Failure:
+    """`cell` counts the notebook's code cells from 1, `line` the cell's lines from 1; None: not in a cell."""
+
+    cell: int | None
+    line: int | None
+    name: str
+    value: str
+    traceback: str
+
+    def write(self, path: Path) -> None:
+        """Write it as JSON, so that a reader never sees half of it."""
+        partial = path.with_name(f".{path.name}.partial")
+        partial.write_text(json.dumps(asdict(self)), encoding="utf-8")
+        partial.replace(path)
+
+    def __str__(self) -> str:
+        where = f"cell {self.cell}: " if self.cell else ""
+        return f"The notebook does not run: {where}{self.name}: {self.value}"
+
+
+class NotebookError(Exception):
+    """The notebook cannot be served; no second try would change that."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(str(failure))
+        self.failure = failure
+
+    @classmethod
+    def outside_cells(cls, name: str, value: str) -> "NotebookError":
+        """A notebook that cannot be served for a reason that is in no single cell."""
+        return cls(Failure(None, None, name, value, ""))
+
+    @classmethod
+    def in_cell(cls, cell: int, reply: dict[str, Any]) -> "NotebookError":
+        """From the content of a kernel's `execute_reply` with status "error".
+
+        https://jupyter-client.readthedocs.io/en/stable/messaging.html#request-reply
+        """
+        traceback = ANSI.sub("", "\n".join(reply.get("traceback", [])))
+        lines = LINE_IN_CELL.findall(traceback)
+        # The outermost frame is the first one named: where the cell itself was.
+        line = int(lines[0]) if lines else None
+        name, value = reply.get("ename", "Error"), ANSI.sub("", str(reply.get("evalue", "")))
+        return cls(Failure(cell, line, name, value, traceback))
