@@ -1,6 +1,7 @@
 """Jupyter behind nginx: on a socket that only this user can open, at /jupyter/, with nginx as its guard."""
 
 import os
+from pathlib import Path
 
 from control.rundir import RunDir
 from control.settings import Settings
@@ -20,5 +21,11 @@ c.ServerApp.log_level = "WARN"
 c.IdentityProvider.token = ""
 c.PasswordIdentityProvider.password_required = False
 c.ServerApp.allow_remote_access = True
+if settings.home_dir:
+    # What is typed in a terminal runs as in a kernel (control/kernel_home.py). Not a login shell: that
+    # would read /etc/profile, which sets another PATH.
+    packages = Path.home() / "packages" / "bin"
+    shell = ["env", f"PATH={packages}:{os.environ['PATH']}", "bash"]
+    c.ServerApp.terminado_settings = {"shell_command": shell}
 # Kernels talk through sockets too: nginx is the only program that listens on TCP.
 c.KernelManager.transport = "ipc"

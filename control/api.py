@@ -25,9 +25,11 @@ State = Literal["stopped", "starting", "serving", "failed"]
 class Status:
     """What is served and whether it is well.
 
-    `since` is ISO 8601 in UTC, `endpoints` [{"method", "path"}, …], `busy` what is being done right now,
+    `since` is ISO 8601 in UTC; `endpoints`, `problems`, `kernels` and `kernel_deaths` are as in
+    gateway_client.GatewayStatus; `busy` what is being done right now,
     such as "Restarting hello_world.", `last_error` {"message", "notebook", "cell", "line", "name",
-    "value", "traceback"} of the last start that failed, gone after a good one or a stop.
+    "value", "traceback", "source": the cell's text} of the last start that failed, gone after a good one
+    or a stop.
     """
 
     state: State
@@ -35,6 +37,9 @@ class Status:
     since: str | None
     slot: str | None
     endpoints: list[dict[str, str]]
+    problems: list[dict[str, Any]]
+    kernels: int
+    kernel_deaths: int
     busy: str | None
     last_error: dict[str, Any] | None
 
@@ -67,6 +72,9 @@ class Api:
             since=self.slots.serving_since() if slot else None,
             slot=slot,
             endpoints=gateway.endpoints if gateway else [],
+            problems=gateway.problems if gateway else [],
+            kernels=gateway.kernels if gateway else 0,
+            kernel_deaths=gateway.kernel_deaths if gateway else 0,
             busy=self.busy,
             last_error=error,
         )
@@ -157,8 +165,10 @@ class Api:
             self.slots.bring_up(new, project, cancelled=lambda: self.stops_waiting > 0)
         except ApiError as error:
             if old:
-                error.args = (f"{error} {self.slots.project(old)} goes on serving as it was.",)
+                sentence = str(error).rstrip(".")
+                error.args = (f"{sentence}. {self.slots.project(old)} goes on serving as it was.",)
             kept = {**error.details(), "message": str(error), "notebook": project.name}
+            kept["source"] = project.code_cell(kept.get("cell"))
             write_json(self.run.last_error, kept)
             raise
         self.slots.cut_over(new)

@@ -10,13 +10,22 @@ from typing import Any
 
 @dataclass(frozen=True)
 class GatewayStatus:
-    """`ready`: every kernel has run the notebook and answers. `endpoints`: [{"method", "path"}, …]."""
+    """`ready`: every kernel has run the notebook and answers. `endpoints`: [{"method", "path"}, …].
+
+    `problems`: what looks like an annotation and is none, [{"cell", "line", "text", "message"}, …];
+    `kernels` alive now, `kernel_deaths` since the slot was started.
+    """
 
     ready: bool
     endpoints: list[dict[str, str]]
+    problems: list[dict[str, Any]]
+    kernels: int
+    kernel_deaths: int
 
 
-class _UnixConnection(http.client.HTTPConnection):
+class UnixConnection(http.client.HTTPConnection):
+    """HTTP over a unix socket."""
+
     def __init__(self, path: Path, timeout: float) -> None:
         super().__init__("localhost", timeout=timeout)
         self.path = path
@@ -29,7 +38,7 @@ class _UnixConnection(http.client.HTTPConnection):
 
 def get(unix_socket: Path, path: str, timeout: float = 2) -> tuple[int, bytes]:
     """Status and body of a GET over a unix socket; raises OSError or http.client.HTTPException."""
-    connection = _UnixConnection(unix_socket, timeout)
+    connection = UnixConnection(unix_socket, timeout)
     try:
         connection.request("GET", path)
         response = connection.getresponse()
@@ -45,4 +54,4 @@ def status(admin_socket: Path) -> GatewayStatus | None:
         answer: dict[str, Any] = json.loads(body)
     except (OSError, http.client.HTTPException, ValueError):
         return None
-    return GatewayStatus(answer["ready"], answer["endpoints"]) if code == 200 else None
+    return GatewayStatus(**answer) if code == 200 else None

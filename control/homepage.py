@@ -1,10 +1,113 @@
-"""The homepage."""
+"""The homepage: one address, shown on GET, acted upon on POST.
 
-from flask import Blueprint, render_template
+Without JavaScript a form's answer is the page. With it, htmx sends the same requests and puts the parts of
+the answer that it wants in place, so there is one kind of answer and no part of a page has its own address.
+"""
+
+from collections.abc import Callable
+
+from flask import Blueprint, abort, current_app, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from control import trial
+from control.api import Api
+from control.cross_site import refuse_cross_site
+from control.errors import ApiError
+from control.page import Page
+from control.supervisor import SupervisorError
+from control.trial import NoAnswer, Trial
 
 homepage = Blueprint("homepage", __name__)
 
 
 @homepage.get("/")
-def index() -> str:
-    return render_template("homepage.html")
+def index() -> ResponseReturnValue:
+    """The page; 204 for a reader who has `seen` this very version of it."""
+    page = Page.now(api(), address())
+    if request.args.get("seen") == page.version:
+        return "", 204
+    return show(page)
+
+
+@homepage.post("/")
+def act() -> ResponseReturnValue:
+    """Do what the pressed button says (`do`)."""
+    refuse_cross_site(request)
+    actions: dict[str, Callable[[], ResponseReturnValue]] = {
+        "start": lambda: change(lambda: api().start(chosen_project())),
+        "restart": lambda: change(lambda: api().restart(chosen_project())),
+        "stop": lambda: change(api().stop),
+        "test": test,
+    }
+    action = actions.get(request.form.get("do", ""))
+    if action is None:
+        abort(400, f"do is one of: {', '.join(actions)}.")
+    return action()
+
+
+def change(make: Callable[[], object]) -> ResponseReturnValue:
+    """Make a change, then back to the page; one that fails is told on the page, with its status code."""
+    try:
+        make()
+    except ApiError as error:
+        return show(notice=str(error)), error.status
+    except SupervisorError as error:
+        return show(notice=f"{error}. Try again in a few seconds."), 503
+    return redirect(url_for("homepage.index"), 303)
+
+
+def test() -> ResponseReturnValue:
+    """Call the API and show what it answers."""
+    wanted = wanted_trial(Trial())
+    if wanted.method not in trial.METHODS:
+        abort(400, f"method is one of: {', '.join(trial.METHODS)}.")
+    headers = {"Host": request.host}
+    if request_id := request.headers.get("X-Request-Id"):
+        headers["X-Request-Id"] = request_id
+    try:
+        timeout = api().settings.request_timeout
+        return show(answer=trial.call(api().run.api_socket, wanted, headers, timeout))
+    except NoAnswer as error:
+        return show(no_answer=str(error))
+
+
+def show(page: Page | None = None, **names: object) -> str:
+    """Render the page; what the person chose and typed stays as it was."""
+    page = page or Page.now(api(), address())
+    known = page.status.last_error if page.status else None
+    if known and names.get("notice") == known.get("message"):
+        del names["notice"]  # told with its cell and its traceback
+    return render_template(
+        "homepage.html",
+        page=page,
+        project=request.form.get("notebook") or page.project,
+        trial=wanted_trial(page.suggested_trial()),
+        methods=trial.METHODS,
+        **names,
+    )
+
+
+def api() -> Api:
+    """The application's Api."""
+    found: Api = current_app.extensions["api"]
+    return found
+
+
+def address() -> str:
+    """Scheme and host as the browser sees them; nginx, or a proxy in front of it, ends TLS."""
+    scheme = request.headers.get("X-Forwarded-Proto", request.scheme)
+    return f"{'https' if scheme == 'https' else 'http'}://{request.host}"
+
+
+def chosen_project() -> str:
+    """The project in the form."""
+    return request.form.get("notebook", "").strip() or abort(400, "Choose a project first.")
+
+
+def wanted_trial(default: Trial) -> Trial:
+    """What the form, or a link to it, says is to be called."""
+    values = request.values
+    if "path" not in values:
+        return default
+    method = values.get("method", default.method)
+    return Trial(method, values["path"], values.get("body", trial.BODIES.get(method, "")))

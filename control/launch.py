@@ -1,5 +1,6 @@
 """`python -m control.launch`: check the settings, render the run directory, become the supervisor."""
 
+import fcntl
 import os
 import pwd
 import shutil
@@ -9,10 +10,12 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from control import credentials
+from control import credentials, kernel_home, shipped
 from control.credentials import Credentials
-from control.rundir import RunDir
+from control.rundir import SLOTS, RunDir
 from control.settings import ROOT, SettingError, Settings
+
+LOCK = ".lock"
 
 
 def main() -> None:
@@ -24,13 +27,24 @@ def main() -> None:
         check_port(settings)
         environment = child_environment(settings)
         prepare(settings, users)
+        environment |= prepare_notebooks(settings)
     except SettingError as error:
         sys.exit(f"error: {error}")
     print(welcome(settings, users), flush=True)
     # A fresh exec, not a call: /proc shows a process the environment it was started with, and ours has
     # the passwords in it.
     os.chdir(ROOT)
-    os.execve(sys.executable, [sys.executable, "-m", "control.supervise"], environment)  # noqa: S606
+    command = [*init(), sys.executable, "-m", "control.supervise"]
+    os.execve(command[0], command, environment)  # noqa: S606
+
+
+def init() -> list[str]:
+    """In a container, what stays process 1 there: it hands signals on and reaps what others leave behind.
+
+    It is started here, not before us, because every process may read the environment of process 1.
+    """
+    tini = shutil.which("tini") if os.getpid() == 1 else None
+    return [tini, "--"] if tini else []
 
 
 def check_nginx() -> None:
@@ -75,15 +89,51 @@ def prepare(settings: Settings, users: Credentials) -> None:
     try:
         settings.run_dir.mkdir(parents=True, exist_ok=True)
         settings.run_dir.chmod(0o700)
+        lock(settings.run_dir)
         for left in settings.run_dir.iterdir():
+            if left.name == LOCK:
+                continue
             shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
-        (settings.run_dir / "nginx").mkdir()
-        (settings.run_dir / "jupyter").mkdir()
+        for name in ("nginx", "jupyter", *SLOTS):
+            (settings.run_dir / name).mkdir()
         render(settings, users)
     except OSError as error:
         raise SettingError(
             f"RUN_DIR is {str(settings.run_dir)!r}: it cannot be used ({error.strerror}). "
             "Give a folder of your own."
+        ) from None
+
+
+def prepare_notebooks(settings: Settings) -> dict[str, str]:
+    """Add what is new in the product to the notebooks; returns the variables that kernels need.
+
+    A folder that cannot be written to can still be served from, so that it only gets a warning.
+    """
+    if settings.shipped_dir:
+        try:
+            shipped.copy_new(settings.shipped_dir, settings.notebook_dir)
+        except OSError as error:
+            print(
+                f"warning: NOTEBOOK_DIR is {str(settings.notebook_dir)!r}: user {os.geteuid()} cannot write "
+                f"there ({error.strerror}), so nobody can save a notebook. If that is not meant, run: "
+                f"chown -R {os.geteuid()} on that folder.",
+                flush=True,
+            )
+    return kernel_home.prepare(settings.home_dir, settings.run_dir) if settings.home_dir else {}
+
+
+def lock(run_dir: Path) -> None:
+    """Keep other stacks out of this run directory for as long as this one lives; raises SettingError.
+
+    The descriptor is left open on purpose, through the exec: supervisord holds the lock by holding it.
+    """
+    held = os.open(run_dir / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    os.set_inheritable(held, True)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise SettingError(
+            f"RUN_DIR is {str(run_dir)!r}: another stack runs there. Stop it, or give another folder."
         ) from None
 
 

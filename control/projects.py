@@ -1,5 +1,6 @@
 """Projects: every folder below NOTEBOOK_DIR that has a `server.ipynb`."""
 
+import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +19,15 @@ class Project:
 
     name: str
     notebook: Path
+
+    def code_cell(self, number: int | None) -> str | None:
+        """The text of the code cell with that number, from 1; None where the file has no such cell."""
+        try:
+            cells = json.loads(self.notebook.read_text(encoding="utf-8"))["cells"]
+            sources = [cell["source"] for cell in cells if cell["cell_type"] == "code"]
+            return "".join(sources[number - 1]) if number else None
+        except (OSError, ValueError, LookupError, TypeError):
+            return None
 
 
 def find_all(notebook_dir: Path) -> list[Project]:

@@ -35,9 +35,19 @@ class RunDir:
         return self.path / "jupyter.sock"
 
     @property
+    def serving(self) -> Path:
+        """A symlink to the serving slot's folder. Absent: nothing is served."""
+        return self.path / "api"
+
+    @property
     def api_socket(self) -> Path:
-        """A symlink to the serving slot's socket: nginx's upstream. Absent: nothing is served."""
-        return self.path / "api.sock"
+        """The serving slot's socket: nginx's upstream, which follows the link anew for each request."""
+        return self.serving / "api.sock"
+
+    @property
+    def api_admin_socket(self) -> Path:
+        """The serving slot's admin socket, where nginx asks why it got no answer."""
+        return self.serving / "admin.sock"
 
     @property
     def api_log(self) -> Path:
@@ -49,19 +59,20 @@ class RunDir:
         """Why the last start failed, as JSON; absent after a good one."""
         return self.path / "last-error.json"
 
-    def slot_socket(self, slot: str) -> Path:
-        return self.path / f"gateway-{slot}.sock"
+    def slot(self, slot: str) -> Path:
+        """A slot's folder, named as its program is."""
+        return self.path / slot
 
     def slot_admin_socket(self, slot: str) -> Path:
-        return self.path / f"gateway-{slot}-admin.sock"
+        return self.slot(slot) / "admin.sock"
 
     def slot_file(self, slot: str) -> Path:
         """What the slot is to serve: {"notebook": project, "path": absolute path of its server.ipynb}."""
-        return self.path / f"gateway-{slot}.json"
+        return self.slot(slot) / "slot.json"
 
     def slot_failure(self, slot: str) -> Path:
         """Written by the gateway when its notebook does not run: cell, line, name, value, traceback."""
-        return self.path / f"gateway-{slot}.failure.json"
+        return self.slot(slot) / "failure.json"
 
 
 def write_json(path: Path, value: Any) -> None:

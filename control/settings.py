@@ -24,12 +24,18 @@ class Settings:
     port: int
     bind_address: str
     notebook_dir: Path
+    shipped_dir: Path | None
+    home_dir: Path | None
     run_dir: Path
     serve: str | None
     kernels: int
     request_timeout: int  # seconds
     start_timeout: int  # seconds
+    queue_limit: int
     max_body_mb: int
+    max_output_mb: int
+    show_tracebacks: bool
+    cors_origins: tuple[str, ...]
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
@@ -38,18 +44,24 @@ class Settings:
             port=whole_number(environ, "PORT", 8080, 1, 65535),
             bind_address=environ.get("BIND_ADDRESS") or "127.0.0.1",
             notebook_dir=folder(environ, "NOTEBOOK_DIR", ROOT / "notebook"),
+            shipped_dir=folder(environ, "SHIPPED_DIR") if environ.get("SHIPPED_DIR") else None,
+            home_dir=Path(environ["HOME_DIR"]).absolute() if environ.get("HOME_DIR") else None,
             run_dir=run_dir(environ),
             serve=environ.get("SERVE") or None,
             kernels=whole_number(environ, "KERNELS", 1, 1, 64),
             request_timeout=whole_number(environ, "REQUEST_TIMEOUT", 60, 1, 86_400),
             start_timeout=whole_number(environ, "START_TIMEOUT", 60, 1, 86_400),
+            queue_limit=whole_number(environ, "QUEUE_LIMIT", 100, 1, 4096),
             max_body_mb=whole_number(environ, "MAX_BODY_MB", 100, 1, 100_000),
+            max_output_mb=whole_number(environ, "MAX_OUTPUT_MB", 10, 1, 100_000),
+            show_tracebacks=switch(environ, "SHOW_TRACEBACKS"),
+            cors_origins=origins(environ, "CORS_ORIGINS"),
         )
 
     def to_env(self) -> dict[str, str]:
         """The same settings as variables, so that every program of the stack reads one resolved set."""
         values = {name.upper(): getattr(self, name) for name in self.__dataclass_fields__}
-        return {name: str(value) for name, value in values.items() if value is not None}
+        return {name: _as_text(value) for name, value in values.items() if value is not None}
 
 
 def whole_number(environ: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
@@ -60,7 +72,30 @@ def whole_number(environ: Mapping[str, str], name: str, default: int, low: int, 
     return int(text)
 
 
-def folder(environ: Mapping[str, str], name: str, default: Path) -> Path:
+def switch(environ: Mapping[str, str], name: str) -> bool:
+    """The variable as on (1) or off (0, unset, empty)."""
+    text = environ.get(name) or "0"
+    if text not in {"0", "1"}:
+        raise SettingError(f"{name} is {text!r}: give 1 for on or 0 for off.")
+    return text == "1"
+
+
+def origins(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
+    """The variable as web origins, separated by spaces or commas: `https://a.example`, or `*` for all."""
+    found = tuple(environ.get(name, "").replace(",", " ").split())
+    for origin in found:
+        if origin != "*" and not re.fullmatch(r"https?://[^/?#@\s\"]+", origin):
+            raise SettingError(f"{name} has {origin!r}: give origins such as https://app.example, or *.")
+    return found
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    return " ".join(value) if isinstance(value, tuple) else str(value)
+
+
+def folder(environ: Mapping[str, str], name: str, default: Path | str = "") -> Path:
     """The variable as the absolute path of a folder that exists and can be read."""
     path = Path(environ.get(name) or default).absolute()
     if not path.is_dir() or not os.access(path, os.R_OK | os.X_OK):

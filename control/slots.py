@@ -1,7 +1,7 @@
 """The two slots, blue and green: bringing one up, and which of them callers reach.
 
-The truth is in the run directory and in supervisord, not in this process: the link `api.sock` names the
-serving slot, the slot's file its project. So the control app may be killed and started again at any time.
+The truth is in the run directory and in supervisord, not in this process: the link `api` names the
+serving slot, a file in the slot its project. So the control app may be killed and started again at any time.
 """
 
 import time
@@ -36,8 +36,8 @@ class Slots:
     def serving(self) -> str | None:
         """The slot that callers reach; None when nothing is served."""
         with suppress(OSError):
-            target = self.run.api_socket.readlink().name
-            return next((slot for slot in SLOTS if self.run.slot_socket(slot).name == target), None)
+            target = self.run.serving.readlink().name
+            return target if target in SLOTS else None
         return None
 
     def idle(self) -> str:
@@ -48,17 +48,17 @@ class Slots:
     def serving_since(self) -> str | None:
         """When callers were switched to the serving slot, in ISO 8601, UTC."""
         with suppress(OSError):
-            made = self.run.api_socket.lstat().st_mtime
+            made = self.run.serving.lstat().st_mtime
             return datetime.fromtimestamp(made, UTC).isoformat(timespec="seconds")
         return None
 
     def cut_over(self, slot: str) -> None:
         """Let every call from now on reach this slot."""
-        point_link(self.run.api_socket, self.run.slot_socket(slot))
+        point_link(self.run.serving, self.run.slot(slot))
 
     def cut_off(self) -> None:
         """Let no call reach a slot: nginx answers 503 by itself."""
-        self.run.api_socket.unlink(missing_ok=True)
+        self.run.serving.unlink(missing_ok=True)
 
     # -- one slot
 
@@ -125,7 +125,7 @@ class Slots:
         if failure:
             cell = f" (cell {failure['cell']})" if failure["cell"] else ""
             raise NotebookFailed(
-                f"{project.name} does not run{cell}: {failure['name']}: {failure['value']}", failure
+                f"{project.name} does not run{cell}. {failure['name']}: {failure['value']}", failure
             )
         process = self.supervisor.process(slot)
         if process.state in ENDED or process.state == "BACKOFF":

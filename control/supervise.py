@@ -12,6 +12,7 @@ import signal
 import sys
 import time
 from collections import defaultdict, deque
+from collections.abc import Iterator
 from contextlib import suppress
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -144,6 +145,7 @@ class Stack(Supervisor):  # type: ignore[misc]
             # Orphaned nginx workers would keep the port from the next nginx.
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
+            kill_kernels_of(process.pid)
         # supervisord counts only starts that fail within startsecs; a program that dies just after
         # would be started for ever.
         if self.options.mood == SupervisorStates.RUNNING and process.group.config.name != API_GROUP:
@@ -153,14 +155,33 @@ class Stack(Supervisor):  # type: ignore[misc]
                 self.give_up(process)
 
 
-def kill_descendants(pid: int) -> None:
-    """Kill every process below `pid`, children first found first; those that appear meanwhile too."""
+def descendants(pid: int) -> Iterator[int]:
+    """Every process below `pid`, children before their parents."""
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
         with suppress(OSError):
-            for child in task.read_text().split():
-                kill_descendants(int(child))
-                with suppress(ProcessLookupError, PermissionError):
-                    os.kill(int(child), signal.SIGKILL)
+            for child in map(int, task.read_text().split()):
+                yield from descendants(child)
+                yield child
+
+
+def kill_descendants(pid: int) -> None:
+    """Kill every process below `pid`, also those that appear meanwhile."""
+    for descendant in descendants(pid):
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(descendant, signal.SIGKILL)
+
+
+def kill_kernels_of(pid: int) -> None:
+    """Kill the kernels that a dead program has left, with what they have started.
+
+    They have process groups of their own. A Python kernel notices that its parent is gone, but not while it
+    is still starting; kernels of other languages do not. jupyter_client tells each who its parent is.
+    """
+    mark = f"JPY_PARENT_PID={pid}".encode()
+    for descendant in descendants(os.getpid()):
+        with suppress(OSError):
+            if mark in Path(f"/proc/{descendant}/environ").read_bytes().split(b"\0"):
+                os.kill(descendant, signal.SIGKILL)
 
 
 if __name__ == "__main__":

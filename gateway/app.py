@@ -1,80 +1,69 @@
 """The gateway of one slot: KernelGatewayApp on unix sockets, with readiness, a clear failure and draining."""
 
-import asyncio
-import json
-import logging
 import sys
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-import nbformat
-from jupyter_client.kernelspec import NoSuchKernel
 from kernel_gateway.gatewayapp import KernelGatewayApp
-from tornado import netutil, web
+from tornado import netutil
 from tornado.httpserver import HTTPServer
 
+from gateway import admin
 from gateway.failure import NotebookError
+from gateway.notebook import Notebook, load
 from gateway.seeding import SeedingManager
 from gateway.settings import GatewaySettings
 
-BACKLOG = 128
 NOTEBOOK_FAILED = 3  # exit status: supervisord does not try again (conf/supervisord.conf.j2)
 
 
 class GatewayApp(KernelGatewayApp):  # type: ignore[misc]
-    """Listens on its admin socket at once, on its data socket when every kernel has run the notebook."""
+    """Binds its sockets at once, so that callers wait in the backlog; `ready` once the notebook has run."""
 
     def __init__(self, slot: GatewaySettings, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.slot = slot
+        self.notebook: Notebook = load(slot.notebook)
         self.ready = False
         self.stopping = False
         self.status = 0
-        self.sockets: list[Any] = []
 
     def initialize(self, argv: list[str] | None = None, new_httpserver: bool = True) -> None:
-        """Load the notebook and start the pool; raises NotebookError where that cannot work."""
-        self.api = "gateway.personality"
+        """Bind, read the notebook's endpoints; raises NotebookError where there are none."""
+        path = str(self.slot.socket)
+        self.listener = netutil.bind_unix_socket(path, mode=0o600, backlog=self.slot.queue_limit)
+        # Kernels of Python answer HTTP themselves, those of other languages by way of stock's handlers.
+        self.api = "gateway.engine" if self.notebook.is_ours else "gateway.stock"
         self.base_url = "/invoke"
         self.seed_uri = str(self.slot.notebook)
         self.prespawn_count = self.slot.kernels
         self.kernel_manager_class = SeedingManager
+        # jupyter_client would restart a dead kernel, but not run the notebook in it.
+        self.config.KernelManager.autorestart = False
         self.config.KernelManager.transport = "ipc"  # nginx is the only program that listens on TCP
-        try:
-            super().initialize(argv or [], new_httpserver)
-        except NoSuchKernel as error:
-            raise NotebookError.outside_cells(
-                "NoSuchKernel", f"the notebook asks for the kernel {error.name!r}, which is not installed"
-            ) from error
-        except RuntimeError as error:
-            raise NotebookError.outside_cells("NoEndpoints", str(error)) from error
+        super().initialize(argv or [], new_httpserver)
 
     def _load_notebook(self, uri: str) -> Any:
-        try:
-            notebook = nbformat.reads(self.slot.notebook.read_text(encoding="utf-8"), as_version=4)
-            cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
-        except (OSError, ValueError, AttributeError, nbformat.ValidationError) as error:
-            reason = f"{self.slot.notebook.name} is not a notebook: {error}"
-            raise NotebookError.outside_cells("NotANotebook", reason) from error
-        if not cells:
-            raise NotebookError.outside_cells("NoEndpoints", "the notebook has no code cell")
-        # A notebook that was never opened in Jupyter names no kernel.
-        notebook.metadata.setdefault("kernelspec", {"name": "python3"})
-        self.kernel_spec_manager.get_kernel_spec(notebook.metadata.kernelspec.name)
-        return notebook
+        return self.notebook.content
 
     def init_http_server(self) -> None:
-        """Make the API's server, which does not listen yet, and the admin server, which does."""
-        self.http_server = HTTPServer(self.web_app, max_buffer_size=2**40)
-        routes = [("/status", StatusHandler, {"app": self})]
-        admin = HTTPServer(web.Application(routes, log_function=lambda handler: None))
-        admin.add_socket(netutil.bind_unix_socket(str(self.slot.admin_socket), mode=0o600))
+        """Make stock's server, which gets the data socket from its personality, and the admin server."""
+        self.http_server = HTTPServer(self.web_app, max_buffer_size=self.slot.max_body_mb * 1024 * 1024)
+        admin_server = HTTPServer(admin.application(self))
+        admin_server.add_socket(netutil.bind_unix_socket(str(self.slot.admin_socket), mode=0o600))
 
-    def listen(self) -> None:
-        """Take requests: every kernel has run the notebook."""
-        self.sockets = [netutil.bind_unix_socket(str(self.slot.socket), mode=0o600, backlog=BACKLOG)]
-        self.http_server.add_sockets(self.sockets)
-        self.ready = True
-        self.log.info("%s is being served by %s", self.slot.notebook, self.slot.slot)
+    async def begin(self, start: Callable[[], Awaitable[None]]) -> None:
+        """Bring the kernels up with `start`, then be ready; end where that fails."""
+        try:
+            await start()
+        except NotebookError as error:
+            self.fail(error)
+        except Exception as error:
+            self.log.exception("The kernels could not be started.")
+            self.fail(NotebookError.outside_cells(type(error).__name__, str(error)))
+        else:
+            self.ready = True
+            self.log.info("%s is being served by the slot %s.", self.slot.notebook, self.slot.slot)
 
     def fail(self, error: NotebookError) -> None:
         """End, and leave behind why the notebook does not run."""
@@ -90,42 +79,17 @@ class GatewayApp(KernelGatewayApp):  # type: ignore[misc]
     async def _drain(self) -> None:
         """Answer every request that has reached the data socket, also those still in its backlog.
 
-        Callers are already being sent to the other slot, so the backlog only shrinks; a listening socket
-        that is closed with connections in it would reset them.
+        A listening socket that is closed with connections in it would reset them. Callers are being sent
+        elsewhere, or find no socket any more, so the backlog only shrinks.
         """
-        for listener in self.sockets:
-            while (connection := _accept(listener)) is not None:
-                self.http_server._handle_connection(connection, "")
-        self.http_server.stop()
-        while self.http_server._connections:
-            await asyncio.sleep(0.01)
+        self.slot.socket.unlink(missing_ok=True)
+        await self.personality.drain()
         await self.kernel_manager.shutdown_all(now=True)
         self.io_loop.stop()
 
     def start(self) -> None:
         """Run until a signal or a failing notebook ends it."""
         self.io_loop.start()
-
-
-class StatusHandler(web.RequestHandler):
-    """What the control app asks: {"ready": bool, "endpoints": [{"method", "path"}, …]}."""
-
-    def initialize(self, app: GatewayApp) -> None:
-        self.app = app
-
-    def get(self) -> None:
-        endpoints = self.app.personality.endpoints() if self.app.ready else []
-        self.finish(json.dumps({"ready": self.app.ready, "endpoints": endpoints}))
-
-    def log_exception(self, *args: Any) -> None:
-        logging.getLogger("gateway").exception("status")
-
-
-def _accept(listener: Any) -> Any | None:
-    try:
-        return listener.accept()[0]
-    except BlockingIOError:
-        return None
 
 
 def report(slot: GatewaySettings, error: NotebookError) -> int:
@@ -138,8 +102,8 @@ def report(slot: GatewaySettings, error: NotebookError) -> int:
 def main() -> None:
     """`python -m gateway <slot>`."""
     slot = GatewaySettings.load(sys.argv[1])
-    app = GatewayApp(slot)
     try:
+        app = GatewayApp(slot)
         app.initialize()
     except NotebookError as error:
         sys.exit(report(slot, error))

@@ -45,14 +45,19 @@ class NotebookError(Exception):
         return cls(Failure(None, None, name, value, ""))
 
     @classmethod
-    def in_cell(cls, cell: int, reply: dict[str, Any]) -> "NotebookError":
-        """From the content of a kernel's `execute_reply` with status "error".
+    def in_cell(cls, cell: int | None, reply: dict[str, Any], source: str = "") -> "NotebookError":
+        """From the content of a kernel's `execute_reply` with status "error", and the cell's text.
 
         https://jupyter-client.readthedocs.io/en/stable/messaging.html#request-reply
         """
         traceback = ANSI.sub("", "\n".join(reply.get("traceback", [])))
         lines = LINE_IN_CELL.findall(traceback)
         # The outermost frame is the first one named: where the cell itself was.
-        line = int(lines[0]) if lines else None
+        line = int(lines[0]) + _leading_blank_lines(source) if lines else None
         name, value = reply.get("ename", "Error"), ANSI.sub("", str(reply.get("evalue", "")))
         return cls(Failure(cell, line, name, value, traceback))
+
+
+def _leading_blank_lines(source: str) -> int:
+    """How many lines IPython takes off a cell before it counts."""
+    return source[: len(source) - len(source.lstrip())].count("\n")

@@ -9,27 +9,42 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class GatewaySettings:
-    """A slot's paths in the run directory (docs/architecture.md) and what it is to serve."""
+    """A slot's paths in the run directory (docs/architecture.md) and what it is to serve.
+
+    The control app has checked the values (control/settings.py) and passes all of them on.
+    """
 
     slot: str
     notebook: Path
     socket: Path
     admin_socket: Path
+    workers_socket: Path
     failure_file: Path
     kernels: int
     request_timeout: int  # seconds
+    queue_limit: int
+    max_body_mb: int
+    max_output_mb: int
+    show_tracebacks: bool
+    cors_origins: tuple[str, ...]
 
     @classmethod
     def load(cls, slot: str, environ: Mapping[str, str] = os.environ) -> "GatewaySettings":
-        """Read what the control app has written for the slot; it has checked the values."""
-        run_dir = Path(environ["RUN_DIR"])
-        wanted = json.loads((run_dir / f"gateway-{slot}.json").read_text(encoding="utf-8"))
+        """Read what the control app has written for the slot."""
+        folder = Path(environ["RUN_DIR"]) / slot
+        wanted = json.loads((folder / "slot.json").read_text(encoding="utf-8"))
         return cls(
             slot=slot,
             notebook=Path(wanted["path"]),
-            socket=run_dir / f"gateway-{slot}.sock",
-            admin_socket=run_dir / f"gateway-{slot}-admin.sock",
-            failure_file=run_dir / f"gateway-{slot}.failure.json",
+            socket=folder / "api.sock",
+            admin_socket=folder / "admin.sock",
+            workers_socket=folder / "workers.sock",
+            failure_file=folder / "failure.json",
             kernels=int(environ["KERNELS"]),
             request_timeout=int(environ["REQUEST_TIMEOUT"]),
+            queue_limit=int(environ["QUEUE_LIMIT"]),
+            max_body_mb=int(environ["MAX_BODY_MB"]),
+            max_output_mb=int(environ["MAX_OUTPUT_MB"]),
+            show_tracebacks=environ["SHOW_TRACEBACKS"] == "1",
+            cors_origins=tuple(environ.get("CORS_ORIGINS", "").split()),
         )

@@ -1,0 +1,1 @@
+"""The same handlers as in `notebook()`, written by hand for the peers."""

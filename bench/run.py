@@ -1,0 +1,210 @@
+"""`python -m bench.run`: the engine beside stock, Flask and FastAPI; writes bench/results.md.
+
+Rounds alternate between the servers, so that a machine whose speed drifts does so for all of them; the
+figures are medians over the rounds.
+"""
+
+import base64
+import http.client
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+from bench import notebook, servers
+from bench.servers import OWNER, Server
+
+ROUNDS = 5
+SECONDS = 2
+SOAK_REQUESTS = 100_000
+RESULTS = Path(__file__).parent / "results.md"
+AUTHORIZATION = "Basic " + base64.b64encode(f"{OWNER.name}:{OWNER.password}".encode()).decode()
+
+Row = tuple[str, str, str, str]  # what, measured, must reach, hope for
+
+
+def main() -> None:
+    """Measure all, print and write the table."""
+    with tempfile.TemporaryDirectory(dir="/tmp", prefix="bench") as folder:
+        home = Path(folder)
+        book = notebook.write(home / "server.ipynb")
+        rates, rows = throughput(book, home)
+        rows += [*concurrency(book, home), *memory(book, home), *starts(book, home)]
+        if "--soak" in sys.argv:
+            rows += soak(book, home)
+    text = report(rates, rows)
+    print(text)
+    RESULTS.write_text(text, encoding="utf-8")
+
+
+# -- requests per second
+
+CASES = {
+    "GET, 1 connection": ("/invoke/hello_world", 1, ""),
+    "GET, 16 connections": ("/invoke/hello_world", 16, ""),
+    "POST 10 KB, 1 connection": ("/invoke/event", 1, notebook.event()),
+    "POST 10 KB, 16 connections": ("/invoke/event", 16, notebook.event()),
+}
+Rates = dict[str, dict[str, float]]  # by case, then by server
+
+
+def throughput(book: Path, home: Path) -> tuple[Rates, list[Row]]:
+    """Requests per second of all four, and the engine's ratios to the others."""
+    commands = {
+        "stock": servers.stock,
+        "engine": servers.engine,
+        "flask": servers.flask,
+        "fastapi": servers.fastapi,
+    }
+    measured: dict[str, dict[str, list[float]]] = {case: {name: [] for name in commands} for case in CASES}
+    with ExitStack() as stack:
+        running = [stack.enter_context(Server(name, command, book, home)) for name, command in commands.items()]
+        for _ in range(ROUNDS):
+            for case, (path, connections, body) in CASES.items():
+                for server in running:
+                    measured[case][server.name].append(load(server, path, connections, body, home))
+    rates = {case: {n: statistics.median(v) for n, v in by.items()} for case, by in measured.items()}
+    one, many = rates["GET, 1 connection"], rates["GET, 16 connections"]
+    post = rates["POST 10 KB, 1 connection"]
+    what = "GET /hello_world, 1 and 16 connections, against"
+    return rates, [
+        (f"{what} stock", ratios("stock", one, many), "50 and 100", "100 and 300"),
+        (f"{what} Flask", ratios("flask", one, many), "1.5 and 3", "4 and 9"),
+        (f"{what} FastAPI", ratios("fastapi", one, many), "1.2 and 2", "3 and 6"),
+        ("POST of a 10 KB event with ResponseInfo, against Flask", ratios("flask", post), "2", "4"),
+    ]
+
+
+def ratios(peer: str, *cases: dict[str, float]) -> str:
+    return " and ".join(f"{case['engine'] / case[peer]:.1f} x" for case in cases)
+
+
+def load(server: Server, path: str, connections: int, body: str, home: Path) -> float:
+    """Requests per second, by wrk; raises RuntimeError where any answer was no success."""
+    script = home / "post.lua"
+    script.write_text(
+        f"wrk.method = 'POST'\nwrk.headers['Content-Type'] = 'application/json'\nwrk.body = [==[{body}]==]\n"
+    )
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{SECONDS}s", "-H", f"Authorization: {AUTHORIZATION}"]
+    command += ["-s", str(script)] if body else []
+    command.append(f"http://127.0.0.1:{server.port}{path}")
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    if "Non-2xx" in said or "Socket errors" in said:
+        raise RuntimeError(f"{server.name} failed under load:\n{said}")
+    return float(next(line.split()[1] for line in said.splitlines() if line.startswith("Requests/sec")))
+
+
+# -- waiting and blocking cells
+
+
+def concurrency(book: Path, home: Path) -> list[Row]:
+    """How long many requests at once take, and what the engine adds to a cell that takes 100 ms."""
+    with Server("awaiting", servers.engine, book, home) as server:
+        awaiting = statistics.median(together(server, "/invoke/awaits_1s", 100) for _ in range(ROUNDS))
+        added = statistics.median(taken(lambda: call(server, "/invoke/blocks_100ms")) for _ in range(30)) - 0.1
+    with Server("blocking", servers.engine, book, home, KERNELS="4") as server:
+        blocking = statistics.median(together(server, "/invoke/blocks_1s", 8) for _ in range(ROUNDS))
+    return [
+        ("100 requests at once to a cell that awaits 1 s, in all", f"{awaiting:.2f} s", "1.3 s", "1.1 s"),
+        ("8 requests at once to a cell that blocks 1 s, 4 kernels", f"{blocking:.2f} s", "2.2 s", "2.1 s"),
+        ("added to a cell that takes 100 ms", f"{added * 1000:.2f} ms", "1 ms", "0.5 ms"),
+    ]
+
+
+def together(server: Server, path: str, count: int) -> float:
+    with ThreadPoolExecutor(count) as pool:
+        return taken(lambda: list(pool.map(lambda _: call(server, path), range(count))))
+
+
+def taken(action: Callable[[], object]) -> float:
+    began = time.monotonic()
+    action()
+    return time.monotonic() - began
+
+
+def call(server: Server, path: str, body: bytes | None = None) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=120)
+    try:
+        connection.request("POST" if body else "GET", path, body, {"Authorization": AUTHORIZATION})
+        response = connection.getresponse()
+        response.read()
+        if response.status != 200:
+            raise RuntimeError(f"{server.name} answered {response.status} to {path}")
+    finally:
+        connection.close()
+
+
+# -- memory, starts, soak
+
+
+def memory(book: Path, home: Path) -> list[Row]:
+    """What a gateway and its kernel hold, and what 100 bodies of 1 MB leave behind."""
+    with Server("stock-memory", servers.stock, book, home) as stock:
+        others = stock.memory()
+    with Server("memory", servers.engine, book, home) as server:
+        for _ in range(10):
+            call(server, "/invoke/hello_world")
+        ours = server.memory()
+        call(server, "/invoke/size", b"x" * 1_000_000)
+        before = server.memory()
+        for _ in range(100):
+            call(server, "/invoke/size", b"x" * 1_000_000)
+        grown = server.memory() - before
+    return [
+        ("memory (PSS) of gateway and kernel, against stock", f"{ours / others:.2f} x", "1.1 x", "0.9 x"),
+        ("its growth over 100 posts of 1 MB", f"{grown / 1e6:.1f} MB", "5 MB", "0"),
+    ]
+
+
+def starts(book: Path, home: Path) -> list[Row]:
+    """From a program's start to its first answer."""
+    times: dict[str, list[float]] = {"stock": [], "engine": []}
+    for number in range(ROUNDS):
+        for name, command in (("stock", servers.stock), ("engine", servers.engine)):
+            with Server(f"start-{name}-{number}", command, book, home) as server:
+                times[name].append(server.started_in)
+    ours, others = (statistics.median(times[name]) for name in ("engine", "stock"))
+    what = f"start to first answer, against stock on the same lock ({others:.2f} s)"
+    return [(what, f"{ours:.2f} s, {ours / others:.2f} x", "1.44 s", "0.96 s")]
+
+
+def soak(book: Path, home: Path) -> list[Row]:
+    """Many requests: none is lost, and memory stays."""
+    with Server("soak", servers.engine, book, home) as server:
+        load(server, "/invoke/hello_world", 16, "", home)
+        before, done = server.memory(), 0.0
+        while done < SOAK_REQUESTS:
+            done += SECONDS * load(server, "/invoke/hello_world", 16, "", home)
+        grown = server.memory() / before - 1
+    return [(f"growth over {done:,.0f} requests, none lost", f"{grown:+.1%}", "5 %", "0")]
+
+
+# -- the report
+
+
+def report(rates: Rates, rows: list[Row]) -> str:
+    """The results as Markdown."""
+    lines = [
+        "# Results",
+        "",
+        f"Written by `make bench` on {servers.machine()}. All servers stand behind the product's nginx",
+        "configuration with Basic auth, one kernel or one worker each, load by wrk, medians of",
+        f"{ROUNDS} alternating rounds of {SECONDS} s.",
+        "",
+        "| requests per second | stock | Flask, gunicorn | FastAPI, uvicorn | this engine |",
+        "|---|---|---|---|---|",
+    ]
+    for case, by in rates.items():
+        figures = " | ".join(f"{by[name]:,.0f}" for name in ("stock", "flask", "fastapi", "engine"))
+        lines.append(f"| {case} | {figures} |")
+    lines += ["", "| what | measured | must reach | hoped for |", "|---|---|---|---|"]
+    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows), ""])
+
+
+if __name__ == "__main__":
+    main()

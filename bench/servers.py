@@ -1,0 +1,131 @@
+"""Starts what is measured, each behind an nginx of its own with the product's configuration."""
+
+import http.client
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from control import launch
+from control.credentials import Credentials, User
+from control.gateway_client import UnixConnection
+from control.settings import ROOT, Settings
+
+OWNER = User("bench", "a-password-of-the-bench")
+STARTED_WITHIN = 60  # seconds
+PYTHON = sys.executable
+
+Command = Callable[[Path, Path], list[str]]  # of a notebook and a socket
+
+
+def stock(notebook: Path, sock: Path) -> list[str]:
+    return [PYTHON, "-m", "bench.peers.stock", str(notebook), str(sock), "1"]
+
+
+def engine(notebook: Path, sock: Path) -> list[str]:
+    (sock.parent / "slot.json").write_text(f'{{"notebook": "bench", "path": "{notebook}"}}')
+    return [PYTHON, "-m", "gateway", sock.parent.name]
+
+
+def flask(_notebook: Path, sock: Path) -> list[str]:
+    return [PYTHON, "-m", "gunicorn", "--bind", f"unix:{sock}", "--workers", "1", "--log-level", "error",
+            "bench.peers.flask_app:app"]  # fmt: skip
+
+
+def fastapi(_notebook: Path, sock: Path) -> list[str]:
+    return [PYTHON, "-m", "uvicorn", "--uds", str(sock), "--no-access-log", "--log-level", "error",
+            "bench.peers.fastapi_app:app"]  # fmt: skip
+
+
+class Server:
+    """One program behind one nginx; use it as a context manager. `port` is nginx's."""
+
+    def __init__(self, name: str, command: Command, notebook: Path, home: Path, **settings: str) -> None:
+        self.name = name
+        self.run_dir = home / name
+        self.socket = self.run_dir / "api" / "api.sock"
+        self.socket.parent.mkdir(parents=True)
+        self.port = free_port()
+        environ = {
+            "PORT": str(self.port),
+            "RUN_DIR": str(self.run_dir),
+            "NOTEBOOK_DIR": str(notebook.parent),
+            **settings,
+        }
+        self.settings = Settings.from_env(environ)
+        self.command = command(notebook, self.socket)
+        self.started_in = 0.0  # seconds from its start to its first answer
+        (self.run_dir / "nginx").mkdir()
+        launch.render(self.settings, Credentials(OWNER, None, generated=False))
+
+    def __enter__(self) -> "Server":
+        environment = {**launch.child_environment(self.settings), "PYTHONPATH": str(ROOT)}
+        began = time.monotonic()
+        self.process = subprocess.Popen(self.command, cwd=ROOT, env=environment)
+        self._wait(self._answers)
+        self.started_in = time.monotonic() - began
+        nginx = ["nginx", "-e", "stderr", "-c", str(self.run_dir / "nginx.conf"), "-p", str(self.run_dir)]
+        self.nginx = subprocess.Popen(nginx, env={"PATH": launch.child_path()})
+        self._wait(self._listens)
+        return self
+
+    def _wait(self, done: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + STARTED_WITHIN
+        while not done():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"{self.name} does not answer")
+            time.sleep(0.01)
+
+    def _listens(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def __exit__(self, *_: object) -> None:
+        for process in (self.nginx, self.process):
+            process.terminate()
+            process.wait()
+
+    def memory(self) -> int:
+        """Bytes that the program and its children hold, shared pages in proportion (PSS)."""
+        return sum(proportional_size(pid) for pid in family(self.process.pid))
+
+    def _answers(self) -> bool:
+        connection = UnixConnection(self.socket, 30)
+        with suppress(OSError, http.client.HTTPException):
+            connection.request("GET", "/invoke/hello_world")
+            return connection.getresponse().status == 200
+        return False
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def family(pid: int) -> list[int]:
+    """A process and all below it."""
+    children = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError):
+            children += [int(child) for child in task.read_text().split()]
+    return [pid, *(member for child in children for member in family(child))]
+
+
+def proportional_size(pid: int) -> int:
+    with suppress(OSError):
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+    return 0
+
+
+def machine() -> str:
+    """What this runs on, in a line."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "unknown CPU")
+    return f"{os.cpu_count()} cores of {model}, Python {sys.version.split()[0]}"

@@ -1,0 +1,130 @@
+// What htmx and plain forms cannot do: copying, the header for Hasura, local times, and keeping still what a
+// person is reading, choosing or typing while the page renews itself around it.
+"use strict";
+
+const by = (id) => document.getElementById(id);
+
+// Parts that are not to be renewed just now: selected, scrolled back, or edited.
+
+function isBeingRead(part) {
+  const selection = document.getSelection();
+  const selected = !selection.isCollapsed && selection.containsNode(part, true);
+  // The log's end is at 0: its column is reversed.
+  const scrolledBack = part.classList.contains("tail") ? part.scrollTop < -4 : false;
+  return selected || scrolledBack;
+}
+
+let held = [];
+let project = null;
+
+document.addEventListener("htmx:before:swap", () => {
+  held = [...document.querySelectorAll(".keeps")].filter(isBeingRead);
+  held.forEach((part) => part.setAttribute("hx-morph-skip", ""));
+  project = by("project").dataset.chosen ?? null;
+});
+
+document.addEventListener("htmx:after:swap", () => {
+  held.forEach((part) => part.removeAttribute("hx-morph-skip"));
+  // What was held back is out of date: ask for it again.
+  if (held.length) by("seen").value = "";
+  const select = by("project");
+  if (project !== null && [...select.options].some((option) => option.value === project)) {
+    select.value = select.dataset.chosen = project;
+  }
+  document.title = by("status").dataset.title;
+  tellTimes();
+});
+
+document.addEventListener("input", ({ target }) => {
+  if (target.id === "project") target.dataset.chosen = target.value;
+  if (target.closest("#trial")) target.setAttribute("hx-morph-skip", "");
+});
+
+// A button that makes no sense now keeps its place and the focus, and does nothing.
+
+document.addEventListener("click", (event) => {
+  if (event.target.closest("[aria-disabled=true]")) event.preventDefault();
+});
+
+// Whether the server answers.
+
+const setOffline = (offline) => { by("offline").hidden = !offline; };
+document.addEventListener("htmx:error", ({ detail }) => { if (detail.ctx) setOffline(true); });
+document.addEventListener("htmx:after:request", ({ detail: { ctx } }) => {
+  // While the homepage itself is down, nginx answers in its place.
+  setOffline(ctx.response.status !== 204 && !ctx.text.includes('id="status"'));
+});
+
+// Copying.
+
+async function copy(text, element) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    // Not on https or localhost, or not allowed: the selection can still be copied.
+    document.getSelection().selectAllChildren(element);
+    if (!document.execCommand("copy")) return;
+  }
+  by("said").textContent = "";
+  requestAnimationFrame(() => { by("said").textContent = "Copied."; });
+}
+
+document.addEventListener("click", ({ target }) => {
+  const button = target.closest("[data-copy]");
+  if (!button) return;
+  const element = by(button.dataset.copy) ?? button.parentElement.querySelector("code");
+  copy(element.textContent, element).then(() => {
+    const label = button.firstChild;
+    label.data = "Copied";
+    setTimeout(() => { label.data = "Copy"; }, 2000);
+  });
+});
+
+// "Test" beside an endpoint fills the form in.
+
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a[data-path]");
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  const [method, path, body] = [by("method"), by("path"), by("body")];
+  method.value = link.dataset.method;
+  path.value = link.dataset.path;
+  // A body that somebody has written stays.
+  if (["", "{}"].includes(body.value)) body.value = link.dataset.body;
+  [method, path, body].forEach((field) => field.setAttribute("hx-morph-skip", ""));
+  by("trial-heading").scrollIntoView({ block: "nearest" });
+  const parameter = /(?<=\/):\w+/.exec(path.value);
+  path.focus();
+  if (parameter) path.setSelectionRange(parameter.index, parameter.index + parameter[0].length);
+});
+
+// The header for Hasura.
+
+function basicHeader(user, password) {
+  const bytes = new TextEncoder().encode(`${user}:${password}`);
+  return `Authorization: Basic ${btoa(String.fromCharCode(...bytes))}`;
+}
+
+by("basic").addEventListener("input", () => {
+  const [user, password] = [by("basic-user").value, by("basic-password").value];
+  by("basic-header").value = user.includes(":") ? "A user name has no colon in it."
+    : password ? basicHeader(user, password) : "Authorization: Basic …";
+});
+
+// Times as this person's clock tells them.
+
+function tellTimes() {
+  for (const element of document.querySelectorAll("time")) {
+    const then = new Date(element.dateTime);
+    const minutes = Math.max(0, Math.floor((Date.now() - then) / 60000));
+    const [count, unit] = minutes < 90 ? [minutes, "minute"]
+      : minutes < 48 * 60 ? [Math.round(minutes / 60), "hour"] : [Math.round(minutes / 1440), "day"];
+    const ago = count ? new Intl.RelativeTimeFormat("en").format(-count, unit) : "just now";
+    const today = then.toDateString() === new Date().toDateString();
+    const clock = then.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+    element.textContent = `${today ? clock : `${then.toLocaleDateString()} ${clock}`}, ${ago}`;
+  }
+}
+
+tellTimes();
+setInterval(tellTimes, 30000);

@@ -1,0 +1,114 @@
+"""Test API: one call of the served notebook, as a person fills it in on the homepage."""
+
+import http.client
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from control.gateway_client import UnixConnection
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")  # those that a cell can be annotated with
+BODIES = {"POST": "{}", "PUT": "{}", "PATCH": "{}"}  # what to begin with, where a body is usual
+SHOWN = 100_000  # bytes of a body
+# Everything that means something in a path or a query, and % so that what is quoted already stays as it is.
+LEFT_ALONE = "/?&=%:;@!$'()*+,~[]"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What is to be called: `path` as the notebook writes it, without /invoke, with its query."""
+
+    method: str = "GET"
+    path: str = "/"
+    body: str = ""
+
+    @classmethod
+    def suggested(cls, endpoints: list[dict[str, str]]) -> "Trial":
+        """GET /hello_world where there is one, else the first GET, else the first endpoint."""
+        known = [(endpoint["method"], endpoint["path"]) for endpoint in endpoints]
+        gets = [one for one in known if one[0] == "GET"]
+        wanted = [one for one in gets if one[1] == "/hello_world"]
+        method, path = next(iter(wanted or gets or known), ("GET", "/hello_world"))
+        return cls(method, path, BODIES.get(method, ""))
+
+    def content_type(self) -> str:
+        """A body that is JSON is sent as JSON."""
+        try:
+            json.loads(self.body)
+        except ValueError:
+            return "text/plain; charset=utf-8"
+        return "application/json"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the endpoint answered; `text` is None where the body is no text, and at most SHOWN bytes of it."""
+
+    code: int
+    reason: str
+    milliseconds: float
+    size: int  # bytes
+    media_type: str
+    text: str | None
+
+    @property
+    def is_cut(self) -> bool:
+        return self.size > SHOWN
+
+
+class NoAnswer(Exception):
+    """The call got no answer; the text says why."""
+
+
+def call(api_socket: Path, trial: Trial, headers: Mapping[str, str], timeout: float) -> Answer:
+    """Call the served API; `headers` are added to the trial's own. Raises NoAnswer.
+
+    The call goes to the socket that nginx calls, so that it works without a password in a script.
+    """
+    connection = UnixConnection(api_socket, timeout)
+    sent = dict(headers) | {"Connection": "close"}
+    if trial.body:
+        sent["Content-Type"] = trial.content_type()
+    started = time.perf_counter()
+    try:
+        target = "/invoke" + quote("/" + trial.path.strip().lstrip("/"), safe=LEFT_ALONE)
+        connection.request(trial.method, target, trial.body.encode() or None, sent)
+        response = connection.getresponse()
+        body, size = _read(response, started + timeout)
+        return _answer(response, body, size, time.perf_counter() - started)
+    except TimeoutError:
+        raise NoAnswer(f"There was no answer within {timeout:g} s (REQUEST_TIMEOUT).") from None
+    except (FileNotFoundError, ConnectionRefusedError):
+        raise NoAnswer("Nothing is being served. Start the API first.") from None
+    except (OSError, http.client.HTTPException) as error:
+        why = str(error) or type(error).__name__
+        raise NoAnswer(f"The API ended the call without an answer ({why}). Its log tells why.") from None
+    finally:
+        connection.close()
+
+
+def _read(response: http.client.HTTPResponse, deadline: float) -> tuple[bytes, int]:
+    """The first bytes of a body and the size of all of it; an endless one is a TimeoutError."""
+    kept, size = b"", 0
+    while chunk := response.read(65536):
+        kept += chunk[: SHOWN - len(kept)]
+        size += len(chunk)
+        if time.perf_counter() > deadline:
+            raise TimeoutError
+    return kept, size
+
+
+def _answer(response: http.client.HTTPResponse, body: bytes, size: int, seconds: float) -> Answer:
+    charset = response.msg.get_content_charset("utf-8")
+    try:
+        # A body that was cut may end within a character.
+        text = body.decode(charset, errors="ignore" if size > SHOWN else "strict")
+    except (UnicodeDecodeError, LookupError):
+        text = None
+    if text is not None and "\0" in text:
+        text = None
+    media_type = response.msg.get_content_type()
+    return Answer(response.status, response.reason, 1000 * seconds, size, media_type, text)

@@ -1,0 +1,103 @@
+"""The personality for Python notebooks: kernels answer HTTP themselves, this process is their arbiter.
+
+Loaded by KernelGatewayApp through its own extension point, the setting `api`, which names a module with
+`create_personality`.
+"""
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from kernel_gateway.base.handlers import NotFoundHandler
+from kernel_gateway.notebook_http.cell.parser import create_parser
+from kernel_gateway.notebook_http.swagger.builders import SwaggerSpecBuilder
+from traitlets.config.configurable import LoggingConfigurable
+
+from gateway import annotations
+from gateway.casualties import Verdict
+from gateway.channel import Reception
+from gateway.failure import NotebookError
+from gateway.pool import Pool
+from gateway.worker.protocol import Config, Cors
+
+SWAGGER = "/_api/spec/swagger.json"
+OVERLOADED = Verdict(503, "overloaded", "More requests are waiting than QUEUE_LIMIT allows. Try again.")
+
+
+class EnginePersonality(LoggingConfigurable):  # type: ignore[misc]
+    """What KernelGatewayApp and GatewayApp ask of a personality, for the engine."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        """Raises NotebookError where the notebook has no endpoint."""
+        super().__init__(**kwargs)
+        self.api = annotations.parse(self.parent.notebook.cells)
+        if not self.api.endpoints:
+            hints = [f"Cell {p.cell}, line {p.line}: {p.message}" for p in self.api.problems]
+            reason = "no cell begins with a comment such as # GET /hello_world"
+            raise NotebookError.outside_cells("NoEndpoints", ". ".join([reason, *hints[:3]]))
+        settings = self.parent.slot
+        self.reception: Reception | None = None
+        self.pool: Pool | None = None
+        self.config_of_workers = Config(
+            endpoints=tuple(self.api.endpoints),
+            slot=settings.slot,
+            request_timeout_s=settings.request_timeout,
+            max_body_bytes=settings.max_body_mb * 1024 * 1024,
+            max_output_bytes=settings.max_output_mb * 1024 * 1024,
+            show_traceback=settings.show_tracebacks,
+            cors=Cors(settings.cors_origins) if settings.cors_origins else None,
+            static={SWAGGER: ("application/json", self._swagger())},
+        )
+
+    async def init_configurables(self) -> None:
+        """Bring up the kernels; called by KernelGatewayApp as a task whose exceptions nobody sees."""
+        await self.parent.begin(self._start)
+
+    async def _start(self) -> None:
+        app = self.parent
+        self.reception = Reception(app.slot.workers_socket)
+        self.pool = Pool(app.kernel_manager, self.reception, app.listener, self.config_of_workers, app.log)
+        await self.pool.start(app.slot.kernels)
+
+    def create_request_handlers(self) -> list[tuple[Any, ...]]:
+        """The web application of KernelGatewayApp answers nothing: the kernels do."""
+        return [(r"/(.*)", NotFoundHandler)]
+
+    def should_seed_cell(self, code: str) -> bool:
+        """Whether a cell is an ordinary one, run once in each new kernel."""
+        return annotations.read(code) is None
+
+    async def drain(self) -> None:
+        """Answer all that has reached this slot."""
+        if self.pool:
+            await self.pool.drain()
+        if self.reception:
+            self.reception.close()
+
+    async def shutdown(self) -> None:
+        """Part of the interface; GatewayApp ends the kernels."""
+
+    def status(self) -> dict[str, Any]:
+        """What the control app is told beside the readiness."""
+        pool = self.pool
+        return {
+            "endpoints": [{"method": e.method, "path": e.path} for e in self.api.endpoints],
+            "problems": [asdict(problem) for problem in self.api.problems],
+            "kernels": len(pool.workers) if pool else 0,
+            "kernel_deaths": pool.deaths if pool else 0,
+        }
+
+    async def explain(self, request_id: str) -> Verdict:
+        """Why nginx got no answer to a request from this slot."""
+        return (await self.pool.explain(request_id) if self.pool else None) or OVERLOADED
+
+    def _swagger(self) -> str:
+        parser = create_parser(comment_prefix="#", log=self.log)
+        builder = SwaggerSpecBuilder(parser)
+        builder.set_default_title(str(self.parent.notebook.path))
+        for source in annotations.normalized(self.parent.notebook.cells):
+            builder.add_cell(source)
+        return json.dumps(builder.build())
+
+
+create_personality = EnginePersonality

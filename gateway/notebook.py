@@ -1,0 +1,49 @@
+"""A notebook file: its code cells, its language, its kernel."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
+
+from gateway.failure import NotebookError
+
+
+@dataclass(frozen=True)
+class Notebook:
+    """`is_ours`: the kernel is an ipykernel of this very Python, in which the engine's worker can run."""
+
+    path: Path
+    content: Any  # as nbformat reads it
+    cells: tuple[str, ...]
+    kernel_name: str
+    language: str
+    is_ours: bool
+
+
+def load(path: Path) -> Notebook:
+    """Read and check a notebook; raises NotebookError."""
+    try:
+        content = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
+        cells = tuple(cell.source for cell in content.cells if cell.cell_type == "code")
+        # A notebook that was never opened in Jupyter names no kernel.
+        name = content.metadata.setdefault("kernelspec", {}).setdefault("name", "python3")
+    # nbformat does not insist on the form: any part may be missing, or of another type.
+    except (OSError, ValueError, AttributeError, LookupError, TypeError, nbformat.ValidationError) as error:
+        reason = f"{path.name} is not a notebook: {error}"
+        raise NotebookError.outside_cells("NotANotebook", reason) from error
+    try:
+        spec = KernelSpecManager().get_kernel_spec(name)
+    except NoSuchKernel as error:
+        reason = f"the notebook asks for the kernel {name!r}, which is not installed"
+        raise NotebookError.outside_cells("NoSuchKernel", reason) from error
+    is_ours = "ipykernel_launcher" in spec.argv and _is_this_python(spec.argv[0])
+    return Notebook(path, content, cells, name, spec.language.lower(), is_ours)
+
+
+def _is_this_python(program: str) -> bool:
+    # jupyter_client itself replaces these names by the running interpreter.
+    own = {"python", f"python{sys.version_info[0]}", f"python{sys.version_info[0]}.{sys.version_info[1]}"}
+    return program in own or Path(program).resolve() == Path(sys.executable).resolve()

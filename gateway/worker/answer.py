@@ -1,0 +1,50 @@
+"""What is sent back to a caller."""
+
+import json
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from gateway.worker.request import Request
+from gateway.worker.wire import Headers
+
+# How the bytes travel is ours to say, whatever a cell sets.
+FRAMING = frozenset({"content-length", "transfer-encoding", "connection"})
+
+
+class Pieces(Protocol):
+    """A body that comes in pieces; `close` ends it early or late."""
+
+    def __next__(self) -> bytes: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(slots=True)
+class Answer:
+    """A response. `stream`, if there is one, is sent instead of `body`.
+
+    `error` tells a ResponseInfo cell what happened: {"type", "message", "status"}, None if all is well.
+    `traceback` is for the record, not for the caller.
+    """
+
+    status: int
+    headers: Headers
+    body: bytes = b""
+    stream: Pieces | None = None
+    error: dict[str, Any] | None = None
+    traceback: str = ""
+
+
+def problem(
+    status: int, code: str, message: str, request: Request | None = None, headers: Headers | None = None
+) -> Answer:
+    """An error as JSON in the form that Hasura Actions read.
+
+    `code` names the kind of error and is stable. Without a `request` there was none that could be understood.
+    """
+    extensions = {"code": code}
+    if request is not None:
+        path = request.url.partition("?")[0]
+        extensions |= {"method": request.method, "path": path, "request_id": request.request_id}
+    body = json.dumps({"message": message, "extensions": extensions}).encode()
+    return Answer(status, [("Content-Type", "application/json"), *(headers or ())], body)

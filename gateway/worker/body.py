@@ -1,0 +1,50 @@
+"""A body that a cell generates piece by piece: a flask.Response around a generator."""
+
+import asyncio
+import socket
+
+from gateway.worker import log
+from gateway.worker.answer import Pieces
+from gateway.worker.handler import Call
+from gateway.worker.run import Runner, StreamBroken
+from gateway.worker.wire import LAST_CHUNK, chunk
+
+
+class Body:
+    """The body that `pieces` make up; `sent` counts its bytes.
+
+    Chunked for callers that speak HTTP/1.1, ended by closing the connection for others. A chunked body that
+    breaks off lacks its last chunk, so that the caller can tell: nginx needs `proxy_http_version 1.1` for that.
+    """
+
+    def __init__(self, runner: Runner, call: Call, pieces: Pieces) -> None:
+        self.sent = 0
+        self.call = call
+        self._runner = runner
+        self._pieces = pieces
+
+    async def send(self, sock: socket.socket, head: bytes) -> None:
+        """Send the head and all pieces, as long as the call may take. `sock` must not block."""
+        try:
+            async with asyncio.timeout_at(self.call.deadline):
+                await self._send(sock, head)
+        except StreamBroken:
+            pass
+        except TimeoutError:
+            log.lines(self.call.request.request_id, "the time limit cut the response off")
+        except OSError:
+            pass  # the caller has left
+        finally:
+            self._runner.end_pieces(self.call, self._pieces)
+
+    async def _send(self, sock: socket.socket, head: bytes) -> None:
+        loop = asyncio.get_running_loop()
+        is_chunked = self.call.request.is_1_1
+        await loop.sock_sendall(sock, head)
+        while (piece := self._runner.piece(self.call, self._pieces)) is not None:
+            if piece:
+                await loop.sock_sendall(sock, chunk(piece) if is_chunked else piece)
+                self.sent += len(piece)
+            await asyncio.sleep(0)  # cells that await get their turns
+        if is_chunked:
+            await loop.sock_sendall(sock, LAST_CHUNK)

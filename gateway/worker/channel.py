@@ -1,0 +1,62 @@
+"""The worker's end of the channel to the arbiter; `protocol` says what goes over it."""
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable
+
+from gateway.worker.protocol import Config, Message, decode, encode
+
+_HANDSHAKE_S = 30.0
+
+
+class Channel:
+    """A connection to the arbiter that listens at `path`. OSError: it does not."""
+
+    def __init__(self, path: str) -> None:
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._socket.settimeout(_HANDSHAKE_S)
+        self._socket.connect(path)
+        self._received = b""
+
+    def say(self, message: Message) -> None:
+        self._socket.sendall(encode(message))
+
+    def receive_config(self) -> tuple[Config, int, int]:
+        """The configuration, the descriptor of the listening socket and that of the page.
+
+        ConnectionError: the arbiter closed. TimeoutError: it is silent. ValueError: it says something else.
+        """
+        self._received, fds, _, _ = socket.recv_fds(self._socket, 65536, 2, socket.MSG_CMSG_CLOEXEC)
+        while b"\n" not in self._received:
+            data = self._socket.recv(65536)
+            if not data:
+                raise ConnectionResetError("the arbiter closed the channel before it sent the configuration")
+            self._received += data
+        line, _, self._received = self._received.partition(b"\n")
+        message = decode(line)
+        if message.get("do") != "serve" or len(fds) != 2:
+            raise ValueError(f"expected a configuration and two descriptors, not {message} and {fds}")
+        return Config.from_json(message["config"]), fds[0], fds[1]
+
+    def listen(self, heed: Callable[[Message], None]) -> None:
+        """From now on call `heed` with each message. When the arbiter dies, so does this process."""
+        self._socket.setblocking(False)
+
+        def on_readable() -> None:
+            try:
+                data = self._socket.recv(65536)
+            except BlockingIOError:
+                return
+            except OSError:
+                data = b""
+            if not data:
+                os._exit(1)
+            *lines, self._received = (self._received + data).split(b"\n")
+            for line in lines:
+                heed(decode(line))
+
+        asyncio.get_running_loop().add_reader(self._socket, on_readable)
+
+    def close(self) -> None:
+        self._socket.close()

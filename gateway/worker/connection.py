@@ -1,0 +1,192 @@
+"""One connection: its request, read as it comes, and its answer, as fast as it is taken.
+
+The fast path makes no detour through the event loop: what nginx sends is there a moment after it connects,
+and most answers fit into the socket's buffer. All else is a task.
+"""
+
+import asyncio
+import socket
+import time
+import traceback
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from gateway.worker import log
+from gateway.worker.answer import Answer, problem
+from gateway.worker.body import Body
+from gateway.worker.handler import Call
+from gateway.worker.reader import Reader
+from gateway.worker.record import Record
+from gateway.worker.request import Request
+from gateway.worker.wire import Refused
+
+if TYPE_CHECKING:
+    from gateway.worker.server import Server
+
+_SLOW_READ_S = 60.0
+_SLOW_WRITE_S = 60.0
+CLIENT_LEFT = 499  # as nginx logs it
+
+
+class Connection:
+    """Reads one request from `sock`, has `server` answer it, and closes."""
+
+    __slots__ = ("_call", "_loop", "_reader", "_request", "_server", "_sock", "_started", "_task")
+
+    def __init__(self, sock: socket.socket, server: "Server") -> None:
+        self._sock = sock
+        self._server = server
+        self._loop = server.loop
+        self._reader = Reader(server.config.max_body_bytes)
+        self._request: Request | None = None
+        self._call: Call | None = None
+        self._task: asyncio.Task[Answer | None] | asyncio.Task[None] | None = None
+        self._started = time.monotonic()
+
+    def start(self) -> bool:
+        """Read and answer. Whether that is done, as far as it keeps the kernel busy."""
+        try:
+            if self._reader.receive(self._sock):
+                return self._answer()
+        except Refused as refused:
+            self._refuse(refused)
+            return True
+        except OSError:
+            self.close()
+            return True
+        # Until this request has had its turn no other may: an idle kernel would get it.
+        self._server.acceptor.hold()
+        self._task = self._loop.create_task(self._read_on())
+        return False
+
+    def close(self) -> None:
+        """Whatever the state, the end."""
+        if self._call is not None:
+            self._end_call(CLIENT_LEFT)
+        self._task = None
+        self._sock.close()
+        self._server.forget(self)
+
+    def close_copy(self) -> None:
+        """Close only this process's copy of the socket, after a fork."""
+        self._sock.close()
+
+    async def _read_on(self) -> None:
+        """Wait for the rest of the request, then answer."""
+        self._sock.setblocking(False)
+        try:
+            async with asyncio.timeout(_SLOW_READ_S):
+                while not await self._reader.receive_more(self._sock, self._loop):
+                    pass
+            self._answer()
+        except Refused as refused:
+            self._refuse(refused)
+        except TimeoutError:
+            self._refuse(Refused(HTTPStatus.REQUEST_TIMEOUT, "the request took too long to arrive"))
+        except OSError:
+            self.close()
+        finally:
+            self._server.acceptor.release()
+
+    def _answer(self) -> bool:
+        try:
+            return self._dispatch()
+        except Refused as refused:
+            self._refuse(refused)
+        except Exception:  # a fault in this program must not leave the caller waiting
+            log.write(traceback.format_exc())
+            self._send(problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal-error", "internal error"))
+        return True
+
+    def _dispatch(self) -> bool:
+        request = self._request = self._reader.request()
+        found = self._server.site.find(request)
+        if isinstance(found, Answer):
+            self._send(found)
+            return True
+        handler, path = found
+        runner = self._server.runner
+        call = self._call = runner.open(handler, request, path)
+        if not handler.awaits:
+            self._send(runner.run(call))
+            return True
+        self._task = runner.start(call, self._send_awaited)
+        self._loop.add_reader(self._sock, self._on_early_data)
+        return False
+
+    def _on_early_data(self) -> None:
+        """While a cell awaits, the caller has nothing to say: most likely it has left."""
+        self._loop.remove_reader(self._sock)
+        try:
+            has_left = not self._sock.recv(1, socket.MSG_DONTWAIT)
+        except OSError:
+            has_left = True
+        if has_left:
+            if self._task is not None:
+                self._task.cancel()
+            self._note(Answer(CLIENT_LEFT, []), 0)
+            self.close()
+
+    def _refuse(self, refused: Refused) -> None:
+        code = refused.status.phrase.lower().replace(" ", "-")
+        self._send(problem(refused.status, code, str(refused), self._request))
+
+    def _send_awaited(self, answer: Answer) -> None:
+        self._loop.remove_reader(self._sock)
+        self._send(answer)
+
+    def _send(self, answer: Answer) -> None:
+        if answer.stream is not None and self._call is not None:
+            self._send_stream(Body(self._server.runner, self._call, answer.stream), answer)
+            return
+        self._end_call(answer.status)
+        data = self._server.site.render(answer, self._request)
+        try:
+            sent = self._sock.send(data, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            sent = 0
+        except OSError:  # the caller has left
+            sent = len(data)
+        self._note(answer, len(answer.body))
+        if sent < len(data):
+            self._task = self._loop.create_task(self._send_rest(data[sent:]))
+        else:
+            self.close()
+
+    async def _send_rest(self, data: bytes) -> None:
+        self._sock.setblocking(False)
+        try:
+            async with asyncio.timeout(_SLOW_WRITE_S):
+                await self._loop.sock_sendall(self._sock, data)
+        except OSError:
+            pass
+        finally:
+            self.close()
+
+    def _send_stream(self, body: Body, answer: Answer) -> None:
+        """Send a body that a cell generates. If the cell does not await, that still belongs to its turn."""
+        call, acceptor = body.call, self._server.acceptor
+        if not call.handler.awaits:
+            acceptor.hold()
+
+        async def send() -> None:
+            self._sock.setblocking(False)
+            try:
+                await body.send(self._sock, self._server.site.head(answer, call.request))
+            finally:
+                self._end_call(answer.status)
+                self._note(answer, body.sent)
+                self.close()
+                if not call.handler.awaits:
+                    acceptor.release()
+
+        self._task = self._loop.create_task(send())
+
+    def _end_call(self, status: int) -> None:
+        if self._call is not None:
+            call, self._call = self._call, None
+            self._server.runner.close(call, status)
+
+    def _note(self, answer: Answer, bytes_out: int) -> None:
+        if self._server.on_record is not None and self._request is not None:
+            self._server.on_record(Record.of(self._request, answer, self._started, bytes_out))

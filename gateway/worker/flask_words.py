@@ -1,0 +1,49 @@
+"""Flask's vocabulary in a cell: `flask.abort(404)` and a last expression that is a `flask.Response`.
+
+Any werkzeug HTTPException and Response will do. Neither package is imported here: a cell that uses them has
+done so.
+"""
+
+import sys
+from typing import Any
+
+from gateway.worker.answer import FRAMING, Answer, problem
+from gateway.worker.request import Request
+
+
+def response(value: Any) -> Answer | None:
+    """The answer that a werkzeug Response describes, None if `value` is none. Generators stay unread."""
+    module = sys.modules.get("werkzeug.wrappers")
+    if module is None or not isinstance(value, module.Response):
+        return None
+    headers = [pair for pair in value.headers.to_wsgi_list() if pair[0].lower() not in FRAMING]
+    if value.is_streamed or value.direct_passthrough:
+        return Answer(value.status_code, headers, stream=_Stream(value))
+    return Answer(value.status_code, headers, value.get_data())
+
+
+def aborted(error: BaseException, request: Request) -> Answer | None:
+    """The answer to a werkzeug HTTPException, as JSON with its status and headers; None if it is none."""
+    module = sys.modules.get("werkzeug.exceptions")
+    if module is None or not isinstance(error, module.HTTPException):
+        return None
+    if error.response is not None:  # abort(Response(…)), redirects
+        return response(error.response)
+    status = error.code or 500
+    headers = [pair for pair in error.get_headers() if pair[0].lower() != "content-type"]
+    code = (error.name or "error").lower().replace(" ", "-")
+    return problem(status, code, error.description or error.name, request, headers)
+
+
+class _Stream:
+    """The body of a Response piece by piece; closing it runs what `call_on_close` registered."""
+
+    def __init__(self, value: Any) -> None:
+        self._response = value
+        self._pieces = value.iter_encoded()
+
+    def __next__(self) -> bytes:
+        return bytes(next(self._pieces))
+
+    def close(self) -> None:
+        self._response.close()

@@ -1,0 +1,114 @@
+"""An endpoint's cells, compiled, and how one request runs through them."""
+
+import json
+import re
+import time
+from collections.abc import Coroutine
+from contextvars import Context
+from typing import Any
+
+from gateway.worker import response_info, result
+from gateway.worker.answer import Answer
+from gateway.worker.cells import Program
+from gateway.worker.failures import Failures
+from gateway.worker.limits import TimeLimit
+from gateway.worker.protocol import Endpoint
+from gateway.worker.request import Request
+from gateway.worker.streams import Output
+
+_HEARS_ERRORS = re.compile(r"\bREQUEST_ERROR\b")
+
+
+class Handler:
+    """One endpoint. `index` is its place in Config.endpoints.
+
+    `awaits` if any of its cells does: then they all run beside other requests, in a namespace of their own.
+    """
+
+    def __init__(self, shell: Any, index: int, endpoint: Endpoint, limit_s: float) -> None:
+        """CompileError: names the cell."""
+        self.index = index
+        self.path = endpoint.path
+        self.limit_s = limit_s if endpoint.limit_s is None else endpoint.limit_s
+        self.cells = Program(shell, endpoint.cells)
+        self.info = Program(shell, endpoint.response_cells)
+        self.has_info = bool(endpoint.response_cells)
+        self.hears_errors = any(_HEARS_ERRORS.search(cell.source) for cell in endpoint.response_cells)
+        self.awaits = self.cells.awaits or self.info.awaits
+        self.files = self.cells.files | self.info.files
+
+
+class Call:
+    """One request on its way through a handler. `deadline` in seconds of time.monotonic.
+
+    `is_over` once nobody waits for the outcome any more: the client went, or the limit passed.
+    """
+
+    __slots__ = (
+        "context",
+        "deadline",
+        "handler",
+        "is_over",
+        "namespace",
+        "output",
+        "request",
+        "shadowed",
+        "slot",
+    )
+
+    def __init__(
+        self, handler: Handler, request: Request, namespace: dict[str, Any], context: Context, output: Output
+    ) -> None:
+        self.handler = handler
+        self.request = request
+        self.namespace = namespace
+        self.context = context
+        self.output = output
+        self.deadline = time.monotonic() + handler.limit_s
+        self.is_over = False
+        self.shadowed: Any = None
+        self.slot = 0
+
+
+class Conduct:
+    """What happens in a call: its cells, then ResponseInfo, each of which may fail."""
+
+    def __init__(self, shell: Any, failures: Failures) -> None:
+        self._shell = shell
+        self._failures = failures
+
+    async def answer(self, call: Call) -> Answer:
+        """What to tell the caller, whatever the cells do. TimeLimit: they were interrupted.
+
+        ResponseInfo has no part in an error, unless it mentions REQUEST_ERROR: then that is a JSON string,
+        {"type": "ValueError", "message": "…", "status": 500} after an error and null after none, and the
+        status and headers it prints count for both.
+        """
+        answer = await self._attempt(self._cells(call), call)
+        handler = call.handler
+        if handler.has_info and (answer.error is None or handler.hears_errors):
+            answer = await self._attempt(self._response_info(call, answer), call)
+        return answer
+
+    async def _cells(self, call: Call) -> Answer:
+        value = await call.handler.cells.run(call.namespace)
+        return result.answer(self._shell, value, call.output)
+
+    async def _response_info(self, call: Call, answer: Answer) -> Answer:
+        info, output = call.handler.info, call.output
+        output.clear()
+        if call.handler.hears_errors:
+            call.namespace["REQUEST_ERROR"] = json.dumps(answer.error)
+        value = await info.run(call.namespace)
+        response_info.apply(result.said(self._shell, value, output), answer, info.cells)
+        return answer
+
+    async def _attempt(self, part: Coroutine[Any, Any, Answer], call: Call) -> Answer:
+        try:
+            return await part
+        except (TimeLimit, GeneratorExit):
+            raise
+        except BaseException as error:
+            if call.is_over:
+                raise
+            return self._failures.answer(error, call.request, call.handler.files)

@@ -1,0 +1,60 @@
+"""What a ResponseInfo cell says: {"status": 201, "headers": {"Content-Type": "application/json"}}.
+
+Header values are strings or numbers, or a list of them for a header that comes more than once.
+"""
+
+import json
+import re
+from typing import Any
+
+from gateway.worker.answer import FRAMING, Answer
+from gateway.worker.protocol import Cell
+from gateway.worker.wire import replace
+
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+
+class BadResponseInfo(Exception):
+    """A ResponseInfo cell did not say what it must; the message names the cell."""
+
+
+def apply(said: bytes, answer: Answer, cells: tuple[Cell, ...]) -> None:
+    """Set on `answer` what the `cells` said. BadResponseInfo: it is not what they may say."""
+    try:
+        info = json.loads(said)
+        if not isinstance(info, dict):
+            raise ValueError(f"must print a JSON object, not {said[:80].decode(errors='replace')!r}")
+        if "status" in info:
+            answer.status = _status(info["status"])
+        for name, values in _headers(info.get("headers", {})).items():
+            answer.headers = replace(answer.headers, name, values)
+    except json.JSONDecodeError:
+        raise _bad(cells, f"must print JSON, not {said[:80].decode(errors='replace')!r}") from None
+    except ValueError as error:
+        raise _bad(cells, str(error)) from None
+
+
+def _bad(cells: tuple[Cell, ...], complaint: str) -> BadResponseInfo:
+    numbers = ", ".join(str(cell.number) for cell in cells)
+    return BadResponseInfo(f"the ResponseInfo in cell {numbers} {complaint}")
+
+
+def _status(status: Any) -> int:
+    # 1xx announces a response that is still to come.
+    if type(status) is not int or not 200 <= status <= 599:
+        raise ValueError(f"must set a status from 200 to 599, not {status!r}")
+    return status
+
+
+def _headers(headers: Any) -> dict[str, list[str]]:
+    if not isinstance(headers, dict):
+        raise ValueError(f"must set headers as an object, not {headers!r}")
+    lines = {name: value if isinstance(value, list) else [value] for name, value in headers.items()}
+    for name, values in lines.items():
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"sets a header with the name {name!r}")
+        for value in values:
+            if type(value) not in (str, int) or _CONTROL.search(str(value)):
+                raise ValueError(f"sets the header {name} to {value!r}")
+    return {name: [str(v) for v in values] for name, values in lines.items() if name.lower() not in FRAMING}

@@ -1,0 +1,186 @@
+"""Runs calls: in the one global namespace, one at a time; or beside others, if their cells await.
+
+A cell without `await` never gives way, so its coroutine is run to its end by a single step, in the main
+thread. One that awaits becomes a task. Either way each step is under the watch.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Coroutine, Generator
+from contextvars import copy_context
+from types import coroutine
+from typing import Any, TypeVar
+
+from gateway.worker import log
+from gateway.worker.answer import Answer, Pieces
+from gateway.worker.failures import Failures
+from gateway.worker.handler import Call, Conduct, Handler
+from gateway.worker.handover import Handover
+from gateway.worker.limits import TimeLimit, Watch
+from gateway.worker.namespace import Layers
+from gateway.worker.page import Page
+from gateway.worker.process import Fork
+from gateway.worker.request import Request
+from gateway.worker.streams import CURRENT, Output, Streams, keep_shown_errors
+
+_ABSENT = object()
+
+Sent = TypeVar("Sent")
+Yielded = TypeVar("Yielded")
+
+
+class StreamBroken(Exception):
+    """The body of a response ended before its time; the log tells why."""
+
+
+class Runner:
+    """Runs calls in this kernel, and shows on the page which."""
+
+    def __init__(self, shell: Any, page: Page, watch: Watch, fork: Fork, failures: Failures, max_output: int):
+        self._shell = shell
+        self._page = page
+        self._watch = watch
+        self._fork = fork
+        self._failures = failures
+        self._max_output = max_output
+        self._conduct = Conduct(shell, failures)
+        self._globals: dict[str, Any] = shell.user_ns
+        self._layers = Layers(shell.user_ns)
+        self._streams = Streams()
+        self._handover = Handover()
+        self._context = copy_context()  # of the cells that do not await, all of them
+
+    def take_over(self) -> None:
+        """From now on what cells print and show belongs to their requests."""
+        self._streams.lead()
+        self._handover.install()
+        keep_shown_errors(self._shell)
+
+    def open(self, handler: Handler, request: Request, path: dict[str, str]) -> Call:
+        """A call about to run; `close` it. Refused: the request cannot be decoded."""
+        text, described = request.describe(path)
+        self._streams.restore()
+        self._shell.events.trigger("pre_execute")
+        output = Output(request.request_id, self._max_output)
+        if handler.awaits:
+            call = Call(handler, request, self._layers.new(), self._context.copy(), output)
+        else:
+            call = Call(handler, request, self._globals, self._context, output)
+        call.context.run(CURRENT.set, output)
+        call.shadowed = call.namespace.get("REQUEST", _ABSENT)
+        call.namespace["REQUEST"] = text
+        self._handover.offer(text, described)
+        call.slot = self._page.begin(request.request_id.encode(), handler.index, handler.limit_s)
+        return call
+
+    def close(self, call: Call, status: int) -> None:
+        """The call is over: forget all of it. REQUEST is again what an ordinary cell made it, if one did."""
+        call.is_over = True
+        self._page.end(call.slot, status >= 500)
+        call.output.close()
+        self._handover.withdraw()
+        call.context.run(CURRENT.set, None)
+        call.namespace.pop("REQUEST_ERROR", None)
+        if call.shadowed is _ABSENT:
+            call.namespace.pop("REQUEST", None)
+        else:
+            call.namespace["REQUEST"] = call.shadowed
+        self._shell.events.trigger("post_execute")
+
+    def run(self, call: Call) -> Answer:
+        """The answer of cells that do not await."""
+        try:
+            call.context.run(self._step, self._conduct.answer(call).send, None, call.deadline)
+        except StopIteration as end:
+            answer: Answer = end.value
+            return answer
+        except BaseException as error:  # an interrupt that reached the event loop would end the kernel
+            return self._failed(error, call)
+        raise AssertionError("a cell without await has awaited")
+
+    def start(self, call: Call, done: Callable[[Answer], None]) -> "asyncio.Task[Answer | None]":
+        """Run cells that await beside others; `done` gets the answer, unless the call is over before.
+
+        At the limit it is called at once, whether or not the cancelled task heeds its cancellation.
+        """
+
+        def expire() -> None:
+            done(self._failed(TimeLimit(), call))
+            task.cancel()
+
+        def ended(task: "asyncio.Task[Answer | None]") -> None:
+            timer.cancel()
+            answer = None if task.cancelled() else task.result()
+            if answer and not call.is_over:
+                done(answer)
+
+        loop = asyncio.get_running_loop()
+        timer = loop.call_at(call.deadline, expire)
+        task = loop.create_task(self._beside_others(call), context=call.context)
+        task.add_done_callback(ended)
+        return task
+
+    def piece(self, call: Call, pieces: Pieces) -> bytes | None:
+        """The next piece of a body that a cell generates, None after the last. StreamBroken: it raised."""
+        try:
+            return call.context.run(self._step, _next, pieces, call.deadline)
+        except BaseException as error:
+            self._failed(error, call)
+            raise StreamBroken from None
+
+    def end_pieces(self, call: Call, pieces: Pieces) -> None:
+        """Let the cell clean up after its body; what that raises goes to the log."""
+        try:
+            call.context.run(self._step, _close, pieces, time.monotonic() + call.handler.limit_s)
+        except BaseException as error:
+            self._failed(error, call)
+
+    async def _beside_others(self, call: Call) -> Answer | None:
+        try:
+            return await self._stepwise(self._conduct.answer(call), call.deadline)
+        except BaseException as error:  # an interrupt that reached the event loop would end the kernel
+            return None if call.is_over else self._failed(error, call)
+
+    @coroutine
+    def _stepwise(self, inner: Coroutine[Any, Any, Answer], deadline: float) -> Generator[Any, Any, Answer]:
+        """`await inner`, with each of its steps under the watch."""
+        advance: Callable[[Any], Any] = inner.send
+        value: Any = None
+        while True:
+            try:
+                waits_for = self._step(advance, value, deadline)
+            except StopIteration as end:
+                answer: Answer = end.value
+                return answer
+            try:
+                value, advance = (yield waits_for), inner.send
+            except BaseException as error:
+                value, advance = error, inner.throw
+
+    def _step(self, advance: Callable[[Sent], Yielded], value: Sent, deadline: float) -> Yielded:
+        try:
+            return self._watch.step(advance, value, deadline)
+        finally:
+            if self._fork.is_copy:  # os.fork() in the cell: the original answers
+                os._exit(0)
+            if self._shell.exit_now:  # exit() in the cell: as in Jupyter, it ends the kernel
+                log.write("a cell called exit(): this kernel ends\n")
+                os._exit(0)
+
+    def _failed(self, error: BaseException, call: Call) -> Answer:
+        handler = call.handler
+        if isinstance(error, TimeLimit):
+            return self._failures.overdue(error, call.request, handler.files, handler.limit_s)
+        return self._failures.answer(error, call.request, handler.files)
+
+
+def _next(pieces: Pieces) -> bytes | None:
+    try:
+        return pieces.__next__()
+    except StopIteration:
+        return None
+
+
+def _close(pieces: Pieces) -> None:
+    pieces.close()

@@ -1,0 +1,77 @@
+"""All that serves in this kernel, put together."""
+
+import asyncio
+import socket
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from gateway.worker.acceptor import Acceptor
+from gateway.worker.connection import Connection
+from gateway.worker.failures import Failures
+from gateway.worker.handler import Handler
+from gateway.worker.limits import Watch
+from gateway.worker.page import Page, State
+from gateway.worker.process import Fork
+from gateway.worker.protocol import Config
+from gateway.worker.record import Listener
+from gateway.worker.run import Runner
+from gateway.worker.site import Site
+
+
+class Server:
+    """Answers what comes in on `listener` with `handlers`, those of `config.endpoints` in order.
+
+    `on_record` is called after each request, in the loop: it must be quick and must not raise.
+    """
+
+    def __init__(
+        self, shell: Any, listener: socket.socket, page: Page, config: Config, handlers: Sequence[Handler]
+    ) -> None:
+        self.config = config
+        self.loop = asyncio.get_running_loop()
+        self.site = Site(config, handlers)
+        self.acceptor = Acceptor(listener, self._take)
+        self.on_record: Listener | None = None
+        self._page = page
+        self._connections: set[Connection] = set()
+        self._when_drained: Callable[[], None] | None = None
+        watch = Watch(min((handler.limit_s for handler in handlers), default=config.request_timeout_s))
+        failures = Failures(config.show_traceback)
+        self.runner = Runner(shell, page, watch, Fork(self._let_go), failures, config.max_output_bytes)
+
+    def start(self) -> None:
+        """Take over what cells print, and accept."""
+        self.runner.take_over()
+        self._page.set_state(State.SERVING)
+        self.acceptor.start()
+
+    def drain(self, when_drained: Callable[[], None]) -> None:
+        """Answer all that has come in by now, accept nothing more, then call `when_drained`."""
+        self._page.set_state(State.DRAINING)
+
+        def is_empty() -> None:
+            self._when_drained = when_drained
+            self._look_whether_drained()
+
+        self.acceptor.drain(is_empty)
+
+    def forget(self, connection: Connection) -> None:
+        """The connection is closed."""
+        self._connections.discard(connection)
+        self._look_whether_drained()
+
+    def _take(self, sock: socket.socket) -> bool:
+        connection = Connection(sock, self)
+        self._connections.add(connection)
+        return connection.start()
+
+    def _look_whether_drained(self) -> None:
+        if self._when_drained and not self._connections:
+            when_drained, self._when_drained = self._when_drained, None
+            when_drained()
+
+    def _let_go(self) -> None:
+        """In a process that a cell forked: close the copies of what the original goes on using."""
+        self.acceptor.let_go()
+        for connection in self._connections:
+            connection.close_copy()

@@ -1,0 +1,67 @@
+"""What a request is for: a handler, or an answer that takes no cell."""
+
+from collections.abc import Iterable
+from http import HTTPStatus
+
+from gateway.worker.answer import Answer, problem
+from gateway.worker.cors import CrossOrigin
+from gateway.worker.handler import Handler
+from gateway.worker.protocol import Config
+from gateway.worker.request import Request
+from gateway.worker.routes import Router, methods_of
+from gateway.worker.wire import Headers, head
+
+Target = Handler | tuple[str, bytes]
+_WITHOUT_BODY = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
+
+
+class Site:
+    """All that can be asked for at one `base_url`."""
+
+    def __init__(self, config: Config, handlers: Iterable[Handler]) -> None:
+        self._cross_origin = CrossOrigin(config.cors)
+        self._router: Router[Target] = Router(config.base_url)
+        for handler, endpoint in zip(handlers, config.endpoints, strict=True):
+            self._router.add(endpoint.method, endpoint.path, handler)
+        for path, (kind, text) in config.static.items():
+            self._router.add("GET", path, (kind, text.encode()))
+
+    def find(self, request: Request) -> Answer | tuple[Handler, dict[str, str]]:
+        """The handler and the path parameters for `request`, or the answer if none is needed."""
+        method = "GET" if request.method == "HEAD" else request.method
+        try:
+            found = self._router.find(method, request.target.partition(b"?")[0])
+        except ValueError:
+            return problem(HTTPStatus.BAD_REQUEST, "bad-request", "the path is not UTF-8", request)
+        if found is None:
+            return problem(HTTPStatus.NOT_FOUND, "not-found", "nothing answers at this path", request)
+        if found.target is None:
+            return self._no_such_method(request, methods_of(found.allowed))
+        if isinstance(found.target, Handler):
+            return found.target, found.path
+        kind, text = found.target
+        return Answer(HTTPStatus.OK, [("Content-Type", kind)], text)
+
+    def _no_such_method(self, request: Request, allowed: str) -> Answer:
+        allow = ("Allow", allowed)
+        if request.method == "OPTIONS":
+            return Answer(HTTPStatus.NO_CONTENT, [allow, *self._cross_origin.preflight(request, allowed)])
+        message = f"this path answers {allowed}"
+        return problem(HTTPStatus.METHOD_NOT_ALLOWED, "method-not-allowed", message, request, [allow])
+
+    def head(self, answer: Answer, request: Request) -> bytes:
+        """The head of an answer whose body is sent in pieces."""
+        chunked = [("Transfer-Encoding", "chunked")] if request.is_1_1 else []
+        return head(answer.status, [*self._headers(answer, request), *chunked])
+
+    def render(self, answer: Answer, request: Request | None) -> bytes:
+        """All of an answer. Without `request` it is to something that was none."""
+        body = b"" if answer.status in _WITHOUT_BODY else answer.body
+        headers = self._headers(answer, request) if request else answer.headers
+        if answer.status != HTTPStatus.NO_CONTENT:
+            headers = [*headers, ("Content-Length", str(len(body)))]
+        top = head(answer.status, headers)
+        return top if request and request.method == "HEAD" else top + body
+
+    def _headers(self, answer: Answer, request: Request) -> Headers:
+        return [*answer.headers, ("X-Request-Id", request.request_id), *self._cross_origin.headers(request)]

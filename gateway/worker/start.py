@@ -1,0 +1,65 @@
+"""A kernel becomes a worker: the handshake with the arbiter, and what it takes to serve."""
+
+import asyncio
+import os
+import socket
+from dataclasses import asdict
+from typing import Any
+
+from IPython.core.getipython import get_ipython
+
+from gateway.worker import process
+from gateway.worker.cells import CellError, CompileError
+from gateway.worker.channel import Channel
+from gateway.worker.handler import Handler
+from gateway.worker.page import Page
+from gateway.worker.protocol import Config, Message
+from gateway.worker.server import Server
+
+
+def start(channel_path: str, kernel_id: str) -> None:
+    """Report to the arbiter at `channel_path`, and serve what it says as soon as the event loop runs on.
+
+    Cells that do not compile are reported to the arbiter, not raised. OSError, ValueError: no handshake.
+    """
+    shell: Any = get_ipython()
+    process.die_with_parent()
+    channel = Channel(channel_path)
+    channel.say({"did": "hello", "kernel": kernel_id, "pid": os.getpid()})
+    config, listener_fd, page_fd = channel.receive_config()
+    listener, page = socket.socket(fileno=listener_fd), Page(page_fd)
+    try:
+        handlers = _compile(shell, config)
+    except CompileError as error:
+        channel.say({"did": "failed", "errors": [asdict(each) for each in error.errors]})
+        listener.close()
+        return
+    # Once the cell that calls this has ended: IPython and ipykernel then undo what they did to sys.stdout
+    # and input() for it, and would undo ours.
+    asyncio.get_running_loop().call_soon(_serve, channel, Server(shell, listener, page, config, handlers))
+
+
+def _compile(shell: Any, config: Config) -> list[Handler]:
+    handlers: list[Handler] = []
+    errors: list[CellError] = []
+    for index, endpoint in enumerate(config.endpoints):
+        try:
+            handlers.append(Handler(shell, index, endpoint, config.request_timeout_s))
+        except CompileError as error:
+            errors += error.errors
+    if errors:
+        raise CompileError(errors)
+    return handlers
+
+
+def _serve(channel: Channel, server: Server) -> None:
+    def heed(message: Message) -> None:
+        if message["do"] == "drain":
+            server.drain(lambda: channel.say({"did": "drained"}))
+
+    os.register_at_fork(after_in_child=channel.close)
+    process.refuse_input()
+    process.spare_the_collector()
+    server.start()
+    channel.listen(heed)
+    channel.say({"did": "ready"})

@@ -1,0 +1,33 @@
+"""Debian's Chromium, driven by Playwright, which would download one of its own otherwise."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from playwright.sync_api import Browser, HttpCredentials, Playwright
+
+from tests.support.stack import OWNER
+
+PROGRAM = shutil.which("chromium") or "/usr/bin/chromium"
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    # So that it asks nobody but the page's server for anything.
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+LOGIN: HttpCredentials = {"username": OWNER[0], "password": OWNER[1]}
+DEADLINE = 60_000  # milliseconds, for whatever a test waits for
+
+
+@contextmanager
+def chromium(playwright: Playwright) -> Iterator[Browser]:
+    """A headless browser with a fresh profile."""
+    browser = playwright.chromium.launch(executable_path=PROGRAM, args=ARGUMENTS)
+    try:
+        yield browser
+    finally:
+        browser.close()

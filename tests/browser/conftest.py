@@ -1,0 +1,63 @@
+"""One stack and one browser for all browser tests; each test starts with nothing served."""
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from tests.browser.chromium import DEADLINE, LOGIN, chromium
+from tests.support.stack import ROOT, Stack
+
+expect.set_options(timeout=DEADLINE)
+SHIPPED = "hello_world"
+
+
+@pytest.fixture(scope="session")
+def browser_stack() -> Iterator[Stack]:
+    with Stack() as stack:
+        shutil.copytree(ROOT / "notebook" / SHIPPED, stack.notebook_dir / SHIPPED)
+        yield stack.start()
+
+
+@pytest.fixture
+def stack(browser_stack: Stack) -> Iterator[Stack]:
+    """The stack, with nothing served and no project but hello_world."""
+    assert browser_stack.stop_api().status_code == 200
+    yield browser_stack
+    for project in browser_stack.notebook_dir.iterdir():
+        if project.is_dir() and project.name != SHIPPED:
+            shutil.rmtree(project)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright, chromium(playwright) as browser:
+        yield browser
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    context = browser.new_context(http_credentials=LOGIN, viewport={"width": 1280, "height": 860})
+    context.set_default_timeout(DEADLINE)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext, stack: Stack) -> Page:
+    """The homepage, freshly opened."""
+    page = context.new_page()
+    page.goto(stack.url)
+    return page
+
+
+@pytest.fixture
+def plain_page(browser: Browser, stack: Stack) -> Iterator[Page]:
+    """The homepage in a browser that runs no JavaScript."""
+    context = browser.new_context(http_credentials=LOGIN, java_script_enabled=False)
+    context.set_default_timeout(DEADLINE)
+    page = context.new_page()
+    page.goto(stack.url)
+    yield page
+    context.close()

@@ -1,0 +1,396 @@
+"""The homepage, used as a person uses it, in a real browser against the real stack."""
+
+import json
+import re
+import shutil
+from base64 import b64decode
+from urllib.parse import unquote_plus, urlsplit
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import BrowserContext, Locator, Page, Request, expect
+
+from tests.support.stack import Stack
+
+BROKEN = ["rates = {'EUR': 1}", "# what a pound is worth\nprint(rates['GBP'])", "# GET /price\nprint(rates)"]
+
+NOISY = ["import json, sys", "# GET /say/:word\nprint(json.loads(REQUEST)['path']['word'], file=sys.stderr)"]
+
+
+def button(page: Page, name: str) -> Locator:
+    return page.get_by_role("button", name=name, exact=True)
+
+
+def choose(page: Page, project: str) -> None:
+    page.get_by_label("Project").select_option(project)
+
+
+def expect_state(page: Page, word: str) -> None:
+    expect(page.locator(".state")).to_have_text(word)
+
+
+def start(page: Page, project: str) -> None:
+    choose(page, project)
+    button(page, "Start API").click()
+    expect_state(page, "Serving")
+
+
+def answer_of(page: Page) -> Locator:
+    return page.locator("#answer")
+
+
+def test_a_person_starts_tests_restarts_and_stops_an_api_by_clicking(page: Page, stack: Stack) -> None:
+    stack.write("other", ["# GET /other\nprint('the other')"])
+    page.reload()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Nothing is served")
+
+    start(page, "hello_world")
+    expect(page.get_by_role("heading", level=1)).to_have_text("hello_world")
+    expect(page).to_have_title("hello_world: serving · Notebook API")
+    for endpoint in ("GET /hello_world", "POST /sum", "GET /hello/:name"):
+        expect(page.get_by_role("heading", name=endpoint, exact=True)).to_be_visible()
+
+    button(page, "Test API").click()
+    expect(answer_of(page)).to_contain_text("200 OK")
+    expect(answer_of(page)).to_contain_text("Hello, world!")
+    expect(answer_of(page)).to_contain_text("ms")
+
+    choose(page, "other")
+    button(page, "Restart API").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("other")
+    expect(page.locator(".endpoint h3")).to_have_text(["GET /other"])
+
+    button(page, "Stop API").click()
+    expect_state(page, "Stopped")
+    expect(page.locator(".endpoint")).to_have_count(0)
+    assert stack.invoke("other").status_code == 503
+
+
+def test_an_endpoint_is_tested_with_its_parameter_and_a_body(page: Page, stack: Stack) -> None:
+    start(page, "hello_world")
+    page.get_by_role("link", name="Test GET /hello/:name").click()
+    expect(page.get_by_label("Path after /invoke")).to_be_focused()
+    page.keyboard.type("Ada")  # the parameter is selected, so it is replaced
+    expect(page.get_by_label("Path after /invoke")).to_have_value("/hello/Ada")
+    page.keyboard.press("Enter")
+    expect(answer_of(page)).to_contain_text("Hello, Ada!")
+
+    page.get_by_role("link", name="Test POST /sum").click()
+    page.get_by_label("Body").fill('{"numbers": [3, 4]}')
+    button(page, "Test API").click()
+    expect(answer_of(page)).to_contain_text("201")
+    expect(answer_of(page)).to_contain_text('{"sum": 7, "count": 2}')
+
+
+def test_a_call_that_fails_shows_its_status_and_its_traceback_in_the_log(page: Page, stack: Stack) -> None:
+    start(page, "hello_world")
+    page.get_by_role("link", name="Test POST /sum").click()
+    button(page, "Test API").click()
+    expect(answer_of(page)).to_contain_text("500")
+    expect(page.locator("#log")).to_contain_text("Error: ")
+
+
+def test_launch_notebook_opens_the_file_tree_in_a_new_tab(page: Page, context: BrowserContext) -> None:
+    with context.expect_page() as opened:
+        page.get_by_role("link", name="Launch Notebook").click()
+    expect(opened.value.get_by_text("hello_world").first).to_be_visible()
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+
+
+def test_a_cell_written_and_saved_in_jupyter_answers_after_a_restart(
+    page: Page, context: BrowserContext, stack: Stack
+) -> None:
+    stack.write("draft", ["# GET /draft\nprint('first words')"])
+    page.reload()
+    start(page, "draft")
+    with context.expect_page() as opened:
+        page.get_by_role("link", name="Open its notebook").click()
+    jupyter = opened.value
+    jupyter.locator(".jp-CodeCell .cm-content").first.click()
+    jupyter.keyboard.press("Control+A")
+    jupyter.keyboard.insert_text("# GET /fresh\nprint('typed in Jupyter')")
+    with jupyter.expect_response(lambda answer: answer.request.method == "PUT" and answer.ok):
+        jupyter.keyboard.press("Control+S")
+    button(page, "Restart API").click()
+    expect(page.locator(".endpoint h3")).to_have_text(["GET /fresh"])
+    button(page, "Test API").click()
+    expect(answer_of(page)).to_contain_text("typed in Jupyter")
+
+
+def test_a_start_that_fails_shows_the_cell_the_line_and_the_traceback(page: Page, stack: Stack) -> None:
+    stack.write("broken", BROKEN)
+    page.reload()
+    choose(page, "broken")
+    button(page, "Start API").click()
+    expect_state(page, "Failed")
+    failure = page.locator(".failure")
+    expect(failure.get_by_role("heading")).to_have_text("broken does not run: it failed in cell 2, line 2.")
+    expect(failure.locator(".exception")).to_have_text("KeyError: 'GBP'")
+    expect(failure.locator(".culprit")).to_have_text("print(rates['GBP'])")
+    expect(failure.get_by_role("region", name="Traceback")).to_contain_text("KeyError")
+
+    stack.write("broken", ["rates = {'GBP': 1.17}", *BROKEN[1:]])
+    start(page, "broken")
+    expect(failure).to_have_count(0)
+
+
+def test_a_restart_that_fails_leaves_the_old_version_up_and_says_why(page: Page, stack: Stack) -> None:
+    stack.write("broken", BROKEN)
+    page.reload()
+    start(page, "hello_world")
+    choose(page, "broken")
+    button(page, "Restart API").click()
+    expect(page.locator(".failure")).to_contain_text("hello_world goes on serving as it was.")
+    expect_state(page, "Serving")
+    expect(page.get_by_label("Project")).to_have_value("broken")
+    assert stack.invoke("hello_world").text == "Hello, world!\n"
+
+
+def test_a_start_can_be_given_up(page: Page, stack: Stack) -> None:
+    stack.write("slow", ["import time\ntime.sleep(600)", "# GET /slow\nprint()"])
+    page.reload()
+    choose(page, "slow")
+    button(page, "Start API").click()
+    expect_state(page, "Starting")
+    expect(page.get_by_role("heading", level=1)).to_have_text("slow")
+    button(page, "Stop API").click()
+    expect_state(page, "Stopped")
+
+
+def test_a_project_that_was_deleted_meanwhile_is_told_on_the_page(page: Page, stack: Stack) -> None:
+    stack.write("gone", ["# GET /gone\nprint()"])
+    page.reload()
+    choose(page, "gone")
+    shutil.rmtree(stack.notebook_dir / "gone")
+    button(page, "Start API").click()
+    expect(page.locator("#notice")).to_contain_text("There is no project 'gone'")
+
+
+def test_the_page_without_javascript_does_the_journey_with_plain_forms(
+    plain_page: Page, stack: Stack
+) -> None:
+    page = plain_page
+    expect(page.get_by_role("button", name="Copy")).to_have_count(0)
+    start(page, "hello_world")
+    assert page.url == f"{stack.url}/"  # a reload does not send the form again
+
+    page.get_by_role("link", name="Test GET /hello/:name").click()
+    expect(page.get_by_label("Path after /invoke")).to_have_value("/hello/:name")
+    page.get_by_label("Path after /invoke").fill("/hello/Ada?lang=fr")
+    button(page, "Test API").click()
+    expect(answer_of(page)).to_contain_text("200 OK")
+    expect(answer_of(page)).to_contain_text("Bonjour, Ada!")
+
+    button(page, "Restart API").click()
+    expect_state(page, "Serving")
+    button(page, "Stop API").click()
+    expect_state(page, "Stopped")
+
+
+def test_without_javascript_a_failing_start_is_a_page_with_its_status_code(
+    plain_page: Page, stack: Stack
+) -> None:
+    stack.write("broken", BROKEN)
+    plain_page.reload()
+    choose(plain_page, "broken")
+    with plain_page.expect_response(lambda answer: answer.request.method == "POST") as answered:
+        button(plain_page, "Start API").click()
+    assert answered.value.status == 422
+    expect(plain_page.locator(".failure")).to_contain_text("cell 2, line 2")
+    expect(plain_page.get_by_label("Project")).to_have_value("broken")
+
+
+@pytest.mark.parametrize(
+    ("user", "password"), [("hasura", "correct-horse"), ("Jürgen", "пароль ☂ 密码"), ("a", 'quo"te: \\')]
+)
+def test_the_header_for_hasura_is_made_in_the_browser_and_sent_nowhere(
+    page: Page, user: str, password: str
+) -> None:
+    requests: list[Request] = []
+    page.on("request", lambda request: requests.append(request))
+    page.get_by_label("User").fill(user)
+    page.get_by_label("Password").fill(password)
+    header = page.locator("#basic-header").inner_text()
+    assert header.startswith("Authorization: Basic ")
+    assert b64decode(header.split()[-1]).decode() == f"{user}:{password}"
+
+    page.get_by_label("Password").press("Enter")
+    with page.expect_response(re.compile("seen=")):
+        pass  # the page has renewed itself, with what was typed in it
+    expect(page.get_by_label("Password")).to_have_value(password)
+    assert {(request.method, urlsplit(request.url).path) for request in requests} <= {
+        ("GET", "/"),
+        ("GET", "/static/icon.svg"),
+    }
+    assert all(password not in unquote_plus(request.url) for request in requests)
+
+
+def test_the_page_asks_no_other_server_for_anything_and_breaks_no_content_policy(
+    context: BrowserContext, stack: Stack
+) -> None:
+    page = context.new_page()
+    asked: list[str] = []
+    complaints: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(stack.url)
+    start(page, "hello_world")
+    button(page, "Test API").click()
+    expect(answer_of(page)).to_contain_text("200 OK")
+    button(page, "Stop API").click()
+    expect_state(page, "Stopped")
+    assert [url for url in asked if not url.startswith(f"{stack.url}/")] == []
+    assert complaints == []
+
+
+@pytest.mark.parametrize("state", ["stopped", "serving", "failed", "kept"])
+def test_axe_finds_nothing_serious_and_no_width_scrolls_sideways(
+    page: Page, stack: Stack, state: str
+) -> None:
+    stack.write("broken", BROKEN)
+    if state in ("serving", "kept"):
+        stack.start_api("hello_world")
+    if state in ("failed", "kept"):
+        stack.restart_api("broken")
+    page.reload()
+    if state == "serving":
+        button(page, "Test API").click()
+        expect(answer_of(page)).to_contain_text("200 OK")
+    for scheme in ("light", "dark"):
+        for width in (1280, 390):
+            page.emulate_media(color_scheme=scheme)
+            page.set_viewport_size({"width": width, "height": 860})
+            found = Axe().run(page).response["violations"]
+            bad = [
+                f"{one['id']}: {[node['html'] for node in one['nodes']]}"
+                for one in found
+                if one["impact"] in ("serious", "critical")
+            ]
+            assert bad == [], f"{state}, {scheme}, {width}"
+            assert page.evaluate("document.scrollingElement.scrollWidth") <= width
+
+
+def test_the_api_is_started_and_stopped_by_keyboard_alone(page: Page, stack: Stack) -> None:
+    def tab_to(name: str) -> None:
+        for _ in range(40):
+            page.keyboard.press("Tab")
+            if page.evaluate("document.activeElement.textContent.trim()") == name:
+                return
+        pytest.fail(f"Tab does not reach {name}")
+
+    tab_to("Start API")
+    page.keyboard.press("Enter")
+    expect_state(page, "Serving")
+    expect(button(page, "Start API")).to_be_focused()
+    tab_to("Stop API")
+    page.keyboard.press("Space")
+    expect_state(page, "Stopped")
+
+
+def test_a_page_that_renews_itself_leaves_alone_what_a_person_types_selects_and_reads(
+    page: Page, stack: Stack
+) -> None:
+    stack.write("noisy", NOISY)
+    page.reload()
+    start(page, "noisy")
+    for number in range(60):
+        stack.invoke(f"say/number-{number}")
+    tail = page.locator(".tail")
+    expect(tail).to_contain_text("number-59")
+    page.get_by_label("Body").fill("half a sent")
+    page.get_by_label("Path after /invoke").fill("/something/else")
+    page.get_by_label("Path after /invoke").evaluate("field => field.setSelectionRange(1, 10)")
+    tail.evaluate("log => { log.scrollTop = -200; }")
+    read = tail.inner_text()
+
+    stack.stop_api()
+    expect_state(page, "Stopped")
+    expect(page.get_by_label("Path after /invoke")).to_have_value("/something/else")
+    expect(page.get_by_label("Path after /invoke")).to_be_focused()
+    assert page.evaluate("[document.activeElement.selectionStart, document.activeElement.selectionEnd]") == [
+        1,
+        10,
+    ]
+    expect(page.get_by_label("Body")).to_have_value("half a sent")
+    assert tail.evaluate("log => log.scrollTop") == -200
+    assert tail.inner_text() == read
+
+    # Back at its end, the log follows again.
+    stack.serve("noisy", NOISY)
+    stack.invoke("say/more")
+    tail.evaluate("log => { log.scrollTop = 0; }")
+    expect(tail).to_contain_text("more")
+
+
+def test_a_selection_outlives_a_renewal_of_the_page(page: Page, stack: Stack) -> None:
+    stack.write("noisy", NOISY)
+    page.reload()
+    start(page, "noisy")
+    page.locator(".curl").first.evaluate("line => getSelection().selectAllChildren(line)")
+    selected = page.evaluate("getSelection().toString()")
+    assert selected.startswith("curl ")
+    stack.restart_api()
+    stack.invoke("say/renewed")
+    expect(page.locator(".tail")).to_contain_text("renewed")
+    assert page.evaluate("getSelection().toString()") == selected
+
+
+def test_a_project_appears_in_the_list_and_the_choice_stays(page: Page, stack: Stack) -> None:
+    stack.write("aaa", ["# GET /a\nprint()"])
+    expect(page.get_by_label("Project").locator("option")).to_have_text(["aaa", "hello_world"])
+    choose(page, "aaa")
+    stack.write("bbb", ["# GET /b\nprint()"])
+    expect(page.get_by_label("Project").locator("option")).to_have_text(["aaa", "bbb", "hello_world"])
+    expect(page.get_by_label("Project")).to_have_value("aaa")
+
+
+def test_what_is_done_elsewhere_shows_on_an_open_page(page: Page, stack: Stack) -> None:
+    stack.start_api("hello_world")
+    expect_state(page, "Serving")
+    expect(page.get_by_label("Path after /invoke")).to_have_value("/hello_world")
+    expect(page.get_by_role("status").filter(has_text="hello_world: serving.")).to_have_count(1)
+
+
+def test_the_copied_curl_line_is_the_shown_one(page: Page, context: BrowserContext, stack: Stack) -> None:
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    start(page, "hello_world")
+    page.get_by_role("button", name="Copy the curl line of GET /hello_world").click()
+    expect(page.locator("#said")).to_have_text("Copied.")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == f"curl -u webhook:PASSWORD {stack.url}/invoke/hello_world"
+
+
+def test_what_notebooks_say_is_text_and_never_markup(page: Page, stack: Stack) -> None:
+    name = "<img src=x onerror=document.title='owned'>"
+    evil = "</pre><script>document.title='owned'</script><b id=owned>"
+    stack.write(
+        name, [f"print({json.dumps(evil)})\nraise ValueError({json.dumps(evil)})", "# GET /x\nprint()"]
+    )
+    page.reload()
+    choose(page, name)
+    button(page, "Start API").click()
+    expect_state(page, "Failed")
+    expect(page.get_by_role("heading", level=1)).to_have_text(name)
+    expect(page.locator(".exception")).to_contain_text(evil)
+    expect(page.locator(".culprit")).to_contain_text(evil)
+    expect(page.locator("#log")).to_contain_text(evil)
+    assert page.locator("#owned, img").count() == 0
+    assert "owned" not in page.title().removeprefix(name)
+
+
+def test_an_answer_that_is_markup_is_shown_as_text(page: Page, stack: Stack) -> None:
+    evil = "<b id=owned>hello</b><script>document.title='owned'</script>"
+    stack.write("markup", [f"# GET /markup\nprint({json.dumps(evil)})"])
+    page.reload()
+    start(page, "markup")
+    button(page, "Test API").click()
+    expect(answer_of(page).locator("pre")).to_contain_text(evil)
+    assert page.locator("#owned").count() == 0
+
+
+def test_a_page_that_loses_the_server_says_so_and_recovers(page: Page, context: BrowserContext) -> None:
+    context.set_offline(True)
+    expect(page.locator("#offline")).to_be_visible()
+    context.set_offline(False)
+    expect(page.locator("#offline")).to_be_hidden()

@@ -1,0 +1,47 @@
+"""Fixtures with the real stack, and its log beside each failure."""
+
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from tests.support.stack import Stack
+
+SHOWN = 20_000  # characters of a log
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.failed:
+        for stack in Stack.alive:
+            report.sections.append((f"log of the stack at {stack.url}", stack.log()[-SHOWN:]))
+    return report
+
+
+@pytest.fixture(scope="session")
+def shared_stack() -> Iterator[Stack]:
+    """One running stack for all tests that leave its programs alone."""
+    with Stack() as stack:
+        yield stack.start()
+
+
+@pytest.fixture
+def stack(shared_stack: Stack) -> Stack:
+    """The shared stack; what it serves and which projects it has, earlier tests have decided."""
+    assert shared_stack.is_healthy()
+    return shared_stack
+
+
+@pytest.fixture
+def idle_stack(stack: Stack) -> Stack:
+    """The shared stack with nothing served."""
+    assert stack.stop_api().status_code == 200
+    return stack
+
+
+@pytest.fixture
+def new_stack() -> Iterator[Callable[..., Stack]]:
+    """Makes stacks of one test's own, not started yet, with the settings given."""
+    with ExitStack() as stacks:
+        yield lambda **settings: stacks.enter_context(Stack(**settings))

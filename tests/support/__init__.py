@@ -1,0 +1,1 @@
+"""What the tests share: the real stack as a subprocess, notebooks from cells, waiting with a deadline."""

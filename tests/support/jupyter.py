@@ -1,0 +1,90 @@
+"""A person at Jupyter: its contents and its kernels, through nginx, as the browser does it."""
+
+import base64
+import json
+import uuid
+from typing import Any
+
+import requests
+import websocket
+
+from tests.support.stack import OWNER, Stack
+
+
+class Jupyter:
+    """A browser's session with Jupyter; use it as a context manager."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        self.session = stack.session()
+
+    def __enter__(self) -> "Jupyter":
+        # The page sets the cookie that changes must be sent with.
+        assert self.session.get(f"{self.stack.url}/jupyter/tree", timeout=20).status_code == 200
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.session.close()
+
+    def request(self, method: str, path: str, body: Any = None) -> requests.Response:
+        return self.session.request(
+            method,
+            f"{self.stack.url}/jupyter/api/{path}",
+            json=body,
+            headers={"X-XSRFToken": self.session.cookies["_xsrf"], "Origin": self.stack.url},
+            timeout=20,
+        )
+
+    def save(self, path: str, content: dict[str, Any]) -> None:
+        """Save a notebook, as Ctrl-S does."""
+        saved = self.request("PUT", f"contents/{path}", {"type": "notebook", "content": content})
+        assert saved.status_code in {200, 201}, saved.text
+
+    def read(self, path: str) -> dict[str, Any]:
+        """A notebook's content."""
+        content: dict[str, Any] = self.request("GET", f"contents/{path}").json()["content"]
+        return content
+
+    def start_kernel(self) -> str:
+        started = self.request("POST", "kernels", {"name": "python3"})
+        assert started.status_code == 201, started.text
+        return str(started.json()["id"])
+
+    def end_kernel(self, kernel: str) -> None:
+        assert self.request("DELETE", f"kernels/{kernel}").status_code == 204
+
+    def connect(self, kernel: str, auth: tuple[str, str] | None = OWNER) -> websocket.WebSocket:
+        """The WebSocket to a kernel; raises WebSocketBadStatusException where it is refused."""
+        cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in self.session.cookies)
+        token = base64.b64encode(":".join(auth).encode()).decode() if auth else ""
+        return websocket.create_connection(
+            f"ws://127.0.0.1:{self.stack.port}/jupyter/api/kernels/{kernel}/channels",
+            header=[f"Authorization: Basic {token}"] if auth else [],
+            cookie=cookies,
+            timeout=20,
+            http_no_proxy=["127.0.0.1"],
+        )
+
+    def run(self, socket: websocket.WebSocket, code: str) -> str:
+        """Run a cell and return what it printed."""
+        sent = uuid.uuid4().hex
+        header = {"msg_id": sent, "msg_type": "execute_request", "session": "test", "username": "test"}
+        content = {"code": code, "silent": False, "store_history": False, "allow_stdin": False}
+        message = {"header": header, "parent_header": {}, "metadata": {}, "content": content}
+        socket.send(json.dumps({**message, "channel": "shell", "buffers": []}))
+        printed = ""
+        while True:
+            received = json.loads(socket.recv())
+            if received["parent_header"].get("msg_id") != sent:
+                continue
+            if received["msg_type"] == "stream":
+                printed += received["content"]["text"]
+            if received["msg_type"] == "status" and received["content"]["execution_state"] == "idle":
+                return printed
+
+    def send(self, socket: websocket.WebSocket, code: str) -> None:
+        """Have a cell run, and wait for nothing."""
+        header = {"msg_id": uuid.uuid4().hex, "msg_type": "execute_request", "session": "t", "username": "t"}
+        content = {"code": code, "silent": False, "store_history": False, "allow_stdin": False}
+        message = {"header": header, "parent_header": {}, "metadata": {}, "content": content}
+        socket.send(json.dumps({**message, "channel": "shell", "buffers": []}))

@@ -1,0 +1,60 @@
+"""What the kernel says of processes: which belong to a stack, their environment, where they listen."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+PROC = Path("/proc")
+TCP_LISTEN = "0A"  # the state column of /proc/net/tcp
+
+
+@dataclass(frozen=True)
+class Process:
+    """A running process. `environ` is what it was started with."""
+
+    pid: int
+    parent: int
+    session: int
+    command: str
+    environ: bytes
+
+    def is_running(self) -> bool:
+        """Whether it is still there and no zombie."""
+        found = look_at(self.pid)
+        return found is not None and found.command == self.command
+
+    def children(self) -> list["Process"]:
+        return [process for process in running() if process.parent == self.pid]
+
+    def tcp_addresses(self) -> list[str]:
+        """Where it listens, as /proc/net/tcp writes it: 0100007F:1F90 is 127.0.0.1:8080."""
+        listening = {}
+        for table in ("tcp", "tcp6"):
+            for line in (PROC / "net" / table).read_text().splitlines()[1:]:
+                columns = line.split()
+                if columns[3] == TCP_LISTEN:
+                    listening[f"socket:[{columns[9]}]"] = columns[1]
+        found = set()
+        with suppress(OSError):
+            for descriptor in (PROC / str(self.pid) / "fd").iterdir():
+                with suppress(OSError):
+                    found.add(listening.get(str(descriptor.readlink())))
+        return sorted(filter(None, found))
+
+
+def look_at(pid: int) -> Process | None:
+    """The process, or None where it is gone, a zombie, or somebody else's."""
+    folder = PROC / str(pid)
+    with suppress(OSError):
+        # The command in parentheses may hold blanks and parentheses itself.
+        state, parent, _, session = (folder / "stat").read_text().rpartition(")")[2].split()[:4]
+        command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+        if state not in {"Z", "X"}:
+            return Process(pid, int(parent), int(session), command, (folder / "environ").read_bytes())
+    return None
+
+
+def running() -> list[Process]:
+    """All processes that we may look at."""
+    pids = [int(entry.name) for entry in PROC.iterdir() if entry.name.isdigit()]
+    return [process for pid in pids if (process := look_at(pid))]

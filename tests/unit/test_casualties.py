@@ -1,0 +1,31 @@
+"""Verdicts on requests whose kernel died."""
+
+import pytest
+
+from gateway import casualties
+from gateway.casualties import Casualties, Verdict
+
+DIED = Verdict(502, "kernel-died", "It ended.")
+
+
+def test_a_verdict_is_given_once() -> None:
+    found = Casualties()
+    found.add("a", DIED)
+    assert found.take("a") == DIED
+    assert found.take("a") is None
+
+
+def test_of_too_many_verdicts_the_oldest_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(casualties, "KEPT", 2)
+    found = Casualties()
+    for name in "abc":
+        found.add(name, DIED)
+    assert [found.take(name) for name in "abc"] == [None, DIED, DIED]
+
+
+def test_a_verdict_that_nobody_asked_for_in_time_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = Casualties()
+    found.add("old", DIED)
+    monkeypatch.setattr(casualties, "KEPT_FOR", 0)
+    found.add("new", DIED)
+    assert found.take("old") is None
