@@ -121,9 +121,7 @@ def readable(path: Path, what: str) -> str:
 def checked(value: str, where: str) -> str:
     """The password, if it is usable; the message never contains it."""
     if len(value) < MIN_LENGTH:
-        raise SettingError(
-            f"{where} holds a password of {len(value)} characters: give at least {MIN_LENGTH}."
-        )
+        raise SettingError(f"{where} holds a password of {len(value)} characters: give at least {MIN_LENGTH}.")
     if not value.isprintable():
         raise SettingError(f"{where} holds a password with a control character: remove it.")
     return value

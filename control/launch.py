@@ -99,8 +99,7 @@ def prepare(settings: Settings, users: Credentials) -> None:
         render(settings, users)
     except OSError as error:
         raise SettingError(
-            f"RUN_DIR is {str(settings.run_dir)!r}: it cannot be used ({error.strerror}). "
-            "Give a folder of your own."
+            f"RUN_DIR is {str(settings.run_dir)!r}: it cannot be used ({error.strerror}). Give a folder of your own."
         ) from None
 
 
@@ -171,9 +170,7 @@ def welcome(settings: Settings, users: Credentials) -> str:
     host = "localhost" if settings.bind_address == "0.0.0.0" else settings.bind_address  # noqa: S104
     lines = [f"address   http://{host}:{settings.port}/", f"user      {users.owner.name}"]
     if users.generated:
-        lines.append(
-            f"password  {users.owner.password}   (new at each start; NOTEBOOK_PASSWORD sets your own)"
-        )
+        lines.append(f"password  {users.owner.password}   (new at each start; NOTEBOOK_PASSWORD sets your own)")
     if users.api:
         lines.append(f"API user  {users.api.name}   (opens /invoke/ alone)")
     width = max(map(len, lines))

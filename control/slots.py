@@ -124,9 +124,7 @@ class Slots:
         failure = self.failure(slot)
         if failure:
             cell = f" (cell {failure['cell']})" if failure["cell"] else ""
-            raise NotebookFailed(
-                f"{project.name} does not run{cell}. {failure['name']}: {failure['value']}", failure
-            )
+            raise NotebookFailed(f"{project.name} does not run{cell}. {failure['name']}: {failure['value']}", failure)
         process = self.supervisor.process(slot)
         if process.state in ENDED or process.state == "BACKOFF":
             raise NotebookFailed(

@@ -23,7 +23,8 @@ class GatewayApp(KernelGatewayApp):  # type: ignore[misc]
     def __init__(self, slot: GatewaySettings, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.slot = slot
-        self.notebook: Notebook = load(slot.notebook)
+        # KernelGatewayApp has read its own variables (KG_…) by now.
+        self.notebook: Notebook = load(slot.notebook, self.force_kernel_name or None)
         self.ready = False
         self.stopping = False
         self.status = 0

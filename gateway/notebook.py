@@ -23,13 +23,13 @@ class Notebook:
     is_ours: bool
 
 
-def load(path: Path) -> Notebook:
-    """Read and check a notebook; raises NotebookError."""
+def load(path: Path, force_kernel: str | None = None) -> Notebook:
+    """Read and check a notebook, to be run in the kernel it names or in `force_kernel`; raises NotebookError."""
     try:
         content = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
         cells = tuple(cell.source for cell in content.cells if cell.cell_type == "code")
         # A notebook that was never opened in Jupyter names no kernel.
-        name = content.metadata.setdefault("kernelspec", {}).setdefault("name", "python3")
+        name = force_kernel or content.metadata.setdefault("kernelspec", {}).setdefault("name", "python3")
     # nbformat does not insist on the form: any part may be missing, or of another type.
     except (OSError, ValueError, AttributeError, LookupError, TypeError, nbformat.ValidationError) as error:
         reason = f"{path.name} is not a notebook: {error}"

@@ -14,7 +14,7 @@ class Body:
     """The body that `pieces` make up; `sent` counts its bytes.
 
     Chunked for callers that speak HTTP/1.1, ended by closing the connection for others. A chunked body that
-    breaks off lacks its last chunk, so that the caller can tell: nginx needs `proxy_http_version 1.1` for that.
+    breaks off lacks its last chunk, so that the caller can tell: nginx must be told `proxy_http_version 1.1`.
     """
 
     def __init__(self, runner: Runner, call: Call, pieces: Pieces) -> None:
@@ -41,6 +41,8 @@ class Body:
         loop = asyncio.get_running_loop()
         is_chunked = self.call.request.is_1_1
         await loop.sock_sendall(sock, head)
+        if self.call.request.method == "HEAD":
+            return
         while (piece := self._runner.piece(self.call, self._pieces)) is not None:
             if piece:
                 await loop.sock_sendall(sock, chunk(piece) if is_chunked else piece)

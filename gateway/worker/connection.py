@@ -8,7 +8,6 @@ import asyncio
 import socket
 import time
 import traceback
-from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from gateway.worker import log
@@ -82,7 +81,7 @@ class Connection:
         except Refused as refused:
             self._refuse(refused)
         except TimeoutError:
-            self._refuse(Refused(HTTPStatus.REQUEST_TIMEOUT, "the request took too long to arrive"))
+            self._refuse(Refused(408, "request-timeout", "the request took too long to arrive"))
         except OSError:
             self.close()
         finally:
@@ -95,7 +94,7 @@ class Connection:
             self._refuse(refused)
         except Exception:  # a fault in this program must not leave the caller waiting
             log.write(traceback.format_exc())
-            self._send(problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal-error", "internal error"))
+            self._send(problem(500, "internal-error", "internal error"))
         return True
 
     def _dispatch(self) -> bool:
@@ -128,8 +127,7 @@ class Connection:
             self.close()
 
     def _refuse(self, refused: Refused) -> None:
-        code = refused.status.phrase.lower().replace(" ", "-")
-        self._send(problem(refused.status, code, str(refused), self._request))
+        self._send(problem(refused.status, refused.code, str(refused), self._request))
 
     def _send_awaited(self, answer: Answer) -> None:
         self._loop.remove_reader(self._sock)

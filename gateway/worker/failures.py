@@ -41,9 +41,7 @@ class Failures:
         answer.error = {"type": type(error).__name__, "message": _text(error), "status": answer.status}
         return answer
 
-    def overdue(
-        self, error: BaseException, request: Request, files: frozenset[str], limit_s: float
-    ) -> Answer:
+    def overdue(self, error: BaseException, request: Request, files: frozenset[str], limit_s: float) -> Answer:
         """The answer to a cell that ran longer than `limit_s`, and in the log where it was by then."""
         message = f"the cell ran longer than {limit_s:g} s"
         answer = problem(HTTPStatus.GATEWAY_TIMEOUT, "timeout", message, request)

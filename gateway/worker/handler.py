@@ -28,7 +28,6 @@ class Handler:
     def __init__(self, shell: Any, index: int, endpoint: Endpoint, limit_s: float) -> None:
         """CompileError: names the cell."""
         self.index = index
-        self.path = endpoint.path
         self.limit_s = limit_s if endpoint.limit_s is None else endpoint.limit_s
         self.cells = Program(shell, endpoint.cells)
         self.info = Program(shell, endpoint.response_cells)
@@ -41,20 +40,11 @@ class Handler:
 class Call:
     """One request on its way through a handler. `deadline` in seconds of time.monotonic.
 
-    `is_over` once nobody waits for the outcome any more: the client went, or the limit passed.
+    `is_over` once nobody waits for the outcome any more: the caller left, or the limit passed. `shadowed` is
+    what the notebook itself has under the name REQUEST; `slot` is the call's place on the page.
     """
 
-    __slots__ = (
-        "context",
-        "deadline",
-        "handler",
-        "is_over",
-        "namespace",
-        "output",
-        "request",
-        "shadowed",
-        "slot",
-    )
+    __slots__ = ("context", "deadline", "handler", "is_over", "namespace", "output", "request", "shadowed", "slot")
 
     def __init__(
         self, handler: Handler, request: Request, namespace: dict[str, Any], context: Context, output: Output

@@ -5,7 +5,6 @@ passes in the instant a cell ends strikes nobody. It raises once: a cell that sw
 that sits in C code, are left to the arbiter, which sees them on the page.
 """
 
-import math
 import signal
 import threading
 import time
@@ -17,7 +16,6 @@ from types import FrameType
 from typing import TypeVar
 
 _SLOWEST_TICK_S = 0.1
-_STRUCK = math.inf  # instead of a deadline that has passed
 
 Sent = TypeVar("Sent")
 Yielded = TypeVar("Yielded")
@@ -32,6 +30,7 @@ class Watch:
 
     def __init__(self, shortest_limit_s: float) -> None:
         self._deadline: float | None = None
+        self._strike: TimeLimit | None = None
         self._handler = self._interrupt  # one object, to be recognised in signal's table
         self._main = threading.main_thread().ident or 0
         self._tick_s = min(_SLOWEST_TICK_S, shortest_limit_s / 10)
@@ -47,17 +46,23 @@ class Watch:
             self._deadline = deadline
             return advance(value)
         finally:
-            left, self._deadline = self._deadline, outer
-            if left == _STRUCK:  # also if the cell made something else of it, as `!sleep 60` does
-                raise TimeLimit
+            self._deadline = outer
+            if self._strike:  # also if the cell made something else of it, as `!sleep 60` does
+                raise self._take_strike()
 
     def _interrupt(self, _signum: int, _frame: FrameType | None) -> None:
-        if self._deadline is None:  # no cell holds the thread
+        deadline = self._deadline
+        if deadline is None or self._strike:  # no cell holds the thread, or it knows already
             return
-        if time.monotonic() < self._deadline:
+        if time.monotonic() < deadline:
             raise KeyboardInterrupt
-        self._deadline = _STRUCK
-        raise TimeLimit
+        self._strike = TimeLimit()
+        raise self._strike
+
+    def _take_strike(self) -> TimeLimit:
+        # A variable of `step` would tie the exception to its own traceback, and keep both.
+        strike, self._strike = self._strike, None
+        return strike or TimeLimit()
 
     def _look(self) -> None:
         while True:

@@ -3,7 +3,8 @@
 Such cells run concurrently, so what one assigns is its own: a plain dict serves as its globals, and
 functions, classes and comprehensions in the cell find REQUEST there like any other name. A name that is not
 in it falls through to the globals of the kernel as they are at that moment, by way of the last place where
-Python looks: the builtins. (`__missing__` on the globals themselves would not do: class bodies read globals without it.)
+Python looks: the builtins. (`__missing__` on the globals themselves would
+not do: class bodies read globals without it.)
 
 `globals()` in such a cell therefore shows the cell's own names only.
 """

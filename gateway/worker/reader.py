@@ -3,7 +3,6 @@
 import asyncio
 import select
 import socket
-from http import HTTPStatus
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
@@ -65,9 +64,7 @@ class Message:
     def body(self) -> bytes:
         """The whole body, once; it is not kept. Refused: it was larger than the limit."""
         if self.size > self._max_body:
-            raise Refused(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a body may have at most {self._max_body} bytes"
-            )
+            raise Refused(413, "body-too-large", f"a body may have at most {self._max_body} bytes")
         chunks, self._chunks = self._chunks, []
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
@@ -83,7 +80,7 @@ class Reader:
         self._got = 0
 
     def receive(self, sock: socket.socket) -> bool:
-        """Read what is there; whether the request is complete. Refused: it is wrong. OSError: nobody is there."""
+        """Read what is there. Whether the request is complete. Refused: it is wrong. OSError: no peer."""
         is_first = True
         while True:
             try:
@@ -120,11 +117,9 @@ class Reader:
             pass  # an offer that a server may ignore
         except HttpParserError as error:
             if not message.is_complete:  # what follows a complete request is not for us
-                raise Refused(HTTPStatus.BAD_REQUEST, f"not a request: {error}") from None
+                raise Refused(400, "bad-request", f"not a request: {error}") from None
         if not message.has_head and self._got > _MAX_HEAD_BYTES:
-            raise Refused(
-                HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"more than {_MAX_HEAD_BYTES} bytes of headers"
-            )
+            raise Refused(431, "headers-too-large", f"more than {_MAX_HEAD_BYTES} bytes of headers")
         return message.is_complete
 
 

@@ -23,7 +23,8 @@ import itertools
 import json
 import re
 import secrets
-from http import HTTPStatus
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 from urllib.parse import unquote_to_bytes
 
@@ -41,15 +42,13 @@ Args = dict[str, list[str]]
 class Request:
     """One complete request.
 
-    `request_id` is the caller's X-Request-Id if that is harmless in a log, else made here. `size` is the length of the
-    body in bytes; `describe` empties `body`, so that nobody holds it longer than needed.
+    `request_id` is the caller's X-Request-Id if that is harmless in a log, else made here. `size` is the
+    length of the body in bytes; `describe` empties `body`, so that nobody holds it longer than needed.
     """
 
     __slots__ = ("body", "headers", "is_1_1", "method", "request_id", "size", "target")
 
-    def __init__(
-        self, method: str, target: bytes, raw: list[tuple[bytes, bytes]], body: bytes, is_1_1: bool
-    ) -> None:
+    def __init__(self, method: str, target: bytes, raw: list[tuple[bytes, bytes]], body: bytes, is_1_1: bool) -> None:
         self.method = method
         self.target = target
         self.headers = _headers(raw)
@@ -76,7 +75,7 @@ class Request:
             rest = {
                 "args": _fields(self.target.partition(b"?")[2]),
                 "path": path,
-                "headers": {name: self.headers[name] for name in self.headers if name not in _HIDDEN},
+                "headers": self.headers,
                 "method": self.method,
                 "url": self.url,
                 **body.more,
@@ -84,13 +83,15 @@ class Request:
             text = body.text if body.text is not None else json.dumps(body.value)
             return f'{{"body": {text}, {json.dumps(rest)[1:]}', {"body": body.value, **rest}
         except (ValueError, RecursionError) as error:
-            raise Refused(HTTPStatus.BAD_REQUEST, f"cannot be decoded: {error}") from None
+            raise Refused(400, "bad-request", f"cannot be decoded: {error}") from None
 
 
 def _headers(raw: list[tuple[bytes, bytes]]) -> dict[str, str | list[str]]:
     headers: dict[str, str | list[str]] = {}
     for raw_name, raw_value in raw:
         name, value = header_name(raw_name), raw_value.decode("latin-1")
+        if name in _HIDDEN:
+            continue
         before = headers.setdefault(name, value)
         if before is not value:
             headers[name] = [before, value] if isinstance(before, str) else [*before, value]
@@ -112,10 +113,15 @@ class _Body(NamedTuple):
 
     value: Any
     text: str | None = None
-    more: dict[str, Any] = {}
+    more: Mapping[str, Any] = MappingProxyType({})
+
+
+_NO_BODY = _Body("", '""')
 
 
 def _body(content_type: str, content: bytes) -> _Body:
+    if not content and not content_type:
+        return _NO_BODY
     media = content_type.partition(";")[0].strip().lower()
     if media == "multipart/form-data":
         return _multipart(content_type, content)

@@ -112,7 +112,7 @@ class Runner:
         def ended(task: "asyncio.Task[Answer | None]") -> None:
             timer.cancel()
             answer = None if task.cancelled() else task.result()
-            if answer and not call.is_over:
+            if answer is not None and not call.is_over:
                 done(answer)
 
         loop = asyncio.get_running_loop()

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from http import HTTPStatus
 
+from gateway.worker import etag
 from gateway.worker.answer import Answer, problem
 from gateway.worker.cors import CrossOrigin
 from gateway.worker.handler import Handler
@@ -56,9 +57,11 @@ class Site:
 
     def render(self, answer: Answer, request: Request | None) -> bytes:
         """All of an answer. Without `request` it is to something that was none."""
+        if request:
+            etag.condition(answer, request)
         body = b"" if answer.status in _WITHOUT_BODY else answer.body
         headers = self._headers(answer, request) if request else answer.headers
-        if answer.status != HTTPStatus.NO_CONTENT:
+        if answer.status not in _WITHOUT_BODY:
             headers = [*headers, ("Content-Length", str(len(body)))]
         top = head(answer.status, headers)
         return top if request and request.method == "HEAD" else top + body

@@ -107,7 +107,7 @@ class Streams:
 
 
 def keep_shown_errors(shell: Any) -> None:
-    """Have what IPython displays instead of raising it, as `%run` does, fail the request that it happened in."""
+    """Have what IPython displays instead of raising, as for `%run`, fail the request that it happened in."""
     show = shell._showtraceback
 
     def _showtraceback(kind: type[BaseException], error: BaseException, lines: list[str]) -> None:

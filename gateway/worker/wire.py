@@ -14,11 +14,12 @@ Headers = list[tuple[str, str]]
 
 
 class Refused(Exception):
-    """A request that is answered without looking further: `status`, with the reason as the message."""
+    """A request that is answered without looking further: with `status`, `code`, and the message."""
 
-    def __init__(self, status: HTTPStatus, message: str) -> None:
+    def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
         self.status = status
+        self.code = code
 
 
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
@@ -27,7 +28,8 @@ _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 def head(status: int, headers: Iterable[tuple[str, str]]) -> bytes:
     """Status line and headers, `Connection: close` included. The caller vouches for their characters."""
     lines = "".join([f"{name}: {value}\r\n" for name, value in headers])
-    return f"HTTP/1.1 {status} {_PHRASES.get(status, 'Unknown')}\r\n{lines}Connection: close\r\n\r\n".encode()
+    text = f"HTTP/1.1 {status} {_PHRASES.get(status, 'Unknown')}\r\n{lines}Connection: close\r\n\r\n"
+    return text.encode("utf-8", "replace")
 
 
 def chunk(data: bytes) -> bytes:

@@ -68,9 +68,7 @@ def client(slot: Slot) -> Callable[..., "asyncio.Future[Any]"]:
 
         def send() -> Any:
             answer = slot.request(method, path + query, body, headers)
-            response = SimpleNamespace(
-                code=answer.status, body=answer.body, headers=HTTPHeaders(answer.headers)
-            )
+            response = SimpleNamespace(code=answer.status, body=answer.body, headers=HTTPHeaders(answer.headers))
             if answer.status >= 400:
                 raise HTTPClientError(answer.status, response=response)  # type: ignore[arg-type]
             return response

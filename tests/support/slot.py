@@ -4,7 +4,6 @@ import http.client
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from control.gateway_client import UnixConnection
 from tests.support.notebooks import notebook_text
 from tests.support.waiting import eventually
 
@@ -44,24 +44,11 @@ class Answer:
         return json.loads(self.body)
 
 
-class UnixConnection(http.client.HTTPConnection):
-    """HTTP over a unix socket."""
-
-    def __init__(self, path: Path, timeout: float) -> None:
-        super().__init__("localhost", timeout=timeout)
-        self.path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self.path))
-
-
 class Slot:
     """Serves `cells`, or the notebook at `path`; `settings` are further environment variables."""
 
     def __init__(self, cells: list[str] | None = None, path: Path | None = None, **settings: str) -> None:
-        self.home = Path(tempfile.mkdtemp(dir="/tmp", prefix="slot"))  # noqa: S108 socket paths are short
+        self.home = Path(tempfile.mkdtemp(dir="/tmp", prefix="slot"))
         self.folder = self.home / "blue"
         self.folder.mkdir()
         if path is None:
@@ -116,7 +103,7 @@ class Slot:
     def status(self) -> dict[str, Any]:
         """What the admin socket says; empty while there is no answer."""
         try:
-            found: dict[str, Any] = self._request(self.folder / "admin.sock", "GET", "/status").json()
+            found: dict[str, Any] = http_over_unix(self.folder / "admin.sock", "GET", "/status", None, {}, 10).json()
         except (OSError, http.client.HTTPException, ValueError):
             return {}
         return found
@@ -130,7 +117,7 @@ class Slot:
         timeout: float = 60,
     ) -> Answer:
         """One request to the API; `path` below /invoke."""
-        return self._request(self.folder / "api.sock", method, f"/invoke{path}", body, headers, timeout)
+        return http_over_unix(self.folder / "api.sock", method, f"/invoke{path}", body, headers or {}, timeout)
 
     def get(self, path: str, **arguments: Any) -> Answer:
         return self.request("GET", path, **arguments)
@@ -142,20 +129,16 @@ class Slot:
         headers = {"Content-Type": "application/json", **arguments.pop("headers", {})}
         return self.post(path, json.dumps(value), headers=headers, **arguments)
 
-    def _request(
-        self,
-        unix_socket: Path,
-        method: str,
-        path: str,
-        body: bytes | str | None = None,
-        headers: dict[str, str] | None = None,
-        timeout: float = 60,
-    ) -> Answer:
-        connection = UnixConnection(unix_socket, timeout)
-        try:
-            connection.request(method, path, body, headers or {})
-            response = connection.getresponse()
-            found = {name.lower(): value for name, value in response.getheaders()}
-            return Answer(response.status, found, response.read())
-        finally:
-            connection.close()
+
+def http_over_unix(
+    unix_socket: Path, method: str, path: str, body: bytes | str | None, headers: dict[str, str], timeout: float
+) -> Answer:
+    """One request on a connection of its own."""
+    connection = UnixConnection(unix_socket, timeout)
+    try:
+        connection.request(method, path, body, headers)
+        response = connection.getresponse()
+        found = {name.lower(): value for name, value in response.getheaders()}
+        return Answer(response.status, found, response.read())
+    finally:
+        connection.close()

@@ -1,0 +1,193 @@
+"""One notebook, stock and this engine side by side: the same requests get the same answers."""
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import urllib.parse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from tests.support.notebooks import notebook_text
+from tests.support.slot import ROOT, Answer, Slot, http_over_unix
+from tests.support.waiting import eventually
+
+ECHO = "request = json.loads(REQUEST)\nprint(json.dumps({k: request[k] for k in ('body', 'args', 'path')}))"
+INFO = "print(json.dumps({'status': 202, 'headers': {'Content-Type': 'application/json', 'X-Seen': 'yes'}}))"
+VALUES = [
+    *("1 + 1", "'text'", "b'bytes'", "None", "[1, 'a', None]", "{'k': {1: 2.5}}", "...", "object"),
+    *("print('a')", "print('a', end='')", "print('é ☃ \U0001f600')", "print('printed'); 7", "7;", "x = 3", "''"),
+    *(
+        "sys.stdout.write('w')",
+        "print('e', file=sys.stderr)",
+        "!echo shell",
+        "%env KERNEL_GATEWAY",
+        "raise KeyError('k')",
+    ),
+    *(
+        "1 / 0",
+        "display(5)",
+        "print(); print()",
+        "(lambda: 3)()",
+        "class A: pass\nA.__name__",
+        "for i in 'ab': print(i)",
+    ),
+    *("Pretty()", "Both()", "def f():\n    return 5\nf()", "# only a comment", "assert False, 'why'"),
+]
+CLASSES = """
+import json, sys
+class Pretty:
+    def __repr__(self): return 'pretty'
+class Both:
+    def __repr__(self): return 'plain'
+    def _repr_html_(self): return '<b>rich</b>'
+state = 0
+"""
+CELLS = [
+    CLASSES,
+    *(f"# GET /value/{number}\n{source}" for number, source in enumerate(VALUES)),
+    f"# GET /echo\n{ECHO}",
+    f"# GET /echo/:first\n{ECHO}",
+    f"# GET /echo/:first/then/:second\n{ECHO}",
+    *(f"# {method} /echo\n{ECHO}" for method in ("POST", "PUT", "DELETE")),
+    f"# POST /info\n{ECHO}",
+    f"# ResponseInfo POST /info\n{INFO}",
+    "# GET /state\nstate += 1\nprint(state)",
+    "# GET /two\na = 1",
+    "# GET /two\nprint(a + 1)",
+    "# GET /shadow/:name\nprint('parameter')",
+    "# GET /shadow/literal\nprint('literal')",
+]
+# How the bytes travel, and who made them; stock's own Etag is compared.
+UNCOMPARED = {"date", "server", "connection", "content-length", "x-request-id", "vary"}
+
+texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
+# Stock reads the names of parameters as Latin-1 (docs/engine.md).
+names = st.text(st.characters(codec="ascii", exclude_characters="\0"), max_size=20)
+segments = texts.filter(lambda text: text.strip() and text not in {".", ".."})
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**40), 2**40) | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+class Stock:
+    """Stock notebook-http with the same notebook, on a socket of its own."""
+
+    def __init__(self, notebook: str) -> None:
+        self.home = Path(tempfile.mkdtemp(dir="/tmp", prefix="stock"))
+        self.socket = self.home / "stock.sock"
+        (self.home / "server.ipynb").write_text(notebook)
+
+    def __enter__(self) -> "Stock":
+        command = [sys.executable, "-m", "bench.peers.stock", str(self.home / "server.ipynb"), str(self.socket), "1"]
+        self.popen = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
+        eventually(self.socket.exists, 60, "stock's socket")
+        assert self.request("GET", "/value/0").status == 200
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.popen.terminate()
+        self.popen.wait(20)
+        shutil.rmtree(self.home, ignore_errors=True)
+
+    def request(self, method: str, path: str, body: bytes | None = None, headers: Any = None) -> Answer:
+        return http_over_unix(self.socket, method, f"/invoke{path}", body, headers or {}, 60)
+
+
+Pair = tuple[Stock, Slot]
+
+
+@pytest.fixture(scope="module")
+def pair() -> Iterator[Pair]:
+    with Stock(notebook_text(CELLS)) as stock, Slot(CELLS) as slot:
+        yield stock, slot
+
+
+def same(pair: Pair, method: str, path: str, body: bytes | None = None, **headers: str) -> None:
+    """Ask both; fails where what a caller can see differs."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    theirs = pair[0].request(method, path, body, named)
+    ours = pair[1].request(method, path, body, named)
+    assert ours.status == theirs.status, (ours, theirs)
+    if theirs.status < 400:  # an error is answered in our own form, on purpose
+        assert ours.body == theirs.body
+        assert visible(ours) == visible(theirs)
+
+
+def visible(answer: Answer) -> dict[str, str]:
+    return {name: value for name, value in answer.headers.items() if name not in UNCOMPARED}
+
+
+@pytest.mark.parametrize("number", range(len(VALUES)), ids=lambda n: VALUES[n][:20])
+def test_what_a_cell_gives_is_answered_as_stock_does(pair: Pair, number: int) -> None:
+    same(pair, "GET", f"/value/{number}")
+
+
+slowly = settings(
+    max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@slowly
+@given(first=segments, second=segments)
+@example(first="a b", second="c+d%20/")
+def test_path_parameters_arrive_as_with_stock(pair: Pair, first: str, second: str) -> None:
+    quoted = [urllib.parse.quote(part, safe="") for part in (first, second)]
+    same(pair, "GET", f"/echo/{quoted[0]}/then/{quoted[1]}")
+
+
+@slowly
+@given(arguments=st.lists(st.tuples(names, texts), max_size=4))
+def test_the_query_arrives_as_with_stock(pair: Pair, arguments: list[tuple[str, str]]) -> None:
+    same(pair, "GET", f"/echo?{urllib.parse.urlencode(arguments)}")
+
+
+@slowly
+@given(
+    body=texts, kind=st.sampled_from(["text/plain", "application/xml", "foo"]), method=st.sampled_from(["POST", "PUT"])
+)
+def test_a_text_body_arrives_as_with_stock(pair: Pair, body: str, kind: str, method: str) -> None:
+    same(pair, method, "/echo", body.encode(), Content_Type=kind)
+
+
+@slowly
+@given(value=json_values)
+def test_a_json_body_arrives_as_with_stock(pair: Pair, value: Any) -> None:
+    same(pair, "POST", "/info", json.dumps(value).encode(), Content_Type="application/json")
+
+
+@slowly
+@given(fields=st.lists(st.tuples(names, texts), max_size=4))
+def test_a_form_arrives_as_with_stock(pair: Pair, fields: list[tuple[str, str]]) -> None:
+    body = urllib.parse.urlencode(fields).encode()
+    same(pair, "POST", "/echo", body, Content_Type="application/x-www-form-urlencoded")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/nothing"),
+        ("GET", "/echo/a/b"),
+        ("DELETE", "/echo"),
+        ("DELETE", "/state"),
+        ("GET", "/two"),
+        ("GET", "/state"),
+        ("GET", "/shadow/other"),
+        ("GET", "/_api/source"),
+    ],
+)
+def test_routes_and_state_are_as_with_stock(pair: Pair, method: str, path: str) -> None:
+    same(pair, method, path)
+
+
+def test_an_answer_that_the_caller_has_already_is_not_sent_again(pair: Pair) -> None:
+    etag = pair[0].request("GET", "/value/0").headers["etag"]
+    same(pair, "GET", "/value/0", If_None_Match=etag)

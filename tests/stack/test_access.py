@@ -1,0 +1,168 @@
+"""Who may call what: every path with every kind of credentials, and calls that another site causes."""
+
+import base64
+import http.client
+
+import pytest
+
+from tests.support.stack import API_USER, OWNER, Stack, as_json
+
+WRONG = {
+    "no credentials": None,
+    "a wrong password": (OWNER[0], "not-the-password"),
+    "an unknown user": ("nobody", OWNER[1]),
+    "the first 8 characters": (OWNER[0], OWNER[1][:8]),
+    "all but the last character": (OWNER[0], OWNER[1][:-1]),
+    "one character more": (OWNER[0], OWNER[1] + "x"),
+    "the API user's password": (OWNER[0], API_USER[1]),
+    "the API user with the owner's password": (API_USER[0], OWNER[1]),
+    "an empty password": (OWNER[0], ""),
+}
+OWNERS = [
+    "/",
+    "/jupyter/",
+    "/jupyter/tree",
+    "/jupyter/api/contents",
+    "/jupyter/api/kernels",
+    "/jupyter/api/kernels/x/channels",
+    "/jupyter/static/favicon.ico",
+    "/process/status",
+    "/process/notebooks",
+    "/process/list_notebooks",
+    "/process/get_current_nb",
+    "/process/endpoints",
+    "/process/logs",
+    "/process/start?notebook=served",
+    "/process/restart",
+    "/process/stop",
+    "/no/such/page",
+]
+INVOKES = ["/invoke/x", "/invoke/no/such/endpoint", "/invoke/"]
+CHANGES = ["/process/start?notebook=served", "/process/restart?notebook=served", "/process/stop"]
+
+
+@pytest.fixture
+def served(stack: Stack) -> Stack:
+    if stack.status()["notebook"] != "served":
+        stack.serve("served", ["# GET /x\nprint('x')"])
+    return stack
+
+
+@pytest.mark.parametrize("kind", WRONG)
+def test_no_path_opens_without_the_right_password(served: Stack, kind: str) -> None:
+    for path in OWNERS + INVOKES:
+        for method in ("GET", "POST"):
+            refused = served.request(method, path, auth=WRONG[kind])
+            assert refused.status_code == 401, f"{method} {path}"
+            assert refused.headers["WWW-Authenticate"].startswith("Basic ")
+    assert served.status()["state"] == "serving"
+
+
+def test_a_refused_call_of_the_api_is_answered_as_json(served: Stack) -> None:
+    assert as_json(served.invoke("x", auth=None))["message"]
+
+
+@pytest.mark.parametrize("path", ["/", "/jupyter/tree", "/jupyter/api/contents", "/process/status", "/invoke/x"])
+def test_the_owner_opens_everything(served: Stack, path: str) -> None:
+    assert served.get(path).status_code == 200
+
+
+def test_the_api_user_opens_the_api(served: Stack) -> None:
+    answer = served.invoke("x", auth=API_USER)
+
+    assert (answer.status_code, answer.text.strip()) == (200, "x")
+
+
+def test_the_api_user_opens_nothing_else(served: Stack) -> None:
+    for path in OWNERS:
+        for method in ("GET", "POST"):
+            assert served.request(method, path, auth=API_USER).status_code == 401, f"{method} {path}"
+    assert served.status()["state"] == "serving"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/invoke/../process/stop",
+        "/invoke/..%2fprocess/stop",
+        "/invoke/%2e%2e/process/stop",
+        "/invoke//../../process/stop",
+        "//process/stop",
+        "/process/../process/stop",
+        "/invoke/../jupyter/api/kernels",
+        "/invoke/..%2f..%2fjupyter/api/kernels",
+        "/process/stop?/invoke/",
+        "/process/stop/../../invoke/x",
+        "/Process/stop",
+        "/invoke/x/%2e%2e/%2e%2e/process/stop",
+    ],
+)
+def test_no_spelling_of_a_path_takes_the_api_user_further(served: Stack, path: str) -> None:
+    assert raw(served, path, API_USER) in {400, 401, 404}
+    assert served.status()["state"] == "serving"
+
+
+def raw(stack: Stack, path: str, auth: tuple[str, str]) -> int:
+    """The status of a POST whose path is sent as it is; requests would tidy it up."""
+    token = base64.b64encode(":".join(auth).encode()).decode()
+    connection = http.client.HTTPConnection("127.0.0.1", stack.port, timeout=10)
+    try:
+        connection.putrequest("POST", path, skip_accept_encoding=True)
+        connection.putheader("Authorization", f"Basic {token}")
+        connection.putheader("Content-Length", "0")
+        connection.endheaders()
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+def test_health_asks_for_nothing_and_tells_nothing_of_what_is_served(served: Stack) -> None:
+    answer = served.get("/healthz", auth=None)
+
+    assert answer.status_code == 200
+    assert "served" not in answer.text
+    assert served.get("/healthz", auth=WRONG["a wrong password"]).status_code == 200
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("path", CHANGES)
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site", "Origin": "http://evil.example", "Sec-Fetch-Mode": "no-cors"},
+    ],
+    ids=str,
+)
+def test_another_site_changes_nothing(served: Stack, headers: dict[str, str], path: str, method: str) -> None:
+    before = served.status()
+
+    refused = served.request(method, path, headers=headers)
+
+    assert refused.status_code == 403
+    assert as_json(refused)["message"]
+    assert served.status() == before
+
+
+def test_our_own_page_and_a_typed_address_may_start(served: Stack) -> None:
+    for headers in (
+        {"Sec-Fetch-Site": "same-origin", "Origin": served.url},
+        {"Sec-Fetch-Site": "none"},
+        {"Origin": served.url},
+    ):
+        assert served.get(CHANGES[0], headers=headers).status_code == 200
+
+
+def test_another_site_starts_no_kernel_in_jupyter(served: Stack) -> None:
+    refused = served.post("/jupyter/api/kernels", json={}, headers={"Origin": "http://evil.example"})
+
+    assert refused.status_code in {403, 404}
+    assert as_json(served.get("/jupyter/api/kernels")) == []
+
+
+def test_pages_cannot_be_framed_by_another_site(served: Stack) -> None:
+    for path in ("/", "/jupyter/tree"):
+        assert "frame-ancestors" in served.get(path).headers["Content-Security-Policy"]

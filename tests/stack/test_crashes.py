@@ -1,0 +1,188 @@
+"""Programs that die: each comes back, or the stack ends and says which one did not."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.support.jupyter import Jupyter
+from tests.support.processes import Process
+from tests.support.stack import Stack, as_json
+from tests.support.waiting import eventually
+
+BACK = 15  # seconds
+
+
+@pytest.fixture(scope="module")
+def mortal() -> Iterator[Stack]:
+    """A stack whose programs are killed; it serves one endpoint."""
+    with Stack() as stack:
+        stack.start()
+        stack.serve("steady", ["# GET /x\nprint('x')"])
+        yield stack
+
+
+def answers(stack: Stack) -> bool:
+    answer = stack.answer("/invoke/x")
+    return answer is not None and (answer.status_code, answer.text.strip()) == (200, "x")
+
+
+def kernels(stack: Stack) -> list[Process]:
+    return [process for process in stack.processes() if "ipykernel" in process.command]
+
+
+def test_a_killed_gateway_comes_back_and_leaves_no_kernel_behind(mortal: Stack) -> None:
+    gateway, (kernel,) = mortal.gateway(), kernels(mortal)
+
+    mortal.kill(gateway)
+
+    eventually(lambda: answers(mortal), BACK, "the API")
+    eventually(lambda: not kernel.is_running(), 5, "the end of the killed gateway's kernel")
+    eventually(lambda: mortal.status()["state"] == "serving", 5)
+    assert mortal.gateway().pid != gateway.pid
+    assert len(kernels(mortal)) == 1
+
+
+def test_while_the_gateway_is_away_callers_are_told_to_try_again(mortal: Stack) -> None:
+    eventually(lambda: answers(mortal), BACK)
+
+    mortal.kill(mortal.gateway())
+
+    answer = mortal.invoke("x")
+    told = [answer]
+    while answer.status_code != 200 and len(told) < 1000:
+        answer = mortal.invoke("x")
+        told.append(answer)
+    assert answer.status_code == 200
+    for answer in told[:-1]:
+        assert answer.status_code == 503
+        assert "Retry-After" in answer.headers
+        assert as_json(answer)["message"]
+
+
+def test_a_killed_nginx_comes_back_without_losing_the_port_to_its_orphans(mortal: Stack) -> None:
+    master, worker = mortal.process("nginx: master"), mortal.process("nginx: worker")
+
+    mortal.kill(master)
+
+    # An orphaned worker would go on answering for a while.
+    def nginxes() -> list[Process]:
+        return [process for process in mortal.processes() if process.command.startswith("nginx:")]
+
+    eventually(lambda: not {master.pid, worker.pid} & {p.pid for p in nginxes()}, BACK, "the orphan's end")
+    eventually(lambda: answers(mortal), BACK, "the API")
+    assert len(nginxes()) == 2
+
+
+def test_a_killed_control_app_comes_back_and_knows_what_is_served(mortal: Stack) -> None:
+    before, gateway = mortal.status(), mortal.gateway()
+    masters = [p for p in mortal.processes() if "gunicorn" in p.command]
+    master = min(masters, key=lambda process: process.pid)
+
+    mortal.kill(master)
+
+    assert answers(mortal)  # callers need no control app
+    eventually(lambda: mortal.is_healthy() and not any(p.is_running() for p in masters), BACK, "control")
+    assert mortal.status() == before
+    assert gateway.is_running()
+    assert mortal.get("/").status_code == 200
+
+
+def test_a_killed_jupyter_is_unhealthy_until_it_is_back_and_its_kernels_are_gone(mortal: Stack) -> None:
+    with Jupyter(mortal) as jupyter:
+        known = {process.pid for process in kernels(mortal)}
+        jupyter.start_kernel()
+        (kernel,) = eventually(lambda: [p for p in kernels(mortal) if p.pid not in known], 10, "its kernel")
+
+    mortal.kill(mortal.process("-m notebook"))
+
+    sick = mortal.get("/healthz")
+    assert (sick.status_code, as_json(sick)["status"]) == (503, "starting")
+    assert mortal.get("/jupyter/tree").status_code == 503
+    eventually(mortal.is_healthy, BACK, "Jupyter")
+    eventually(lambda: not kernel.is_running(), 5, "the end of the killed Jupyter's kernel")
+    assert mortal.get("/jupyter/tree").status_code == 200
+    assert answers(mortal)
+
+
+def test_a_notebook_that_fails_again_and_again_never_ends_the_stack(mortal: Stack) -> None:
+    # It ends within a second, which supervisord takes for a program that cannot be started.
+    mortal.write_text("hopeless", "no notebook")
+
+    for _ in range(8):
+        assert mortal.restart_api("hopeless").status_code == 422
+
+    assert mortal.is_healthy()
+    assert answers(mortal)
+
+
+def test_a_gateway_that_is_killed_until_it_stays_away_does_not_end_the_stack(mortal: Stack) -> None:
+    def kill_or_see_it_given_up() -> bool:
+        for process in mortal.processes():
+            if "-m gateway" in process.command:
+                mortal.kill(process)
+        return bool(mortal.status()["state"] == "failed")
+
+    eventually(kill_or_see_it_given_up, 30, "a slot that is given up")
+
+    assert mortal.is_healthy()
+    assert mortal.restart_api("steady").status_code == 200
+    assert answers(mortal)
+
+
+# -- programs that cannot be kept up
+
+
+def broken_nginx(stack: Stack) -> None:
+    """Have nginx find nonsense in its file when it is started the next time."""
+    (stack.run_dir / "nginx.conf").write_text("no_such_directive;\n", encoding="utf-8")
+    stack.kill(stack.process("nginx: master"))
+
+
+def broken_jupyter(stack: Stack) -> None:
+    """Have Jupyter end while it reads its user's configuration."""
+    folder = stack.home / ".jupyter"
+    folder.mkdir(exist_ok=True)
+    code = "import os\nprint('the configuration is broken', flush=True)\nos._exit(5)\n"
+    for name in ("jupyter_config.py", "jupyter_server_config.py", "jupyter_notebook_config.py"):
+        (folder / name).write_text(code, encoding="utf-8")
+    stack.kill(stack.process("-m notebook"))
+
+
+def ever_dying_control(stack: Stack) -> None:
+    """Kill the control app each time that it has come up."""
+
+    def master() -> Process | None:
+        found = [p for p in stack.processes() if "gunicorn" in p.command]
+        return min(found, key=lambda process: process.pid) if found else None
+
+    def kill_or_see_the_end() -> bool:
+        found = master()
+        if found and stack.answer("/process/status") is not None:
+            stack.kill(found)
+        return stack.popen is not None and stack.popen.poll() is not None
+
+    eventually(kill_or_see_the_end, 45, "the end of the stack")
+
+
+@pytest.mark.parametrize(
+    ("harm", "program", "why"),
+    [
+        (broken_nginx, "nginx", "no_such_directive"),
+        (broken_jupyter, "jupyter", "the configuration is broken"),
+        (ever_dying_control, "control", ""),
+    ],
+    ids=["nginx", "jupyter", "control"],
+)
+def test_a_program_that_cannot_be_kept_up_ends_the_stack_which_says_why(
+    new_stack: Callable[..., Stack], harm: Callable[[Stack], None], program: str, why: str
+) -> None:
+    stack = new_stack().start()
+
+    harm(stack)
+    status = stack.wait(45)
+
+    assert status != 0
+    last = "\n".join(stack.log().splitlines()[-8:])
+    assert f"error: {program} could not be kept up" in last
+    assert why in last
+    assert stack.processes() == []

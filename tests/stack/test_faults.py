@@ -1,0 +1,184 @@
+"""Faults in cells at a steady load: every request gets an answer, the right ones fail, the rest do not."""
+
+import base64
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.support.load import Load
+from tests.support.processes import Process
+from tests.support.stack import OWNER, Stack, as_json
+from tests.support.waiting import eventually
+
+CELLS = [
+    "import asyncio, ctypes, json, os, signal, sys, threading, time\ncancelled = []",
+    "# GET /ok\nprint('ok')",
+    "# GET /die\nos._exit(1)",
+    "# GET /segfault\nctypes.string_at(0)",
+    "# GET /exit\nexit()",
+    "# GET /memory\nos.kill(os.getpid(), signal.SIGKILL)  # as the kernel's out-of-memory killer does",
+    "# GET /endless\n# timeout: 0.5\nwhile True: pass",
+    "# GET /stubborn\n# timeout: 0.5\nwhile True:\n    try:\n        time.sleep(60)\n    except BaseException: pass",
+    "# GET /holds_gil\n# timeout: 0.5\nctypes.PyDLL(None).sleep(60)",
+    "# GET /raises\nraise ValueError('no such thing')",
+    "# GET /output\nwhile True: print('x' * 100_000)",
+    "# GET /blocks\ntime.sleep(1)\nprint('done')",
+    "# GET /waits\nimport asyncio\ntry:\n    await asyncio.sleep(30)\nfinally:\n    cancelled.append(1)",
+    "# GET /cancelled\nprint(len(cancelled))",
+    "# GET /pid\nprint(os.getpid())",
+]
+SETTLED_SECONDS = 30
+
+
+@pytest.fixture(scope="module")
+def faulty() -> Iterator[Stack]:
+    """A stack of two kernels that serves the cells above."""
+    with Stack(KERNELS="2", QUEUE_LIMIT="20", MAX_OUTPUT_MB="1") as stack:
+        stack.start()
+        stack.serve("faulty", CELLS)
+        yield stack
+
+
+def kernels(stack: Stack) -> list[Process]:
+    return [process for process in stack.processes() if "ipykernel_launcher" in process.command]
+
+
+def settled(stack: Stack) -> None:
+    """Wait until the stack is as it was: two kernels, no more processes, and they answer."""
+
+    def is_settled() -> bool:
+        return stack.status()["kernels"] == 2 and len(kernels(stack)) == 2
+
+    eventually(is_settled, SETTLED_SECONDS, "two kernels again")
+    assert stack.invoke("ok").text == "ok\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "code", "replaces"),
+    [
+        ("die", 502, "kernel-died", True),
+        ("segfault", 502, "kernel-died", True),
+        ("exit", 502, "kernel-died", True),
+        ("memory", 502, "kernel-died", True),
+        ("endless", 504, "timeout", False),
+        ("stubborn", 504, "timeout", True),
+        ("holds_gil", 504, "timeout", True),
+        ("raises", 500, "cell-failed", False),
+        ("output", 500, "output-too-long", False),
+    ],
+)
+def test_a_fault_fails_its_own_request_and_no_other(
+    faulty: Stack, path: str, status: int, code: str, replaces: bool
+) -> None:
+    deaths = faulty.status()["kernel_deaths"]
+    with Load(faulty, "/invoke/ok", clients=8) as load:
+        answers = [faulty.invoke(path) for _ in range(2)]
+        settled(faulty)
+    assert [answer.status_code for answer in answers] == [status, status]
+    body = as_json(answers[0])
+    assert body["extensions"]["code"] == code
+    assert body["extensions"]["request_id"] in faulty.api_log(5000) or replaces
+    assert set(load.answers) == {200}, load.answers
+    assert faulty.status()["kernel_deaths"] - deaths == (2 if replaces else 0)
+
+
+def test_a_kernel_that_is_killed_while_idle_is_replaced(faulty: Stack) -> None:
+    before = {process.pid for process in kernels(faulty)}
+    with Load(faulty, "/invoke/ok", clients=2) as load:
+        for pid in before:
+            os.kill(pid, signal.SIGKILL)
+        eventually(lambda: len({p.pid for p in kernels(faulty)} - before) == 2, SETTLED_SECONDS, "new kernels")
+        settled(faulty)
+    # Each may have been in a request when it was killed.
+    assert load.answers.pop(502, 0) <= 2
+    assert set(load.answers) == {200}, load.answers
+
+
+def test_more_requests_than_may_wait_are_refused_at_once(faulty: Stack) -> None:
+    with ThreadPoolExecutor(40) as pool:
+        began = time.monotonic()
+        answers = list(pool.map(lambda _: timed(lambda: faulty.invoke("blocks")), range(40)))
+    refused = [(answer, took) for answer, took in answers if answer.status_code == 503]
+    served = [answer for answer, _ in answers if answer.status_code == 200]
+    assert len(refused) + len(served) == 40
+    assert len(served) >= 20, "those that fit into the queue are served"
+    assert refused
+    for answer, _ in refused:
+        assert answer.headers["Retry-After"].isdigit()
+        assert as_json(answer)["extensions"]["code"] == "overloaded"
+    assert min(took for _, took in refused) < 1 < time.monotonic() - began
+    settled(faulty)
+
+
+def timed(call: Callable[[], object]) -> tuple[object, float]:
+    began = time.monotonic()
+    return call(), time.monotonic() - began
+
+
+def test_the_cell_of_a_client_that_goes_away_is_cancelled_where_it_awaits(faulty: Stack) -> None:
+    def seen() -> int:
+        return sum({faulty.invoke("pid").text: int(faulty.invoke("cancelled").text) for _ in range(12)}.values())
+
+    began = seen()
+    with socket.create_connection(("127.0.0.1", faulty.port)) as client:
+        client.sendall(request_head("/invoke/waits"))
+        eventually(lambda: faulty.invoke("ok").status_code == 200, 10, "an answer beside it")
+    eventually(lambda: seen() > began, 10, "its cancellation")
+
+
+def test_a_client_that_goes_away_from_a_blocking_cell_leaves_the_kernel_sound(faulty: Stack) -> None:
+    before = {process.pid for process in kernels(faulty)}
+    for _ in range(4):
+        with socket.create_connection(("127.0.0.1", faulty.port)) as client:
+            client.sendall(request_head("/invoke/blocks"))
+    settled(faulty)
+    assert {process.pid for process in kernels(faulty)} == before
+
+
+def request_head(path: str) -> bytes:
+    credentials = base64.b64encode(":".join(OWNER).encode()).decode()
+    head = f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Basic {credentials}\r\n\r\n"
+    return head.encode()
+
+
+def test_eight_blocking_requests_use_all_kernels(faulty: Stack) -> None:
+    pids: set[str] = set()
+    lock = threading.Lock()
+
+    def call() -> None:
+        text = faulty.invoke("pid").text
+        with lock:
+            pids.add(text)
+
+    blocking = threading.Thread(target=lambda: faulty.invoke("blocks"))
+    blocking.start()
+    while blocking.is_alive():
+        call()
+    assert pids, "requests were answered while another blocked a kernel"
+    blocking.join()
+
+
+def test_a_kernel_that_cannot_be_brought_up_again_is_said_and_tried_until_it_can(
+    new_stack: Callable[..., Stack],
+) -> None:
+    stack = new_stack().start()
+    marker = stack.home / "broken"
+    check = f"import os\nif os.path.exists({str(marker)!r}): raise RuntimeError('the database is down')"
+    stack.serve("fragile", [check, "# GET /ok\nprint('ok')", "# GET /die\nos._exit(1)"])
+    marker.touch()
+    assert stack.invoke("die").status_code == 502
+    message = eventually(lambda: outage(stack), 20, "a clear refusal")
+    assert "the database is down" in message
+    marker.unlink()
+    eventually(lambda: stack.invoke("ok").status_code == 200, 40, "the API's return")
+
+
+def outage(stack: Stack) -> str | None:
+    answer = stack.invoke("ok")
+    return as_json(answer)["message"] if answer.status_code == 503 and "Retry-After" in answer.headers else None

@@ -1,0 +1,82 @@
+"""Jupyter through nginx: the journey from a saved cell to a new answer, and a kernel over its WebSocket."""
+
+from collections.abc import Iterator
+
+import pytest
+import websocket
+
+from tests.support.jupyter import Jupyter
+from tests.support.notebooks import notebook
+from tests.support.stack import API_USER, Stack, as_json
+
+
+@pytest.fixture
+def jupyter(stack: Stack) -> Iterator[Jupyter]:
+    with Jupyter(stack) as session:
+        yield session
+
+
+@pytest.fixture
+def kernel(jupyter: Jupyter) -> Iterator[str]:
+    started = jupyter.start_kernel()
+    yield started
+    jupyter.end_kernel(started)
+
+
+def test_what_is_saved_in_jupyter_answers_after_a_restart(stack: Stack, jupyter: Jupyter) -> None:
+    stack.serve("journey", ["greeting = 'Hello'", "# GET /hello\nprint(greeting)"])
+    assert stack.invoke("hello").text.strip() == "Hello"
+    content = jupyter.read("journey/server.ipynb")
+
+    content["cells"][0]["source"] = "greeting = 'Good evening'"
+    jupyter.save("journey/server.ipynb", content)
+    assert stack.invoke("hello").text.strip() == "Hello"
+    assert stack.restart_api().status_code == 200
+
+    assert stack.invoke("hello").text.strip() == "Good evening"
+
+
+def test_a_project_made_in_jupyter_is_found_and_served(stack: Stack, jupyter: Jupyter) -> None:
+    (stack.notebook_dir / "made").mkdir(exist_ok=True)
+    jupyter.save("made/server.ipynb", notebook(["# GET /new\nprint('new')"]))
+
+    assert "made" in as_json(stack.get("/process/notebooks"))["notebooks"]
+    assert stack.restart_api("made").status_code == 200
+    assert stack.invoke("new").text.strip() == "new"
+
+
+def test_a_change_without_the_sites_cookie_is_refused(stack: Stack) -> None:
+    saved = stack.request("PUT", "/jupyter/api/contents/x.ipynb", json={"type": "notebook"})
+
+    assert saved.status_code == 403
+    assert not (stack.notebook_dir / "x.ipynb").exists()
+
+
+def test_a_large_notebook_can_be_saved(stack: Stack, jupyter: Jupyter) -> None:
+    (stack.notebook_dir / "made").mkdir(exist_ok=True)
+
+    jupyter.save("made/large.ipynb", notebook(["x" * 5_000_000]))
+
+    assert (stack.notebook_dir / "made" / "large.ipynb").stat().st_size > 5_000_000
+
+
+def test_a_cell_runs_over_the_websocket(jupyter: Jupyter, kernel: str) -> None:
+    socket = jupyter.connect(kernel)
+    try:
+        assert jupyter.run(socket, "print(6 * 7)") == "42\n"
+    finally:
+        socket.close()
+
+
+@pytest.mark.parametrize("auth", [None, ("hasura", "wrong-password"), API_USER])
+def test_the_websocket_asks_for_the_owner_too(jupyter: Jupyter, kernel: str, auth: tuple[str, str] | None) -> None:
+    with pytest.raises(websocket.WebSocketBadStatusException) as refused:
+        jupyter.connect(kernel, auth)
+    assert refused.value.status_code == 401
+
+
+def test_the_address_without_its_slash_leads_there(stack: Stack) -> None:
+    answer = stack.get("/jupyter")
+
+    assert answer.status_code == 200
+    assert answer.url.startswith(f"{stack.url}/jupyter/")

@@ -1,0 +1,78 @@
+"""The limits that settings set, and several kernels side by side."""
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.support.stack import Stack, as_json
+
+# Returns when the request with the other name is in its cell too, which one kernel alone never reaches.
+MEET = """# GET /meet/:me/:other
+request = json.loads(REQUEST)["path"]
+(folder / request["me"]).touch()
+deadline = time.monotonic() + 5
+while not (folder / request["other"]).exists() and time.monotonic() < deadline:
+    time.sleep(0.01)
+print((folder / request["other"]).exists())"""
+
+
+@pytest.fixture(scope="module")
+def tight() -> Iterator[Stack]:
+    """A stack with two kernels and small limits."""
+    with Stack(KERNELS="2", MAX_BODY_MB="1", START_TIMEOUT="8", REQUEST_TIMEOUT="6") as stack:
+        yield stack.start()
+
+
+def test_two_kernels_answer_two_requests_at_once(tight: Stack, tmp_path: Path) -> None:
+    imports = f"import json, time\nfrom pathlib import Path\nfolder = Path({str(tmp_path)!r})"
+    tight.serve("pair", [imports, MEET])
+
+    with ThreadPoolExecutor(2) as pool:
+        answers = [answer.text.strip() for answer in pool.map(tight.invoke, ("meet/a/b", "meet/b/a"))]
+
+    assert answers == ["True", "True"]
+
+
+def test_a_body_over_the_limit_is_refused_as_json_with_the_settings_name(tight: Stack) -> None:
+    refused = tight.invoke("any", method="POST", data=b"x" * (1024 * 1024 + 1))
+
+    assert refused.status_code == 413
+    assert refused.headers["Content-Type"].startswith("application/json")
+    assert "MAX_BODY_MB" in as_json(refused)["message"]
+
+
+def test_a_body_at_the_limit_passes(tight: Stack) -> None:
+    tight.serve("size", ["import json", "# POST /size\nprint(len(json.loads(REQUEST)['body']))"])
+
+    answer = tight.invoke("size", method="POST", data=b"x" * (1024 * 1024), headers={"Content-Type": "text/plain"})
+
+    assert (answer.status_code, answer.text.strip()) == (200, str(1024 * 1024))
+
+
+def test_a_start_that_takes_too_long_is_a_504_and_leaves_nothing_running(tight: Stack) -> None:
+    tight.stop_api()
+    tight.write("endless", ["import time\ntime.sleep(600)", "# GET /x\nprint(1)"])
+    begun = time.monotonic()
+
+    late = tight.start_api("endless")
+
+    assert late.status_code == 504
+    assert "START_TIMEOUT" in as_json(late)["message"]
+    assert 8 <= time.monotonic() - begun < 14
+    assert tight.status()["state"] == "failed"
+    assert "START_TIMEOUT" in tight.status()["last_error"]["message"]
+    assert not [p for p in tight.processes() if "-m gateway" in p.command or "ipykernel" in p.command]
+
+
+def test_a_request_that_takes_too_long_is_a_504_as_json(tight: Stack) -> None:
+    tight.serve("late", ["import time", "# GET /late\ntime.sleep(20)\nprint('late')", "# GET /x\nprint('x')"])
+    begun = time.monotonic()
+
+    late = tight.invoke("late")
+
+    assert late.status_code == 504
+    assert 6 <= time.monotonic() - begun < 12
+    assert as_json(late)["message"]

@@ -1,0 +1,175 @@
+"""What arrives at a cell, and that no request is lost while the API changes."""
+
+import json
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.support.stack import Stack, as_json
+from tests.support.waiting import eventually
+
+ECHO = ["import json", "# POST /echo\nprint(REQUEST)", "# GET /echo/:value\nprint(REQUEST)"]
+SLOW = "import time\nfrom pathlib import Path"
+
+
+def slow_cell(begun: Path, seconds: float) -> str:
+    """An endpoint that says when it has begun, and takes its time."""
+    return f"# GET /slow\nPath({str(begun)!r}).touch()\ntime.sleep({seconds})\nprint('finished')"
+
+
+@pytest.fixture
+def echo(stack: Stack) -> Stack:
+    """A stack that serves its requests back."""
+    if stack.status()["notebook"] != "echo":
+        stack.serve("echo", ECHO)
+    return stack
+
+
+@pytest.mark.parametrize(
+    ("sent", "received"),
+    [
+        ("plain", "plain"),
+        ("a%2Fb", "a/b"),
+        ("a%20b", "a b"),
+        ("a%252Fb", "a%2Fb"),
+        ("100%25", "100%"),
+        ("%C3%BC", "ü"),
+        ("a+b", "a+b"),
+    ],
+)
+def test_a_path_parameter_is_decoded_once(echo: Stack, sent: str, received: str) -> None:
+    answer = echo.invoke(f"echo/{sent}")
+
+    assert answer.status_code == 200, answer.text
+    assert as_json(answer)["path"] == {"value": received}
+
+
+def test_query_and_json_body_arrive_parsed(echo: Stack) -> None:
+    body = {"text": "ü\n\"quoted\" 'too' \\ {}", "number": 1.5, "none": None}
+
+    arrived = as_json(echo.invoke("echo", method="POST", params={"a": ["1", "2"]}, json=body))
+
+    assert arrived["body"] == body
+    assert arrived["args"] == {"a": ["1", "2"]}
+
+
+def test_a_body_of_20_mb_passes(stack: Stack) -> None:
+    stack.serve("large", ["import json", "# POST /size\nprint(len(json.loads(REQUEST)['body']))"])
+    size = 20 * 1024 * 1024
+
+    answer = stack.invoke("size", method="POST", data=b"x" * size, headers={"Content-Type": "text/plain"})
+
+    assert (answer.status_code, answer.text.strip()) == (200, str(size))
+
+
+def test_a_callers_request_id_arrives(echo: Stack) -> None:
+    answer = echo.invoke("echo/1", headers={"X-Request-Id": "order-4711.a_b"})
+
+    assert as_json(answer)["headers"]["X-Request-Id"] == "order-4711.a_b"
+
+
+@pytest.mark.parametrize("given", [None, "has blanks", "x" * 65, '"; drop', ""])
+def test_a_request_without_a_usable_id_gets_one(echo: Stack, given: str | None) -> None:
+    headers = {} if given is None else {"X-Request-Id": given}
+
+    first, second = (as_json(echo.invoke("echo/1", headers=headers))["headers"]["X-Request-Id"] for _ in range(2))
+
+    assert len(first) >= 16
+    assert first.isalnum()
+    assert first != second
+    assert given is None or first != given
+
+
+def test_a_cell_learns_how_it_was_called(echo: Stack) -> None:
+    headers = as_json(echo.invoke("echo/1", headers={"X-Forwarded-Proto": "https"}))["headers"]
+
+    assert headers["Host"] == f"127.0.0.1:{echo.port}"
+    assert headers["X-Forwarded-Proto"] == "https"
+    assert headers["X-Forwarded-For"] == "127.0.0.1"
+
+
+def test_a_request_in_flight_is_finished_at_a_restart(stack: Stack, tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    stack.serve("slow", [SLOW, slow_cell(begun, 3)])
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(stack.invoke, "slow")
+        eventually(begun.exists, 5, "the request in its cell")
+
+        assert stack.restart_api().status_code == 200
+
+        answer = slow.result(15)
+    assert (answer.status_code, answer.text.strip()) == (200, "finished")
+
+
+def test_requests_in_flight_and_in_the_queue_are_finished_at_a_stop(stack: Stack, tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    stack.serve("slow", [SLOW, slow_cell(begun, 1)])
+    with ThreadPoolExecutor(3) as pool:
+        slow = [pool.submit(stack.invoke, "slow") for _ in range(3)]
+        eventually(begun.exists, 5, "the first request in its cell")
+        eventually(lambda: connections(stack) >= 3, 5, "all three at nginx")
+
+        stopped = stack.stop_api()
+
+        answers = [(answer := future.result(15)).status_code for future in slow]
+    assert stopped.status_code == 200
+    assert answers == [200, 200, 200], answer.text
+    assert stack.invoke("slow").status_code == 503
+
+
+def connections(stack: Stack) -> int:
+    """How many callers nginx holds a TCP connection with."""
+    port = f":{stack.port:04X}"
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return len([row for row in rows if row[1].endswith(port) and row[3] == "01"])
+
+
+def test_no_request_is_lost_while_the_api_restarts(stack: Stack) -> None:
+    stack.serve("busy", ["# GET /version\nprint(0)", "# POST /version\nprint(0)"])
+    over = threading.Event()
+
+    def call_without_pause(method: str) -> tuple[int, list[str], set[str]]:
+        count, bad, seen = 0, [], set()
+        while not over.is_set():
+            count += 1
+            try:
+                answer = stack.invoke("version", method=method, timeout=20)
+            except requests.RequestException as error:
+                bad.append(repr(error))
+                continue
+            seen.add(answer.text.strip())
+            if answer.status_code != 200 or not answer.text.strip():
+                bad.append(f"{answer.status_code} {answer.text}")
+        return count, bad, seen
+
+    with ThreadPoolExecutor(2) as pool:
+        callers: list[Future[tuple[int, list[str], set[str]]]] = [
+            pool.submit(call_without_pause, method) for method in ("GET", "POST")
+        ]
+        try:
+            for version in ("1", "2", "3"):
+                stack.write("busy", [f"# {method} /version\nprint({version})" for method in ("GET", "POST")])
+                assert stack.restart_api().status_code == 200
+                assert stack.invoke("version").text.strip() == version
+        finally:
+            over.set()
+        results = [caller.result(30) for caller in callers]
+
+    assert [bad for _, bad, _ in results] == [[], []]
+    assert sum(count for count, _, _ in results) > 50
+    assert set.union(*(seen for _, _, seen in results)) >= {"0", "1", "2"}
+
+
+def test_a_caller_who_waits_for_a_closed_connection_gets_a_whole_answer(stack: Stack) -> None:
+    stack.serve("long", ["# GET /long\nprint('x' * 3_000_000)"])
+    begun = time.monotonic()
+
+    answer = stack.invoke("long")
+
+    assert len(answer.text.strip()) == 3_000_000
+    assert time.monotonic() - begun < 20
+    assert json.dumps(answer.text.strip()[:3]) == '"xxx"'

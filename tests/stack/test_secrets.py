@@ -1,0 +1,121 @@
+"""The passwords are nowhere where a notebook, a log reader or a neighbour's `ps` would find them."""
+
+import base64
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support.jupyter import Jupyter
+from tests.support.stack import API_USER, OWNER, Stack
+
+TOKENS = [base64.b64encode(":".join(user).encode()).decode() for user in (OWNER, API_USER)]
+SECRETS = [OWNER[1], API_USER[1], *TOKENS]
+CELLS = [
+    "import json, os, pathlib",
+    "# GET /environ\nprint(json.dumps(dict(os.environ)))",
+    "# GET /everything\nprint(REQUEST, pathlib.Path('/proc/self/environ').read_text())",
+    "# GET /fail\nraise RuntimeError(REQUEST)",
+]
+
+
+def assert_no_secret(text: str, where: object) -> None:
+    assert text
+    for secret in SECRETS:
+        assert secret not in text, f"a password is in {where}"
+
+
+@pytest.fixture(scope="module")
+def used(shared_stack: Stack) -> Stack:
+    """A stack that has seen both passwords, right and wrong, and a failing cell."""
+    shared_stack.serve("secrets", CELLS)
+    for auth in (OWNER, API_USER, (OWNER[0], API_USER[1])):
+        shared_stack.invoke("environ", auth=auth)
+        shared_stack.invoke("fail", auth=auth)
+        shared_stack.invoke("nothing", auth=auth)
+        shared_stack.get("/process/status", auth=auth)
+        shared_stack.get("/jupyter/api/contents/nothing", auth=auth)
+    return shared_stack
+
+
+@pytest.mark.parametrize("auth", [OWNER, API_USER])
+def test_a_request_and_its_cell_see_no_password(used: Stack, auth: tuple[str, str]) -> None:
+    for path in ("environ", "everything"):
+        answer = used.invoke(path, auth=auth)
+        assert answer.status_code == 200
+        assert_no_secret(answer.text, path)
+        assert "Authorization" not in answer.text
+
+
+def test_a_kernel_of_jupyter_sees_no_password(used: Stack) -> None:
+    with Jupyter(used) as jupyter:
+        kernel = jupyter.start_kernel()
+        socket = jupyter.connect(kernel)
+        try:
+            printed = jupyter.run(socket, "import os; print(dict(os.environ))")
+        finally:
+            socket.close()
+            jupyter.end_kernel(kernel)
+    assert "RUN_DIR" in printed
+    assert_no_secret(printed, "a kernel's environment")
+
+
+def test_no_process_was_started_with_a_password(used: Stack) -> None:
+    processes = used.processes()
+    assert len(processes) >= 6
+    for process in processes:
+        assert_no_secret(process.environ.decode(errors="replace") or "-", process.command)
+        assert_no_secret(process.command, "a command line")
+
+
+def test_no_log_has_a_password(used: Stack) -> None:
+    assert_no_secret(used.log(), "the log")
+    assert_no_secret(used.api_log(), "the log of the API")
+
+
+def test_no_file_of_the_run_directory_or_beside_the_notebooks_has_a_password(used: Stack) -> None:
+    files = used.rendered()
+    assert any(name.endswith("htpasswd-api") for name in files)
+    for name, text in files.items():
+        assert_no_secret(text or "-", name)
+    for path in used.home.rglob("*"):
+        if path.is_file():
+            assert_no_secret(path.read_text(errors="replace") or "-", path)
+
+
+def test_the_run_directory_is_closed_to_others(used: Stack) -> None:
+    assert used.run_dir.stat().st_mode & 0o077 == 0
+
+
+def test_only_nginx_listens_on_tcp(used: Stack) -> None:
+    with Jupyter(used) as jupyter:
+        kernel = jupyter.start_kernel()
+        listening = {process: found for process in used.processes() if (found := process.tcp_addresses())}
+        jupyter.end_kernel(kernel)
+
+    port = f"0100007F:{used.port:04X}"
+    assert port in [address for addresses in listening.values() for address in addresses]
+    for process, addresses in listening.items():
+        if "ipykernel" in process.command:
+            # For the output of processes that it forks: messages without its secret are dropped.
+            assert [address.partition(":")[0] for address in addresses] == ["0100007F"]
+        else:
+            assert process.command.startswith("nginx: ")
+            assert addresses == [port]
+
+
+def test_nginx_accepts_its_rendered_file_without_a_warning(used: Stack) -> None:
+    nginx = used.process("nginx: master")
+    program = Path(f"/proc/{nginx.pid}/exe").readlink()
+
+    tested = subprocess.run(
+        [program, "-t", "-e", "stderr", "-c", used.run_dir / "nginx.conf", "-p", used.run_dir],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=20,
+    )
+
+    assert tested.returncode == 0, tested.stderr
+    assert "[warn]" not in tested.stderr
+    assert "test is successful" in tested.stderr

@@ -1,0 +1,58 @@
+"""Which calls count as sent by another web site."""
+
+import pytest
+from flask import Flask, request
+from flask.testing import FlaskClient
+
+from control.cross_site import refuse_cross_site
+
+HOST = "notebooks.example:8080"
+HERE = f"http://{HOST}"
+
+
+@pytest.fixture
+def client() -> FlaskClient:
+    app = Flask(__name__)
+
+    @app.route("/change", methods=["GET", "POST"])
+    def change() -> str:
+        refuse_cross_site(request)
+        return "done"
+
+    return app.test_client()
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize(
+    ("headers", "code"),
+    [
+        ({}, 200),  # curl, a script
+        ({"Sec-Fetch-Site": "same-origin"}, 200),  # our own page
+        ({"Sec-Fetch-Site": "none"}, 200),  # a typed address, a bookmark
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),  # a neighbour's subdomain, or another port of this host
+        ({"Sec-Fetch-Site": "nonsense"}, 403),
+        ({"Origin": HERE}, 200),
+        ({"Origin": f"https://{HOST}"}, 200),  # a proxy in front ends TLS
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Origin": "http://notebooks.example"}, 403),  # another port
+        ({"Origin": f"http://evil.example/{HOST}"}, 403),
+        ({"Origin": f"http://{HOST}.evil.example"}, 403),
+        ({"Origin": f"http://evil@{HOST}"}, 403),
+        ({"Origin": "null"}, 403),  # a sandboxed frame, a redirect
+        ({"Origin": ""}, 403),
+        # What the browser says of the site goes before what it says of the origin.
+        ({"Sec-Fetch-Site": "cross-site", "Origin": HERE}, 403),
+        ({"Sec-Fetch-Site": "same-origin", "Origin": HERE}, 200),
+    ],
+)
+def test_only_calls_from_here_or_from_no_browser_pass(
+    client: FlaskClient, method: str, headers: dict[str, str], code: int
+) -> None:
+    assert client.open("/change", method=method, base_url=HERE, headers=headers).status_code == code
+
+
+def test_the_refusal_says_what_to_do(client: FlaskClient) -> None:
+    refused = client.post("/change", base_url=HERE, headers={"Sec-Fetch-Site": "cross-site"})
+
+    assert "Open the homepage" in refused.get_data(as_text=True)

@@ -1,0 +1,128 @@
+"""Projects: which folders are some, and that no name leads out of the notebook folder."""
+
+from pathlib import Path
+
+import pytest
+
+from control import projects
+from control.errors import UnknownProject
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A notebook folder beside one that nothing may reach."""
+    inside = tmp_path / "notebooks"
+    for name in ("shop", "team/deep", "shop/.ipynb_checkpoints", ".hidden", "a b", "x/node_modules/y"):
+        make(inside / name)
+    make(tmp_path / "outside")
+    (inside / "empty").mkdir()
+    return inside
+
+
+def make(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    (folder / "server.ipynb").write_text('{"cells": []}', encoding="utf-8")
+
+
+def test_projects_are_found_at_any_depth_and_sorted(folder: Path) -> None:
+    assert [project.name for project in projects.find_all(folder)] == ["a b", "shop", "team/deep"]
+
+
+def test_a_notebook_in_the_notebook_folder_itself_is_no_project(folder: Path) -> None:
+    (folder / "server.ipynb").write_text("{}", encoding="utf-8")
+
+    assert "." not in [project.name for project in projects.find_all(folder)]
+    for name in (".", "", "/", "server.ipynb", "./server.ipynb"):
+        with pytest.raises(UnknownProject):
+            projects.find(folder, name)
+
+
+@pytest.mark.parametrize("name", ["shop", "shop/", "shop/server.ipynb", "team/deep", "team/deep/server.ipynb"])
+def test_a_project_is_found_by_its_name_and_by_its_notebook(folder: Path, name: str) -> None:
+    found = projects.find(folder, name)
+
+    assert found.name == name.removesuffix("/server.ipynb").strip("/")
+    assert found.notebook == folder / found.name / "server.ipynb"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "..",
+        "../outside",
+        "../outside/server.ipynb",
+        "shop/../../outside",
+        "shop/../shop",
+        "shop/./",
+        "team//deep",
+        "http://example.org/shop",
+        "file://shop",
+        "shop\0",
+        "\0",
+        "x" * 300,
+        "x/" * 3000,
+        "empty",
+        "missing",
+        "team",
+        ".hidden",
+        "shop/.ipynb_checkpoints",
+        "x/node_modules/y",
+        "shop/server.ipynb/server.ipynb",
+        "~",
+        "SHOP",
+        "",
+        "\udcff",
+    ],
+)
+def test_no_other_name_finds_anything(folder: Path, name: str) -> None:
+    with pytest.raises(UnknownProject):
+        projects.find(folder, name)
+
+
+def test_an_absolute_path_finds_nothing_even_inside(folder: Path) -> None:
+    for path in (folder / "shop", folder / "shop" / "server.ipynb", folder.parent / "outside"):
+        with pytest.raises(UnknownProject):
+            projects.find(folder, str(path))
+
+
+def test_a_linked_folder_is_no_project(folder: Path) -> None:
+    (folder / "link").symlink_to(folder.parent / "outside")
+    (folder / "twin").symlink_to(folder / "shop")
+
+    for name in ("link", "twin", "link/server.ipynb"):
+        with pytest.raises(UnknownProject):
+            projects.find(folder, name)
+    assert not {"link", "twin"} & {project.name for project in projects.find_all(folder)}
+
+
+def test_a_linked_notebook_is_no_project(folder: Path) -> None:
+    (folder / "empty" / "server.ipynb").symlink_to(folder.parent / "outside" / "server.ipynb")
+
+    with pytest.raises(UnknownProject):
+        projects.find(folder, "empty")
+    assert "empty" not in [project.name for project in projects.find_all(folder)]
+
+
+def test_a_folder_called_server_ipynb_is_no_project(folder: Path) -> None:
+    (folder / "empty" / "server.ipynb").mkdir()
+
+    with pytest.raises(UnknownProject):
+        projects.find(folder, "empty")
+
+
+def test_a_notebook_folder_that_is_a_link_itself_is_fine(folder: Path) -> None:
+    link = folder.parent / "mount"
+    link.symlink_to(folder)
+
+    assert projects.find(link, "shop").name == "shop"
+    assert [project.name for project in projects.find_all(link)] == ["a b", "shop", "team/deep"]
+
+
+def test_the_refusal_names_the_projects_that_there_are(folder: Path) -> None:
+    with pytest.raises(UnknownProject, match=r"'nope'.*shop, team/deep"):
+        projects.find(folder, "nope")
+
+
+def test_the_refusal_says_when_there_are_none(tmp_path: Path) -> None:
+    with pytest.raises(UnknownProject, match="none yet"):
+        projects.find(tmp_path, "nope")
