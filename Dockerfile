@@ -1,0 +1,77 @@
+# Layers by how often they change: OS packages, locked dependencies, conf/, code, shipped notebooks.
+
+FROM debian:trixie-slim AS base
+ENV LANG=C.UTF-8
+# Not pinned: Debian takes a version away from its mirrors when a security update replaces it.
+# hadolint ignore=DL3008
+RUN export DEBIAN_FRONTEND=noninteractive \
+    && apt-get update \
+    && apt-get install --yes --no-install-recommends ca-certificates nginx python3 python3-venv tini \
+    && rm -rf /var/lib/apt/lists/* /var/cache/apt/* \
+    && find /var/log -type f -delete
+
+
+FROM base AS wheels
+COPY requirements.txt /
+RUN python3 -m venv /build \
+    && /build/bin/pip wheel --no-deps --require-hashes --no-cache-dir \
+       --wheel-dir /wheels --requirement /requirements.txt
+
+
+FROM base
+# What nobody uses is cut: a second copy of JupyterLab's pages (the one in share/ is served), its test
+# fixture, type stubs for packages that are not here, C sources, Windows helpers, tests. Then everything is
+# compiled once: at run time the root file system may be read-only, and each start would compile it anew.
+RUN --mount=type=bind,from=wheels,source=/wheels,target=/wheels \
+    python3 -m venv /opt/venv \
+    && /opt/venv/bin/pip install --no-deps --no-index --no-cache-dir --no-compile /wheels/*.whl \
+    && site=$(/opt/venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') \
+    && rm -rf "$site"/jupyterlab/static "$site"/jupyterlab/galata \
+       "$site"/jedi/third_party/django-stubs "$site"/jedi/third_party/typeshed/stubs/* \
+       "$site"/debugpy/_vendored/pydevd/pydevd_attach_to_process/winappdbg \
+    && find "$site" -name '*.c' -delete \
+    && find "$site" -type d \( -name tests -o -name test \) -prune -exec rm -rf {} + \
+    && /opt/venv/bin/python -m compileall -q -j 0 "$site"
+
+# For the user 1000, and for any other that runs with group 0, as on OpenShift.
+RUN useradd --uid 1000 --gid 0 --no-create-home --home-dir /notebook/.home --shell /bin/bash notebook \
+    && mkdir /notebook \
+    && chown 1000:0 /notebook \
+    && chmod 0770 /notebook \
+    # A tmpfs that is mounted here takes this mode.
+    && chmod 1777 /run
+
+ENV PATH=/opt/venv/bin:$PATH \
+    USER=notebook \
+    BIND_ADDRESS=0.0.0.0 \
+    NOTEBOOK_DIR=/notebook \
+    SHIPPED_DIR=/app/notebook \
+    HOME_DIR=/notebook/.home \
+    RUN_DIR=/run/notebook-api \
+    PIP_DISABLE_PIP_VERSION_CHECK=1 \
+    PIP_NO_CACHE_DIR=1
+
+WORKDIR /app
+COPY conf/ conf/
+COPY control/ control/
+COPY gateway/ gateway/
+COPY notebook/ notebook/
+# Nobody but root may write here, and everybody read, whatever umask the tree was checked out with.
+RUN python -m compileall -q control gateway && chmod -R u=rwX,go=rX .
+
+USER 1000:0
+VOLUME /notebook
+EXPOSE 8080
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --start-interval=1s --retries=3 \
+    CMD ["python", "-m", "control.probe"]
+# It becomes tini with the stack below it (control/launch.py).
+ENTRYPOINT ["python", "-m", "control.launch"]
+
+ARG VERSION=dev
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="Notebook API" \
+      org.opencontainers.image.description="Write Python in Jupyter; it answers as an HTTP API a moment later." \
+      org.opencontainers.image.version=$VERSION \
+      org.opencontainers.image.revision=$REVISION \
+      org.opencontainers.image.base.name="debian:trixie-slim"

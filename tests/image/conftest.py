@@ -1,0 +1,91 @@
+"""Fixtures with the image, its containers and volumes, and a container's log beside each failure."""
+
+import os
+import subprocess
+import zipfile
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.image.container import ROOT, TAG, TITLE, Container, Volume, docker
+
+SHOWN = 20_000  # characters of a log
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.failed:
+        for container in Container.alive:
+            report.sections.append((f"log of {container.name}", container.log()[-SHOWN:]))
+    return report
+
+
+@pytest.fixture(scope="session")
+def engine() -> None:
+    """A Docker engine that answers: without one these tests are skipped, but in CI they fail."""
+    try:
+        command = ["docker", "version", "--format", "{{.Server.Version}}"]
+        answers = subprocess.run(command, capture_output=True, timeout=30).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        answers = False
+    if not answers and os.environ.get("CI") == "true":
+        pytest.fail("no Docker engine answers; CI tests the image with one: .ci/docker-engine")
+    if not answers:
+        pytest.skip("no Docker engine answers. To bring one up as root: .ci/docker-engine")
+
+
+@pytest.fixture(scope="session")
+def image(engine: None) -> str:
+    """The image, built from the working tree."""
+    docker("build", "--quiet", f"--tag={TAG}", str(ROOT))
+    # What the tag named before would otherwise stay for ever.
+    docker("image", "prune", "--force", f"--filter=label={TITLE}")
+    return TAG
+
+
+@pytest.fixture(scope="session")
+def shared_container(image: str) -> Iterator[Container]:
+    """One running container for all tests that change nothing in it; it serves hello_world."""
+    with Container(image, SERVE="hello_world") as container:
+        yield container.start().wait_until_serving()
+
+
+@pytest.fixture
+def new_container(image: str) -> Iterator[Callable[..., Container]]:
+    """Makes containers of one test's own, not started yet, with the options and settings given."""
+    with ExitStack() as containers:
+
+        def make(*options: str, **settings: str) -> Container:
+            return containers.enter_context(Container(image, *options, **settings))
+
+        yield make
+
+
+@pytest.fixture
+def volume(engine: None) -> Iterator[Volume]:
+    """An empty volume."""
+    with Volume() as volume:
+        yield volume
+
+
+@pytest.fixture(scope="session")
+def make_wheel(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Path]:
+    """Writes a package to install, of one module with the code given, so that no index is needed."""
+
+    def make(name: str, code: str) -> Path:
+        path = tmp_path_factory.mktemp("wheels") / f"{name}-99.0-py3-none-any.whl"
+        info = f"{name}-99.0.dist-info"
+        with zipfile.ZipFile(path, "w") as wheel:
+            wheel.writestr(f"{name}.py", code)
+            wheel.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 99.0\n")
+            wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+            wheel.writestr(f"{info}/RECORD", f"{name}.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n")
+        # pytest keeps its folders to itself; the container runs as somebody else.
+        path.parent.chmod(0o755)
+        path.chmod(0o644)
+        return path
+
+    return make

@@ -1,0 +1,33 @@
+"""What the log of a container may hold."""
+
+import re
+
+PROGRAMS = ("supervisord", "nginx", "control", "jupyter", "blue", "green")
+SUSPICIOUS = re.compile(r"warn|error|crit|alert|emerg|traceback|exception|deprecat|denied|\[[WEC] ", re.I)
+EXPECTED = (
+    # On a socket in a directory that nobody else may enter.
+    "Server 'unix_http_server' running without any HTTP authentication checking",
+    "All authentication is disabled.",
+    # Jupyter gives tornado milliseconds for seconds; nothing comes of it.
+    "The websocket_ping_timeout (90000) cannot be longer than the websocket_ping_interval (30000).",
+    # How an ordinary stop is told of.
+    "received signal 15, stopping",
+    "received SIGTERM indicating exit request",
+    re.compile(r"stopped: \w+ \((exit status 0|terminated by SIGTERM)\)"),
+)
+
+
+def unexpected(log: str) -> list[str]:
+    """The lines that look like trouble and are not known to be none."""
+    return [line for line in log.splitlines() if SUSPICIOUS.search(line) and not is_expected(line)]
+
+
+def is_expected(line: str) -> bool:
+    return any(known in line if isinstance(known, str) else known.search(line) for known in EXPECTED)
+
+
+def unnamed(log: str) -> list[str]:
+    """The lines that no program's name stands before, the welcome and the last words aside."""
+    named = re.compile(rf"({'|'.join(PROGRAMS)}) \| ")
+    welcome = re.compile(r"=*|address   http.*|user      .*|password  .*|API user  .*")
+    return [line for line in log.splitlines() if not named.match(line) and not welcome.fullmatch(line)]

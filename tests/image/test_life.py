@@ -1,0 +1,142 @@
+"""A container from its start to its end."""
+
+import signal
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+import requests
+
+from tests.image.container import START_SECONDS, Container
+from tests.image.logs import unexpected, unnamed
+from tests.support.waiting import eventually
+
+Make = Callable[..., Container]
+STOP_SECONDS = 10
+QUICK_HEALTH = [
+    "--health-interval=1s",
+    "--health-timeout=1s",
+    "--health-retries=2",
+    "--health-start-period=0s",
+]
+SLOW = "# GET /slow\nimport pathlib, time\npathlib.Path('/tmp/begun').touch()\ntime.sleep(3)\nprint('finished')"
+
+
+def health(container: Container) -> str:
+    return container.inspect("{{.State.Health.Status}}")
+
+
+def test_process_1_is_tini_above_the_supervisor(shared_container: Container) -> None:
+    first, second = shared_container.processes()[:2]
+
+    assert first["command"].startswith("/usr/bin/tini -- ")
+    assert (second["parent"], second["command"].split(" -m ")[1]) == (1, "control.supervise")
+
+
+def test_nothing_runs_as_another_user_than_1000_with_group_0(shared_container: Container) -> None:
+    ids = shared_container.sh("cat /proc/[0-9]*/status | grep -E '^(Uid|Gid)' | sort -u | tr '\\t' ' '")
+
+    assert ids.split("\n")[:2] == ["Gid: 0 0 0 0", "Uid: 1000 1000 1000 1000"]
+    assert shared_container.sh("whoami") == "notebook\n"
+
+
+def test_the_port_is_the_one_that_a_cloud_asks_for(new_container: Make) -> None:
+    container = new_container(port=9099, PORT="9099").start()
+
+    eventually(lambda: health(container) == "healthy", START_SECONDS, "a healthcheck that finds the port")
+
+
+def test_a_stop_answers_what_is_in_flight_within_ten_seconds(new_container: Make) -> None:
+    container = new_container().start()
+    container.write("slow", [SLOW])
+    container.serve("slow")
+    answers: list[requests.Response] = []
+    caller = threading.Thread(target=lambda: answers.append(container.get("/invoke/slow")))
+    caller.start()
+    eventually(lambda: container.sh("ls /tmp/begun || true"), 30, "a request in flight")
+
+    began = time.monotonic()
+    status = container.stop()
+    took = time.monotonic() - began
+    caller.join(STOP_SECONDS)
+
+    assert [(answer.status_code, answer.text) for answer in answers] == [(200, "finished\n")]
+    assert status == 0
+    assert took < STOP_SECONDS
+
+
+def test_a_restarted_container_serves_the_same_notebook_again(new_container: Make) -> None:
+    container = new_container().start()
+    container.write("mine", ["# GET /mine\nprint('mine')"])
+    container.serve("mine")
+
+    container.restart().wait_until_serving()
+
+    assert container.get("/invoke/mine").text == "mine\n"
+
+
+def test_a_container_that_was_killed_serves_again_when_it_is_started(new_container: Make) -> None:
+    container = new_container(SERVE="hello_world").start().wait_until_serving()
+    container.sh("kill -9 1 || true")
+    container.kill("control.supervise", signal.SIGKILL)
+    container.wait_until_ended()
+
+    container.restart().wait_until_serving()
+
+    assert container.get("/invoke/hello_world").status_code == 200
+
+
+@pytest.mark.parametrize("program", ["nginx:", "-m notebook"])
+def test_the_healthcheck_turns_unhealthy_when_a_program_hangs_and_healthy_when_it_goes_on(
+    new_container: Make, program: str
+) -> None:
+    container = new_container(*QUICK_HEALTH).start()
+    eventually(lambda: health(container) == "healthy", START_SECONDS)
+
+    container.kill(program, signal.SIGSTOP)
+    eventually(lambda: health(container) == "unhealthy", 30, f"unhealthy without {program}")
+
+    container.kill(program, signal.SIGCONT)
+    eventually(lambda: health(container) == "healthy", 30, f"healthy again with {program}")
+
+
+@pytest.mark.parametrize(("program", "name"), [("nginx: master", "nginx"), ("-m notebook", "jupyter")])
+def test_the_container_ends_when_a_program_cannot_be_kept_up_and_its_last_words_say_which(
+    new_container: Make, program: str, name: str
+) -> None:
+    container = new_container(*QUICK_HEALTH).start()
+
+    def kill_it_again() -> bool:
+        container.kill(program, signal.SIGKILL)
+        return not container.is_running()
+
+    eventually(kill_it_again, START_SECONDS, "the end of the container")
+
+    assert container.wait_until_ended() == 1
+    assert f"error: {name} could not be kept up" in container.log()
+    assert health(container) != "healthy"
+
+
+def test_each_line_of_the_log_has_its_programs_name(new_container: Make) -> None:
+    container = new_container(SERVE="hello_world").start().wait_until_serving()
+    container.get("/invoke/hello_world")
+    container.stop()
+
+    log = container.log()
+
+    assert unnamed(log) == []
+    assert {line.split(" | ")[0] for line in log.splitlines() if " | " in line} >= {
+        "supervisord",
+        "jupyter",
+        "blue",
+    }
+    assert unexpected(log) == []
+
+
+def test_the_healthcheck_leaves_nothing_in_the_log_while_the_container_starts(new_container: Make) -> None:
+    container = new_container("--health-start-interval=100ms").start()
+
+    eventually(lambda: health(container) == "healthy", START_SECONDS)
+
+    assert "/healthz" not in container.log()

@@ -1,0 +1,674 @@
+"""What cells can rely on, in a real kernel: results, namespaces, ResponseInfo, errors, Flask's words, HTTP."""
+
+import base64
+import fcntl
+import json
+import socket
+import struct
+import termios
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_worker_arbiter import Arbiter, Worker, endpoint, eventually, notebook, serving
+
+from gateway.worker.protocol import Cors
+
+NOTEBOOK = r"""
+import asyncio, contextvars, json, logging, sys, time
+logging.basicConfig(level='INFO', format='%(message)s')
+counter = 0
+latest = None
+REQUEST = json.dumps({'body': 'from the notebook'})
+def who(): return json.loads(REQUEST)['args']['who'][0]
+flavour = contextvars.ContextVar('flavour')
+flavour.set('seeded')
+
+# GET /print
+print('a', 1)
+print('b', end='')
+'ignored'
+
+# GET /value
+{'a': [1, 'é']}
+
+# GET /nothing
+x = 1
+
+# GET /quiet
+1;
+
+# GET /html
+from IPython.display import HTML
+HTML('<b>x</b>')
+
+# GET /png
+from IPython.display import Image
+Image(data=bytes([137, 80, 78, 71, 0]), format='png')
+
+# GET /shell
+word = 'from a shell'
+!echo {word}; echo aside 1>&2
+
+# GET /magic
+%precision 2
+3.14159
+
+# GET /time
+files = !echo one two
+print(files[0])
+
+# GET /echo/:name
+print(REQUEST)
+
+# POST /echo/:name
+print(REQUEST)
+
+# PATCH /echo/:name
+print(json.loads(REQUEST)['method'])
+
+# POST /count
+counter += 1
+print(counter)
+
+# GET /count
+print(counter)
+
+# GET /who
+print(who())
+
+# GET /twice
+a, b = json.loads(REQUEST), json.loads(REQUEST)
+a['args'].clear()
+print(b['args'])
+
+# GET /left
+print([n for n in ('REQUEST', 'REQUEST_ERROR') if n in dir(sys.modules['__main__'])])
+
+# GET /flavour
+print(flavour.get())
+
+# GET /logging
+logging.getLogger().info('said by logging')
+print('stderr', file=sys.stderr)
+print('ok')
+
+# GET /raise
+def f():
+    raise ValueError('no such thing')
+f()
+
+# GET /unprintable
+class E(Exception):
+    def __str__(self): raise KeyError(1)
+raise E
+
+# GET /badrepr
+class B:
+    def __repr__(self): raise ValueError('bad repr')
+B()
+
+# GET /group
+raise ExceptionGroup('several', [ValueError('one'), KeyError('two')])
+
+# GET /run
+%run /no/such/file.py
+
+# GET /exits
+sys.exit(3)
+
+# GET /interrupts
+raise KeyboardInterrupt('by hand')
+
+# GET /cancels
+raise asyncio.CancelledError
+
+# GET /input
+input('Name? ')
+
+# GET /getpass
+import getpass
+getpass.getpass()
+
+# GET /nested
+sleeping = asyncio.sleep(0)
+try: asyncio.run(sleeping)
+finally: sleeping.close()
+
+# GET /created
+counter2 = 5
+print('{}')
+
+# ResponseInfo GET /created
+print(json.dumps({'status': 201, 'headers': {'Content-Type': 'application/json', 'X-N': counter2}}))
+
+# GET /many
+print('x')
+
+# ResponseInfo GET /many
+print(json.dumps({'headers': {'set-cookie': ['a=1', 'b=2'], 'Content-Length': 99}}))
+
+# GET /empty
+print('x')
+
+# ResponseInfo GET /empty
+print(json.dumps({'status': 204}))
+
+# POST /said
+print('x')
+
+# ResponseInfo POST /said
+print(json.loads(REQUEST)['body'])
+
+# GET /info/raises
+print('x')
+
+# ResponseInfo GET /info/raises
+1 / 0
+
+# GET /deaf
+raise KeyError('k')
+
+# ResponseInfo GET /deaf
+print(json.dumps({'status': 200}))
+
+# GET /hears/:fail
+if json.loads(REQUEST)['path']['fail'] == 'yes': raise LookupError('not here')
+print('fine')
+
+# ResponseInfo GET /hears/:fail
+error = json.loads(REQUEST_ERROR)
+print(json.dumps({'status': 404 if error else 200, 'headers': {'X-Error': error and error['type'] or 'none'}}))
+
+# GET /abort
+import flask
+flask.abort(404, 'no such product')
+
+# GET /later
+from werkzeug.exceptions import ServiceUnavailable
+raise ServiceUnavailable('soon', retry_after=7)
+
+# GET /redirect
+import werkzeug.utils
+import flask
+flask.abort(werkzeug.utils.redirect('/x?y', 303))
+
+# GET /flask
+from flask import Response
+print('aside')
+Response(b'\x00\xff', 202, {'X-A': 'b'}, content_type='image/x')
+
+# GET /stream
+from flask import Response
+Response((f'{n},' for n in range(3)), mimetype='text/csv')
+
+# GET /stream/breaks
+from flask import Response
+def rows():
+    yield 'a'
+    1 / 0
+Response(rows())
+
+# GET /await
+await asyncio.sleep(0)
+class A:
+    seen = json.loads(REQUEST)['args']['who'][0]
+def inner(): return [json.loads(REQUEST)['args']['who'][0] for _ in range(2)]
+await asyncio.sleep(0.05)
+print(A.seen, *inner(), counter)
+
+# GET /await/local
+mine = counter = 'local'
+await asyncio.sleep(0)
+print(mine, counter)
+
+# GET /await/leaks
+await asyncio.sleep(0)
+print('mine' in dir(sys.modules['__main__']), counter)
+
+# GET /await/latest
+while latest is None: await asyncio.sleep(0.005)
+print(latest)
+
+# POST /await/latest
+latest = json.loads(REQUEST)['body']
+
+# GET /await/raises
+await asyncio.sleep(0)
+raise ValueError('later')
+
+# GET /await/info
+x = 'kept'
+await asyncio.sleep(0)
+print(x)
+
+# ResponseInfo GET /await/info
+await asyncio.sleep(0)
+print(json.dumps({'headers': {'X': x}}))
+
+# GET /await/sleep
+await asyncio.sleep(0.3)
+
+# GET /several
+part = [1]
+
+# GET /several
+part.append(2)
+
+# GET /several
+part
+
+# GET /several/fails
+x = 1
+
+# GET /several/fails
+
+x / 0
+"""
+SEED, ENDPOINTS = notebook(NOTEBOOK)
+NUMBERS = {f"{each.method} {each.path}": each.cells[-1].number for each in ENDPOINTS}
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arbiter]:
+    static = {"/_api/spec/swagger.json": ("application/json", '{"swagger": "2.0"}')}
+    with serving(tmp_path_factory.mktemp("cells"), *ENDPOINTS, seed=SEED, static=static) as arbiter:
+        yield arbiter
+
+
+@pytest.fixture
+def worker(api: Arbiter) -> Worker:
+    return api.workers[0]
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/print", "a 1\nb"),
+        ("/value", json.dumps({"text/plain": "{'a': [1, 'é']}"})),
+        ("/nothing", ""),
+        ("/quiet", ""),
+        ("/html", json.dumps({"text/plain": "<IPython.core.display.HTML object>", "text/html": "<b>x</b>"})),
+        ("/magic", json.dumps({"text/plain": "3.14"})),
+        ("/time", "one two\n"),
+        ("/several", json.dumps({"text/plain": "[1, 2]"})),
+    ],
+)
+def test_what_a_cell_prints_is_the_body_and_else_its_value(api: Arbiter, path: str, body: str) -> None:
+    response = api.get(path)
+    assert (response.status, response.text, response.headers["Content-Type"]) == (200, body, "text/plain")
+    assert response.headers["Content-Length"] == str(len(body.encode()))
+
+
+def test_an_image_is_base64_in_its_bundle(api: Arbiter) -> None:
+    assert base64.b64decode(api.get("/png").json["image/png"]) == b"\x89PNG\0"
+
+
+def test_a_shell_command_prints_into_the_body(api: Arbiter) -> None:
+    assert "from a shell" in api.get("/shell").text
+
+
+def test_request_says_what_was_asked(api: Arbiter) -> None:
+    response = api.ask("POST", "/echo/a%20b?x=1&x=2", b'{"k": [1]}', {"Content-Type": "application/json", "a-b": "c"})
+    told = response.json
+    assert told["body"] == {"k": [1]}
+    assert told["args"] == {"x": ["1", "2"]}
+    assert told["path"] == {"name": "a b"}
+    assert told["headers"]["A-B"] == "c"
+    assert (told["method"], told["url"]) == ("POST", "/invoke/echo/a%20b?x=1&x=2")
+
+
+def test_parsing_request_twice_gives_two_independent_values(api: Arbiter) -> None:
+    assert api.get("/twice?a=1").text == "{'a': ['1']}\n"
+
+
+def test_cells_share_the_kernels_globals(api: Arbiter) -> None:
+    first = int(api.ask("POST", "/count").text)
+    assert int(api.ask("POST", "/count").text) == first + 1
+    assert int(api.get("/count").text) == first + 1
+
+
+def test_functions_of_ordinary_cells_see_the_request(api: Arbiter) -> None:
+    assert api.get("/who?who=ada").text == "ada\n"
+
+
+def test_after_a_request_the_names_are_what_the_notebook_made_them(api: Arbiter, worker: Worker) -> None:
+    api.get("/value")
+    api.get("/hears/yes")
+    assert api.get("/left").text == "['REQUEST']\n"
+    worker.execute("assert json.loads(REQUEST) == {'body': 'from the notebook'}")
+
+
+def test_context_variables_of_ordinary_cells_are_seen_as_in_the_next_cell(api: Arbiter, worker: Worker) -> None:
+    try:
+        worker.execute("flavour.get()")
+    except AssertionError:
+        pytest.skip("this ipykernel gives each cell a context of its own")
+    assert api.get("/flavour").text == "seeded\n"
+
+
+def test_stderr_and_logging_go_to_the_log_under_the_request(api: Arbiter, worker: Worker) -> None:
+    response = api.get("/logging", X_Request_Id="log-me")
+    assert response.text == "ok\n"
+    log = worker.logged("[log-me] stderr\n")
+    assert "[log-me] said by logging\n" in log
+
+
+def test_an_exception_is_500_in_the_form_hasura_reads(api: Arbiter) -> None:
+    response = api.get("/raise", X_Request_Id="id-1")
+    assert (response.status, response.headers["Content-Type"]) == (500, "application/json")
+    assert response.headers["X-Request-Id"] == "id-1"
+    assert response.json == {
+        "message": "ValueError: no such thing",
+        "extensions": {"code": "cell-failed", "method": "GET", "path": "/invoke/raise", "request_id": "id-1"},
+    }
+
+
+def test_the_traceback_goes_to_the_log_with_cell_and_line(api: Arbiter, worker: Worker) -> None:
+    api.get("/raise", X_Request_Id="trace-me")
+    log = worker.logged("[trace-me] ValueError: no such thing")
+    assert f"[trace-me] Cell In[{NUMBERS['GET /raise']}], line 4" in log
+    assert "----> 3     raise ValueError('no such thing')" in log
+    trace = "".join(line for line in log.splitlines(True) if line.startswith("[trace-me]"))
+    assert "\x1b" not in trace
+    assert "gateway/worker" not in trace
+
+
+def test_each_of_several_cells_is_named_by_its_own_number(api: Arbiter, worker: Worker) -> None:
+    assert api.get("/several/fails", X_Request_Id="second").status == 500
+    assert f"[second] Cell In[{NUMBERS['GET /several/fails']}], line 3" in worker.logged(
+        "[second] ZeroDivisionError: division by zero"
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("/unprintable", "E: (its __str__ raised KeyError)"),
+        ("/badrepr", "ValueError: bad repr"),
+        ("/group", "ExceptionGroup: several (2 sub-exceptions)"),
+        ("/exits", "SystemExit: 3"),
+        ("/interrupts", "KeyboardInterrupt: by hand"),
+        ("/cancels", "CancelledError: "),
+        ("/input", "StdinNotImplementedError: a cell that answers requests has nobody to ask for input"),
+        ("/getpass", "StdinNotImplementedError: a cell that answers requests has nobody to ask for input"),
+        ("/nested", "RuntimeError: asyncio.run() cannot be called from a running event loop"),
+        ("/await/raises", "ValueError: later"),
+    ],
+)
+def test_whatever_a_cell_raises_is_an_answer(api: Arbiter, path: str, message: str) -> None:
+    response = api.get(path)
+    assert (response.status, response.json["message"]) == (500, message)
+    assert api.get("/print").status == 200
+
+
+def test_what_ipython_shows_instead_of_raising_fails_the_request_too(api: Arbiter) -> None:
+    assert api.get("/run").status == 500
+
+
+def test_response_info_sets_status_and_headers(api: Arbiter) -> None:
+    response = api.get("/created")
+    assert (response.status, response.text) == (201, "{}\n")
+    assert (response.headers["Content-Type"], response.headers["X-N"]) == ("application/json", "5")
+
+
+def test_response_info_may_repeat_a_header_and_cannot_break_the_framing(api: Arbiter) -> None:
+    response = api.get("/many")
+    assert response.headers.get_all("Set-Cookie") == ["a=1", "b=2"]
+    assert (response.headers["Content-Length"], response.text) == ("2", "x\n")
+
+
+def test_a_status_without_body_has_none(api: Arbiter) -> None:
+    response = api.get("/empty")
+    assert (response.status, response.body, response.headers["Content-Length"]) == (204, b"", None)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "no json",
+        "",
+        "[]",
+        '{"status": "404"}',
+        '{"status": 99}',
+        '{"status": 101}',
+        '{"status": true}',
+        '{"headers": {"X": "a\\r\\nSet-Cookie: x=1"}}',
+        '{"headers": {"X y": "a"}}',
+        '{"headers": {"X": null}}',
+        '{"headers": []}',
+    ],
+)
+def test_a_response_info_that_makes_no_sense_is_named(api: Arbiter, said: str) -> None:
+    response = api.post("/said", said.encode(), "text/plain")
+    assert (response.status, response.json["extensions"]["code"]) == (500, "bad-response-info")
+    assert response.json["message"].startswith(f"the ResponseInfo in cell {NUMBERS['POST /said'] + 1} ")
+    assert response.headers["Set-Cookie"] is None
+
+
+def test_a_response_info_that_raises_is_500(api: Arbiter, worker: Worker) -> None:
+    assert api.get("/info/raises", X_Request_Id="in-info").json["message"] == "ZeroDivisionError: division by zero"
+    assert f"[in-info] Cell In[{NUMBERS['GET /info/raises'] + 1}], line 2" in worker.logged(
+        "[in-info] ZeroDivisionError"
+    )
+
+
+def test_response_info_has_no_part_in_an_error_unless_it_asks(api: Arbiter) -> None:
+    assert (api.get("/deaf").status, api.get("/deaf").json["message"]) == (500, "KeyError: 'k'")
+
+
+def test_response_info_that_mentions_request_error_decides_about_errors(api: Arbiter) -> None:
+    failed = api.get("/hears/yes")
+    assert (failed.status, failed.headers["X-Error"]) == (404, "LookupError")
+    assert failed.json["message"] == "LookupError: not here"
+    fine = api.get("/hears/no")
+    assert (fine.status, fine.headers["X-Error"], fine.text) == (200, "none", "fine\n")
+
+
+def test_abort_answers_as_json(api: Arbiter, worker: Worker) -> None:
+    response = api.get("/abort", X_Request_Id="aborted")
+    assert (response.status, response.json["message"]) == (404, "no such product")
+    assert response.json["extensions"]["code"] == "not-found"
+    assert "[aborted]" not in worker.log.read_text()
+
+
+def test_the_headers_of_an_http_exception_are_kept(api: Arbiter) -> None:
+    response = api.get("/later")
+    assert (response.status, response.headers["Retry-After"]) == (503, "7")
+    assert (response.headers["Content-Type"], response.json["message"]) == ("application/json", "soon")
+
+
+def test_abort_with_a_response_is_that_response(api: Arbiter) -> None:
+    response = api.get("/redirect")
+    assert (response.status, response.headers["Location"]) == (303, "/x?y")
+
+
+def test_a_flask_response_is_the_answer(api: Arbiter, worker: Worker) -> None:
+    response = api.get("/flask", X_Request_Id="with-aside")
+    assert (response.status, response.body, response.headers["X-A"]) == (202, b"\x00\xff", "b")
+    assert response.headers["Content-Type"] == "image/x"
+    worker.logged("[with-aside] aside")
+
+
+def test_a_generator_streams(api: Arbiter) -> None:
+    response = api.get("/stream")
+    assert (response.text, response.headers["Transfer-Encoding"]) == ("0,1,2,", "chunked")
+    assert api.raw(b"GET /invoke/stream HTTP/1.0\r\n\r\n").endswith(b"\r\n\r\n0,1,2,")
+    assert api.ask("HEAD", "/stream").body == b""
+
+
+def test_a_stream_that_breaks_does_not_end_as_if_it_were_whole(api: Arbiter) -> None:
+    raw = api.raw(b"GET /invoke/stream/breaks HTTP/1.1\r\nHost: h\r\n\r\n")
+    assert raw.endswith(b"1\r\na\r\n")
+    assert api.get("/print").status == 200
+
+
+def test_cells_that_await_run_beside_each_other_each_with_its_own_request(api: Arbiter) -> None:
+    with ThreadPoolExecutor(20) as pool:
+        answers = list(pool.map(lambda n: api.get(f"/await?who={n}").text, range(20)))
+    count = api.get("/count").text
+    assert answers == [f"{n} {n} {n} {count}" for n in range(20)]
+
+
+def test_what_such_a_cell_assigns_is_its_own(api: Arbiter) -> None:
+    assert api.get("/await/local").text == "local local\n"
+    assert api.get("/await/leaks").text == f"False {api.get('/count').text}"
+
+
+def test_such_a_cell_sees_the_globals_change(api: Arbiter) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(api.get, "/await/latest")
+        eventually(lambda: api.workers[0].state().in_flight == 1, "the cell waits")
+        api.post("/await/latest", "news")
+        assert waiting.result().text == "news\n"
+
+
+def test_response_info_shares_the_namespace_of_a_cell_that_awaits(api: Arbiter) -> None:
+    response = api.get("/await/info")
+    assert (response.text, response.headers["X"]) == ("kept\n", "kept")
+
+
+def test_while_one_cell_awaits_others_are_answered(api: Arbiter) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(api.get, "/await/sleep")
+        eventually(lambda: api.workers[0].state().in_flight == 1, "the cell waits")
+        assert api.get("/print").status == 200
+        assert not waiting.done()
+
+
+def test_head_is_get_without_the_body(api: Arbiter) -> None:
+    response = api.ask("HEAD", "/print")
+    assert (response.status, response.body, response.headers["Content-Length"]) == (200, b"", "5")
+
+
+def test_options_and_wrong_methods_are_told_what_is_allowed(api: Arbiter) -> None:
+    asked = api.ask("OPTIONS", "/echo/x")
+    assert (asked.status, asked.headers["Allow"]) == (204, "GET, POST, PATCH, HEAD, OPTIONS")
+    refused = api.ask("DELETE", "/echo/x")
+    assert (refused.status, refused.headers["Allow"]) == (405, asked.headers["Allow"])
+    assert refused.json["extensions"]["code"] == "method-not-allowed"
+    assert api.ask("PATCH", "/echo/x").text == "PATCH\n"
+
+
+def test_unknown_paths_are_404_as_json(api: Arbiter) -> None:
+    response = api.get("/no/such/path")
+    assert (response.status, response.json["extensions"]["code"]) == (404, "not-found")
+
+
+def test_static_texts_are_served(api: Arbiter) -> None:
+    response = api.get("/_api/spec/swagger.json")
+    assert (response.json, response.headers["Content-Type"]) == ({"swagger": "2.0"}, "application/json")
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "status"),
+    [
+        (b"nonsense\r\n\r\n", b"400"),
+        (b"GET /invoke/%ff HTTP/1.1\r\n\r\n", b"400"),
+        (b"GET /invoke/print?x=%ff HTTP/1.1\r\n\r\n", b"400"),
+        (b"GET /invoke/print HTTP/1.1\r\nX: " + b"x" * 70_000, b"431"),
+        (b"GET /invoke/print HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n", b"200"),
+    ],
+)
+def test_what_is_no_request_is_refused_as_json(api: Arbiter, request_bytes: bytes, status: bytes) -> None:
+    answer = api.raw(request_bytes)
+    assert answer.startswith(b"HTTP/1.1 " + status), answer
+    assert b"\r\nConnection: close\r\n" in answer
+    if status != b"200":
+        json.loads(answer.partition(b"\r\n\r\n")[2])
+
+
+def unread(sock: socket.socket) -> int:
+    """Bytes sent that the other end has not read yet."""
+    return struct.unpack("i", fcntl.ioctl(sock, termios.TIOCOUTQ, bytes(4)))[0]
+
+
+def test_a_request_may_come_in_pieces(api: Arbiter) -> None:
+    with api.connect() as sock:
+        for piece in (
+            b"POST /invoke/echo/x HTTP/1.1\r\nHos",
+            b"t: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\na",
+        ):
+            sock.sendall(piece)
+            eventually(lambda: unread(sock) == 0, "the kernel has read this piece")
+        sock.sendall(b"bc\r\n2\r\nde\r\n0\r\n\r\n")
+        assert b'"abcde"' in b"".join(iter(lambda: sock.recv(65536), b""))
+
+
+def test_a_large_body_arrives_whole(api: Arbiter) -> None:
+    body = "é" * 1_000_000
+    assert api.post("/echo/x", body).json["body"] == body
+
+
+def test_a_caller_who_asks_is_told_to_continue(api: Arbiter) -> None:
+    with api.connect() as sock:
+        sock.sendall(b"POST /invoke/echo/x HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
+        assert sock.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        sock.sendall(b"ok")
+        assert b'"ok"' in b"".join(iter(lambda: sock.recv(65536), b""))
+
+
+def test_cells_that_do_not_compile_are_all_reported(tmp_path: Path) -> None:
+    with Arbiter(tmp_path) as arbiter:
+        worker = arbiter.start(
+            endpoint("GET /a", "x = = 1"),
+            endpoint("GET /b", "print(1)", "\nreturn 1"),
+            endpoint("GET /c", "print(1)"),
+        )
+        assert worker.verdict["did"] == "failed"
+        errors = {error["cell"]: error for error in worker.verdict["errors"]}
+        assert (errors[1]["line"], errors[2]["line"]) == (2, 3)
+        assert errors[1]["message"] == "SyntaxError: invalid syntax"
+        assert errors[2]["message"] == "SyntaxError: 'return' outside function"
+
+
+def test_pages_of_other_origins_may_call_if_a_setting_says_so(tmp_path: Path) -> None:
+    cors = Cors(origins=("https://a.example",))
+    with serving(tmp_path, endpoint("PUT /x", "1 / 0"), cors=cors, show_traceback=True) as arbiter:
+        origin = {"Origin": "https://a.example"}
+        preflight = arbiter.ask("OPTIONS", "/x", None, origin | {"Access-Control-Request-Method": "PUT"})
+        assert preflight.status == 204
+        assert preflight.headers["Access-Control-Allow-Methods"] == "PUT, OPTIONS"
+        failed = arbiter.ask("PUT", "/x", None, origin)
+        assert failed.headers["Access-Control-Allow-Origin"] == "https://a.example"
+        assert "Cell In[1], line 2" in failed.json["extensions"]["traceback"]
+
+
+def test_attaching_leaves_no_names_behind(api: Arbiter, worker: Worker) -> None:
+    worker.execute("assert not [name for name in dir() if 'gateway' in name or 'attach' in name], dir()")
+
+
+def test_the_jupyter_protocol_still_works(api: Arbiter, worker: Worker) -> None:
+    printed: list[Any] = []
+    worker.client.execute_interactive("print('by protocol')", output_hook=printed.append, timeout=20)
+    texts = [message["content"]["text"] for message in printed if message["msg_type"] == "stream"]
+    assert texts == ["by protocol\n"]
+    assert api.get("/print").status == 200
+
+
+def test_a_caller_who_has_the_answer_already_is_told_so(api: Arbiter) -> None:
+    tag = api.get("/print").headers["Etag"]
+    again = api.get("/print", If_None_Match=tag)
+    assert (again.status, again.body, again.headers["Content-Type"]) == (304, b"", None)
+    assert api.get("/print", If_None_Match='"another"').status == 200
+    assert api.ask("POST", "/count").headers["Etag"] is None
+
+
+def test_each_request_is_reported_to_who_listens(api: Arbiter, worker: Worker) -> None:
+    worker.execute(
+        "import gc\nfrom gateway.worker.server import Server\ngc.unfreeze()\nrecords = []\n"
+        "server = next(each for each in gc.get_objects() if isinstance(each, Server))\n"
+        "server.on_record = records.append"
+    )
+    api.post("/said?x=1", b'{"status": 202}', "text/plain")
+    api.get("/raise", X_Request_Id="recorded")
+    worker.execute(
+        "server.on_record = None\nfirst, second = records\n"
+        "assert (first.method, first.path, first.status) == ('POST', '/invoke/said?x=1', 202), first\n"
+        "assert (first.bytes_in, first.bytes_out, first.traceback) == (15, 2, ''), first\n"
+        "assert 0 < first.duration_s < 20 and abs(time.time() - first.at) < 60\n"
+        "assert (second.request_id, second.status) == ('recorded', 500), second\n"
+        "assert 'no such thing' in second.traceback\n"
+    )
