@@ -36,6 +36,7 @@ class Settings:
     max_output_mb: int
     show_tracebacks: bool
     cors_origins: tuple[str, ...]
+    allow_broken_endpoints: bool
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
@@ -56,6 +57,7 @@ class Settings:
             max_output_mb=whole_number(environ, "MAX_OUTPUT_MB", 10, 1, 100_000),
             show_tracebacks=switch(environ, "SHOW_TRACEBACKS"),
             cors_origins=origins(environ, "CORS_ORIGINS"),
+            allow_broken_endpoints=switch(environ, "ALLOW_BROKEN_ENDPOINTS"),
         )
 
     def to_env(self) -> dict[str, str]:

@@ -21,6 +21,7 @@ from gateway.pool import Pool
 from gateway.worker.protocol import Config, Cors
 
 SWAGGER = "/_api/spec/swagger.json"
+SOURCE = "/_api/source"
 OVERLOADED = Verdict(503, "overloaded", "More requests are waiting than QUEUE_LIMIT allows. Try again.")
 
 
@@ -41,12 +42,15 @@ class EnginePersonality(LoggingConfigurable):  # type: ignore[misc]
         self.config_of_workers = Config(
             endpoints=tuple(self.api.endpoints),
             slot=settings.slot,
+            kernels=settings.kernels,
             request_timeout_s=settings.request_timeout,
             max_body_bytes=settings.max_body_mb * 1024 * 1024,
             max_output_bytes=settings.max_output_mb * 1024 * 1024,
             show_traceback=settings.show_tracebacks,
             cors=Cors(settings.cors_origins) if settings.cors_origins else None,
-            static={SWAGGER: ("application/json", self._swagger())},
+            static=self._static(),
+            public=settings.public,
+            allow_broken=settings.allow_broken_endpoints,
         )
 
     async def init_configurables(self) -> None:
@@ -90,6 +94,13 @@ class EnginePersonality(LoggingConfigurable):  # type: ignore[misc]
     async def explain(self, request_id: str) -> Verdict:
         """Why nginx got no answer to a request from this slot."""
         return (await self.pool.explain(request_id) if self.pool else None) or OVERLOADED
+
+    def _static(self) -> dict[str, tuple[str, str]]:
+        found = {SWAGGER: ("application/json", self._swagger())}
+        if self.parent.slot.allow_notebook_download:
+            text = self.parent.notebook.path.read_text(encoding="utf-8")
+            found[SOURCE] = ("application/x-ipynb+json", text)
+        return found
 
     def _swagger(self) -> str:
         parser = create_parser(comment_prefix="#", log=self.log)

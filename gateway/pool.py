@@ -28,9 +28,7 @@ ATTACH = (
 class Pool:
     """`kernels` workers on one listening socket. `deaths` counts those that had to be replaced."""
 
-    def __init__(
-        self, manager: Any, reception: Reception, listener: socket.socket, config: Config, log: Any
-    ) -> None:
+    def __init__(self, manager: Any, reception: Reception, listener: socket.socket, config: Config, log: Any) -> None:
         self.manager = manager
         self.reception = reception
         self.listener = listener

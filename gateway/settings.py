@@ -27,6 +27,10 @@ class GatewaySettings:
     max_output_mb: int
     show_tracebacks: bool
     cors_origins: tuple[str, ...]
+    allow_broken_endpoints: bool
+    # Stock's own variables.
+    public: str | None
+    allow_notebook_download: bool
 
     @classmethod
     def load(cls, slot: str, environ: Mapping[str, str] = os.environ) -> "GatewaySettings":
@@ -47,4 +51,7 @@ class GatewaySettings:
             max_output_mb=int(environ["MAX_OUTPUT_MB"]),
             show_tracebacks=environ["SHOW_TRACEBACKS"] == "1",
             cors_origins=tuple(environ.get("CORS_ORIGINS", "").split()),
+            allow_broken_endpoints=environ.get("ALLOW_BROKEN_ENDPOINTS") == "1",
+            public=environ.get("KG_STATIC_PATH"),
+            allow_notebook_download=environ.get("KG_ALLOW_NOTEBOOK_DOWNLOAD") == "True",
         )

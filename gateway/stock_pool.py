@@ -44,9 +44,7 @@ class StockKernel:
         self.kernel_id = kernel_id
         self.kernel = manager.get_kernel(kernel_id)
         self.client = self.kernel.client()
-        self.client.session = type(self.client.session)(
-            config=self.client.session.config, key=self.client.session.key
-        )
+        self.client.session = type(self.client.session)(config=self.client.session.config, key=self.client.session.key)
         self.client.start_channels(stdin=False, hb=False)
 
     async def run(self, code: str, deadline: float) -> Output:

@@ -79,8 +79,7 @@ class WorkerProcess:
 
     def _verdict(self, request: Running) -> Verdict:
         if self.is_overdue and request.overdue_s() > 0:
-            limit = request.limit_ms / 1000
-            message = f"The cell ran longer than {limit:g} s and could not be interrupted."
+            message = f"The cell ran longer than {request.limit_s:g} s and could not be interrupted."
             return Verdict(504, "timeout", message)
         message = "The kernel ended while it worked on this request. The log tells why."
         return Verdict(502, "kernel-died", message)

@@ -6,6 +6,7 @@ the acceptor until it need not.
 """
 
 import asyncio
+import select
 import socket
 import time
 from collections.abc import Callable
@@ -18,10 +19,17 @@ _PAUSE_S = 1.0
 
 
 class Acceptor:
-    """Calls `take` with each connection; it returns whether the next may be taken at once."""
+    """Calls `take` with each connection; it returns whether the next may be taken at once.
 
-    def __init__(self, listener: socket.socket, take: Callable[[socket.socket], bool]) -> None:
+    Where other kernels listen too, `in_turn` has them take connections in turn, the longest idle one first: a
+    connection then wakes one kernel, not all, and each goes to the end of the line after each that it took.
+    """
+
+    def __init__(
+        self, listener: socket.socket, take: Callable[[socket.socket], bool], *, in_turn: bool = False
+    ) -> None:
         self._listener = listener
+        self._in_turn = in_turn
         self._take = take
         self._loop = asyncio.get_running_loop()
         self._holds = 0
@@ -54,8 +62,20 @@ class Acceptor:
         if self._holds or self._listener.fileno() < 0:
             return
         self._loop.add_reader(self._listener, self._accept)
+        self._go_to_the_end()
         if self._when_empty:  # a socket that is empty by now wakes nobody
             self._loop.call_soon(self._accept)
+
+    def _go_to_the_end(self) -> None:
+        """Be the last of the kernels that a connection wakes.
+
+        asyncio cannot say EPOLLEXCLUSIVE (epoll_ctl(2)), so its epoll object is told behind its back. The system
+        keeps those who wait so in a line, wakes the first who is idle, and has a newcomer stand at the end.
+        """
+        if self._in_turn:
+            epoll = self._loop._selector._selector  # type: ignore[attr-defined]
+            epoll.unregister(self._listener.fileno())
+            epoll.register(self._listener.fileno(), select.EPOLLIN | select.EPOLLEXCLUSIVE)
 
     def _accept(self) -> None:
         if self._holds or self._listener.fileno() < 0:
@@ -72,6 +92,8 @@ class Acceptor:
         if self._is_parked or self._when_empty:
             self._is_parked = False
             self._listen()
+        elif not self._holds and self._listener.fileno() >= 0:
+            self._go_to_the_end()
 
     def _take_turns(self) -> None:
         until = time.monotonic() + _TURN_S
@@ -88,7 +110,7 @@ class Acceptor:
                 return
             # What socket.accept does besides costs more than the system call.
             connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, descriptor)
-            if not self._take(connection) or self._holds or time.monotonic() > until:
+            if not self._take(connection) or self._holds or self._in_turn or time.monotonic() > until:
                 return
 
     def _is_empty(self) -> None:

@@ -36,15 +36,16 @@ class Answer:
 
 
 def problem(
-    status: int, code: str, message: str, request: Request | None = None, headers: Headers | None = None
+    status: int, code: str, message: str, request: Request | None = None, headers: Headers | None = None, **more: str
 ) -> Answer:
     """An error as JSON in the form that Hasura Actions read.
 
-    `code` names the kind of error and is stable. Without a `request` there was none that could be understood.
+    `code` names the kind of error and is stable; `more` stands beside the message. Without a `request` there was
+    none that could be understood.
     """
     extensions = {"code": code}
     if request is not None:
         path = request.url.partition("?")[0]
         extensions |= {"method": request.method, "path": path, "request_id": request.request_id}
-    body = json.dumps({"message": message, "extensions": extensions}).encode()
+    body = json.dumps({"message": message, **more, "extensions": extensions}).encode()
     return Answer(status, [("Content-Type", "application/json"), *(headers or ())], body)

@@ -13,15 +13,16 @@ from gateway.worker.wire import LAST_CHUNK, chunk
 class Body:
     """The body that `pieces` make up; `sent` counts its bytes.
 
-    Chunked for callers that speak HTTP/1.1, ended by closing the connection for others. A chunked body that
+    Chunked if the caller understands that, else ended by closing the connection. A chunked body that
     breaks off lacks its last chunk, so that the caller can tell: nginx must be told `proxy_http_version 1.1`.
     """
 
-    def __init__(self, runner: Runner, call: Call, pieces: Pieces) -> None:
+    def __init__(self, runner: Runner, call: Call, pieces: Pieces, is_chunked: bool) -> None:
         self.sent = 0
         self.call = call
         self._runner = runner
         self._pieces = pieces
+        self.is_chunked = is_chunked
 
     async def send(self, sock: socket.socket, head: bytes) -> None:
         """Send the head and all pieces, as long as the call may take. `sock` must not block."""
@@ -39,14 +40,13 @@ class Body:
 
     async def _send(self, sock: socket.socket, head: bytes) -> None:
         loop = asyncio.get_running_loop()
-        is_chunked = self.call.request.is_1_1
         await loop.sock_sendall(sock, head)
         if self.call.request.method == "HEAD":
             return
         while (piece := self._runner.piece(self.call, self._pieces)) is not None:
             if piece:
-                await loop.sock_sendall(sock, chunk(piece) if is_chunked else piece)
+                await loop.sock_sendall(sock, chunk(piece) if self.is_chunked else piece)
                 self.sent += len(piece)
             await asyncio.sleep(0)  # cells that await get their turns
-        if is_chunked:
+        if self.is_chunked:
             await loop.sock_sendall(sock, LAST_CHUNK)

@@ -135,7 +135,8 @@ class Connection:
 
     def _send(self, answer: Answer) -> None:
         if answer.stream is not None and self._call is not None:
-            self._send_stream(Body(self._server.runner, self._call, answer.stream), answer)
+            body = Body(self._server.runner, self._call, answer.stream, self._reader.speaks_1_1())
+            self._send_stream(body, answer)
             return
         self._end_call(answer.status)
         data = self._server.site.render(answer, self._request)
@@ -170,7 +171,8 @@ class Connection:
         async def send() -> None:
             self._sock.setblocking(False)
             try:
-                await body.send(self._sock, self._server.site.head(answer, call.request))
+                head = self._server.site.head(answer, call.request, body.is_chunked)
+                await body.send(self._sock, head)
             finally:
                 self._end_call(answer.status)
                 self._note(answer, body.sent)

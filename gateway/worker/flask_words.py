@@ -13,7 +13,7 @@ from gateway.worker.request import Request
 
 def response(value: Any) -> Answer | None:
     """The answer that a werkzeug Response describes, None if `value` is none. Generators stay unread."""
-    module = sys.modules.get("werkzeug.wrappers")
+    module = sys.modules.get("werkzeug.wrappers") if value is not None else None
     if module is None or not isinstance(value, module.Response):
         return None
     headers = [pair for pair in value.headers.to_wsgi_list() if pair[0].lower() not in FRAMING]

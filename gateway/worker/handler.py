@@ -3,7 +3,6 @@
 import json
 import re
 import time
-from collections.abc import Coroutine
 from contextvars import Context
 from typing import Any
 
@@ -16,6 +15,7 @@ from gateway.worker.protocol import Endpoint
 from gateway.worker.request import Request
 from gateway.worker.streams import Output
 
+_ENDS = (TimeLimit, GeneratorExit)  # of the call, not of a cell
 _HEARS_ERRORS = re.compile(r"\bREQUEST_ERROR\b")
 
 
@@ -38,13 +38,24 @@ class Handler:
 
 
 class Call:
-    """One request on its way through a handler. `deadline` in seconds of time.monotonic.
+    """One request on its way through a handler. `started` and `deadline` are seconds of time.monotonic.
 
     `is_over` once nobody waits for the outcome any more: the caller left, or the limit passed. `shadowed` is
     what the notebook itself has under the name REQUEST; `slot` is the call's place on the page.
     """
 
-    __slots__ = ("context", "deadline", "handler", "is_over", "namespace", "output", "request", "shadowed", "slot")
+    __slots__ = (
+        "context",
+        "deadline",
+        "handler",
+        "is_over",
+        "namespace",
+        "output",
+        "request",
+        "shadowed",
+        "slot",
+        "started",
+    )
 
     def __init__(
         self, handler: Handler, request: Request, namespace: dict[str, Any], context: Context, output: Output
@@ -54,7 +65,8 @@ class Call:
         self.namespace = namespace
         self.context = context
         self.output = output
-        self.deadline = time.monotonic() + handler.limit_s
+        self.started = time.monotonic()
+        self.deadline = self.started + handler.limit_s
         self.is_over = False
         self.shadowed: Any = None
         self.slot = 0
@@ -74,31 +86,32 @@ class Conduct:
         {"type": "ValueError", "message": "…", "status": 500} after an error and null after none, and the
         status and headers it prints count for both.
         """
-        answer = await self._attempt(self._cells(call), call)
         handler = call.handler
+        try:
+            value = await handler.cells.run(call.namespace)
+            answer = result.answer(self._shell, value, call.output)
+        except _ENDS:
+            raise
+        except BaseException as error:
+            answer = self._failed(error, call)
         if handler.has_info and (answer.error is None or handler.hears_errors):
-            answer = await self._attempt(self._response_info(call, answer), call)
+            try:
+                await self._response_info(call, answer)
+            except _ENDS:
+                raise
+            except BaseException as error:
+                answer = self._failed(error, call)
         return answer
 
-    async def _cells(self, call: Call) -> Answer:
-        value = await call.handler.cells.run(call.namespace)
-        return result.answer(self._shell, value, call.output)
-
-    async def _response_info(self, call: Call, answer: Answer) -> Answer:
+    async def _response_info(self, call: Call, answer: Answer) -> None:
         info, output = call.handler.info, call.output
         output.clear()
         if call.handler.hears_errors:
             call.namespace["REQUEST_ERROR"] = json.dumps(answer.error)
         value = await info.run(call.namespace)
         response_info.apply(result.said(self._shell, value, output), answer, info.cells)
-        return answer
 
-    async def _attempt(self, part: Coroutine[Any, Any, Answer], call: Call) -> Answer:
-        try:
-            return await part
-        except (TimeLimit, GeneratorExit):
-            raise
-        except BaseException as error:
-            if call.is_over:
-                raise
-            return self._failures.answer(error, call.request, call.handler.files)
+    def _failed(self, error: BaseException, call: Call) -> Answer:
+        if call.is_over:  # nobody waits for the answer, and most likely the task was cancelled
+            raise error
+        return self._failures.answer(error, call.request, call.handler.files)

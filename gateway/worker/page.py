@@ -5,11 +5,10 @@ cell runs the worker writes which request it is for into a slot here, and clears
 about a microsecond. A slot read in the instant it is written may mix two requests: what hangs or has died
 does not write, so look twice before acting on one.
 
-    header  64 bytes   magic, pid, state; of requests that ran a cell: answered, of those 5xx, in flight
-    slots   64 bytes each, 64 of them: start (monotonic ns, 0 = free), limit (ms), endpoint
-                       (index in Config), request id
-
-Requests beyond 64 at once are counted in flight and have no slot.
+    header  64 bytes                 magic, pid, state; of requests that ran a cell: answered, of those 5xx,
+                                     and how many run now without a slot, because more than 64 do
+    slots   64 of them, of 64 bytes  start (seconds of time.monotonic, 0 = free), limit (seconds),
+                                     endpoint (index in Config.endpoints), request id
 """
 
 import mmap
@@ -24,8 +23,8 @@ _MAGIC = b"nbpage1\0"
 _HEADER = struct.Struct("<8sII")
 _COUNTERS = struct.Struct("<QQI")
 _COUNTERS_AT = _HEADER.size
-_SLOT = struct.Struct("<QIi48s")
-_START = struct.Struct("<Q")
+_SLOT = struct.Struct("<ddi44s")
+_START = struct.Struct("<d")
 _SLOTS_AT = 64
 SIZE = _SLOTS_AT + SLOTS * _SLOT.size
 
@@ -42,12 +41,16 @@ class Running:
 
     request_id: str
     endpoint: int
-    start_ns: int
-    limit_ms: int
+    started: float
+    limit_s: float
+
+    @property
+    def limit_ms(self) -> int:
+        return round(self.limit_s * 1000)
 
     def overdue_s(self) -> float:
         """Seconds beyond its limit, negative while it has time left."""
-        return (time.monotonic_ns() - self.start_ns) / 1e9 - self.limit_ms / 1e3
+        return time.monotonic() - self.started - self.limit_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +79,13 @@ def read(fd: int) -> Snapshot:
     if magic != _MAGIC:
         raise ValueError("the page has not been opened by a worker")
     slots = (_SLOT.unpack_from(data, _SLOTS_AT + n * _SLOT.size) for n in range(SLOTS))
-    running = (
+    running = tuple(
         Running(request_id.rstrip(b"\0").decode("ascii", "replace"), endpoint, start, limit)
         for start, limit, endpoint, request_id in slots
         if start
     )
-    answered, failed, in_flight = _COUNTERS.unpack_from(data, _COUNTERS_AT)
-    return Snapshot(pid, State(state), answered, failed, in_flight, tuple(running))
+    answered, failed, crowded_out = _COUNTERS.unpack_from(data, _COUNTERS_AT)
+    return Snapshot(pid, State(state), answered, failed, crowded_out + len(running), running)
 
 
 class Page:
@@ -91,31 +94,32 @@ class Page:
     def __init__(self, fd: int) -> None:
         self._memory = mmap.mmap(fd, SIZE)
         self._free = [_SLOTS_AT + n * _SLOT.size for n in reversed(range(SLOTS))]
-        self._answered = self._failed = self.in_flight = 0
+        self._answered = self._failed = self._crowded_out = 0
         self.set_state(State.STARTING)
 
     def set_state(self, state: State) -> None:
         _HEADER.pack_into(self._memory, 0, _MAGIC, os.getpid(), state)
 
-    def begin(self, request_id: bytes, endpoint: int, limit_s: float) -> int:
-        """Note that a request starts now; returns what `end` wants."""
-        self.in_flight += 1
-        self._count()
+    def begin(self, request_id: bytes, endpoint: int, started: float, limit_s: float) -> int:
+        """Note that a request starts; returns what `end` wants."""
         if not self._free:
+            self._crowded_out += 1
+            self._count()
             return 0
         slot = self._free.pop()
-        _SLOT.pack_into(self._memory, slot, time.monotonic_ns(), int(limit_s * 1000), endpoint, request_id)
+        _SLOT.pack_into(self._memory, slot, started, limit_s, endpoint, request_id)
         return slot
 
     def end(self, slot: int, failed: bool) -> None:
         """Note that the request in `slot` is over."""
-        self.in_flight -= 1
         self._answered += 1
         self._failed += failed
-        self._count()
         if slot:
-            _START.pack_into(self._memory, slot, 0)
+            _START.pack_into(self._memory, slot, 0.0)
             self._free.append(slot)
+        else:
+            self._crowded_out -= 1
+        self._count()
 
     def _count(self) -> None:
-        _COUNTERS.pack_into(self._memory, _COUNTERS_AT, self._answered, self._failed, self.in_flight)
+        _COUNTERS.pack_into(self._memory, _COUNTERS_AT, self._answered, self._failed, self._crowded_out)

@@ -54,17 +54,25 @@ class Cors:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """All a worker needs to know. `static` maps a path below `base_url` to [content type, body], for GET."""
+    """All a worker needs to know.
+
+    `static` maps a path below `base_url` to [content type, body], for GET; `public` is a folder of files that are
+    served below `base_url`/public. With `allow_broken`, an endpoint that does not compile answers 500 and the
+    others are served; else nothing is.
+    """
 
     endpoints: tuple[Endpoint, ...]
     base_url: str = "/invoke"
     slot: str = ""
+    kernels: int = 1  # how many listen on the same socket
     request_timeout_s: float = 60.0
     max_body_bytes: int = 100 * 1024 * 1024
     max_output_bytes: int = 10 * 1024 * 1024
     show_traceback: bool = False
     cors: Cors | None = None
     static: dict[str, tuple[str, str]] = field(default_factory=dict)
+    public: str | None = None
+    allow_broken: bool = False
 
     def to_json(self) -> Message:
         return asdict(self)

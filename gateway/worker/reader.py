@@ -102,9 +102,12 @@ class Reader:
 
     def request(self) -> Request:
         """The complete request. Refused: its body is too large."""
-        message, parser = self._message, self._parser
-        is_1_1 = parser.get_http_version() == "1.1"
-        return Request(parser.get_method().decode(), message.target, message.headers, message.body(), is_1_1)
+        message = self._message
+        return Request(self._parser.get_method().decode(), message.target, message.headers, message.body())
+
+    def speaks_1_1(self) -> bool:
+        """Whether the caller understands a chunked response."""
+        return self._parser.get_http_version() == "1.1"
 
     def _feed(self, size: int) -> bool:
         if not size:

@@ -38,6 +38,9 @@ _worker_id = secrets.token_hex(4)
 
 Args = dict[str, list[str]]
 
+# As json.dumps, without its search for cycles: what comes from a parser has none.
+_to_json = json.JSONEncoder(check_circular=False).encode
+
 
 class Request:
     """One complete request.
@@ -46,15 +49,14 @@ class Request:
     length of the body in bytes; `describe` empties `body`, so that nobody holds it longer than needed.
     """
 
-    __slots__ = ("body", "headers", "is_1_1", "method", "request_id", "size", "target")
+    __slots__ = ("body", "headers", "method", "request_id", "size", "target")
 
-    def __init__(self, method: str, target: bytes, raw: list[tuple[bytes, bytes]], body: bytes, is_1_1: bool) -> None:
+    def __init__(self, method: str, target: bytes, raw: list[tuple[bytes, bytes]], body: bytes) -> None:
         self.method = method
         self.target = target
         self.headers = _headers(raw)
         self.body = body
         self.size = len(body)
-        self.is_1_1 = is_1_1
         given = self.header("X-Request-Id")
         self.request_id = given if _CALLERS_ID.fullmatch(given) else f"{_worker_id}-{next(_made_ids):x}"
 
@@ -80,8 +82,8 @@ class Request:
                 "url": self.url,
                 **body.more,
             }
-            text = body.text if body.text is not None else json.dumps(body.value)
-            return f'{{"body": {text}, {json.dumps(rest)[1:]}', {"body": body.value, **rest}
+            text = body.text if body.text is not None else _to_json(body.value)
+            return f'{{"body": {text}, {_to_json(rest)[1:]}', {"body": body.value, **rest}
         except (ValueError, RecursionError) as error:
             raise Refused(400, "bad-request", f"cannot be decoded: {error}") from None
 

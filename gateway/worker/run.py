@@ -71,7 +71,8 @@ class Runner:
         call.shadowed = call.namespace.get("REQUEST", _ABSENT)
         call.namespace["REQUEST"] = text
         self._handover.offer(text, described)
-        call.slot = self._page.begin(request.request_id.encode(), handler.index, handler.limit_s)
+        request_id = request.request_id.encode()
+        call.slot = self._page.begin(request_id, handler.index, call.started, handler.limit_s)
         return call
 
     def close(self, call: Call, status: int) -> None:

@@ -30,7 +30,7 @@ class Server:
         self.config = config
         self.loop = asyncio.get_running_loop()
         self.site = Site(config, handlers)
-        self.acceptor = Acceptor(listener, self._take)
+        self.acceptor = Acceptor(listener, self._take, in_turn=config.kernels > 1)
         self.on_record: Listener | None = None
         self._page = page
         self._connections: set[Connection] = set()

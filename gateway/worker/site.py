@@ -8,6 +8,7 @@ from gateway.worker.answer import Answer, problem
 from gateway.worker.cors import CrossOrigin
 from gateway.worker.handler import Handler
 from gateway.worker.protocol import Config
+from gateway.worker.public import PublicFiles
 from gateway.worker.request import Request
 from gateway.worker.routes import Router, methods_of
 from gateway.worker.wire import Headers, head
@@ -26,6 +27,7 @@ class Site:
             self._router.add(endpoint.method, endpoint.path, handler)
         for path, (kind, text) in config.static.items():
             self._router.add("GET", path, (kind, text.encode()))
+        self._public = PublicFiles(config.public, f"{config.base_url}/public/")
 
     def find(self, request: Request) -> Answer | tuple[Handler, dict[str, str]]:
         """The handler and the path parameters for `request`, or the answer if none is needed."""
@@ -35,7 +37,7 @@ class Site:
         except ValueError:
             return problem(HTTPStatus.BAD_REQUEST, "bad-request", "the path is not UTF-8", request)
         if found is None:
-            return problem(HTTPStatus.NOT_FOUND, "not-found", "nothing answers at this path", request)
+            return self._public.find(request) or _not_found(request)
         if found.target is None:
             return self._no_such_method(request, methods_of(found.allowed))
         if isinstance(found.target, Handler):
@@ -50,10 +52,10 @@ class Site:
         message = f"this path answers {allowed}"
         return problem(HTTPStatus.METHOD_NOT_ALLOWED, "method-not-allowed", message, request, [allow])
 
-    def head(self, answer: Answer, request: Request) -> bytes:
+    def head(self, answer: Answer, request: Request, is_chunked: bool) -> bytes:
         """The head of an answer whose body is sent in pieces."""
-        chunked = [("Transfer-Encoding", "chunked")] if request.is_1_1 else []
-        return head(answer.status, [*self._headers(answer, request), *chunked])
+        coding = [("Transfer-Encoding", "chunked")] if is_chunked else []
+        return head(answer.status, [*self._headers(answer, request), *coding])
 
     def render(self, answer: Answer, request: Request | None) -> bytes:
         """All of an answer. Without `request` it is to something that was none."""
@@ -68,3 +70,9 @@ class Site:
 
     def _headers(self, answer: Answer, request: Request) -> Headers:
         return [*answer.headers, ("X-Request-Id", request.request_id), *self._cross_origin.headers(request)]
+
+
+def _not_found(request: Request) -> Answer:
+    status = HTTPStatus.NOT_FOUND
+    # `reason` is what stock says, and what its callers may look for.
+    return problem(status, "not-found", "nothing answers at this path", request, reason=status.phrase)

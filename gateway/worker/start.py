@@ -3,7 +3,7 @@
 import asyncio
 import os
 import socket
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from IPython.core.getipython import get_ipython
@@ -13,7 +13,7 @@ from gateway.worker.cells import CellError, CompileError
 from gateway.worker.channel import Channel
 from gateway.worker.handler import Handler
 from gateway.worker.page import Page
-from gateway.worker.protocol import Config, Message
+from gateway.worker.protocol import Cell, Config, Endpoint, Message
 from gateway.worker.server import Server
 
 
@@ -46,10 +46,19 @@ def _compile(shell: Any, config: Config) -> list[Handler]:
         try:
             handlers.append(Handler(shell, index, endpoint, config.request_timeout_s))
         except CompileError as error:
-            errors += error.errors
+            if config.allow_broken:
+                handlers.append(Handler(shell, index, _broken(endpoint, error), config.request_timeout_s))
+            else:
+                errors += error.errors
     if errors:
         raise CompileError(errors)
     return handlers
+
+
+def _broken(endpoint: Endpoint, error: CompileError) -> Endpoint:
+    """An endpoint in the place of one that does not compile: it says so to each caller."""
+    says = Cell(endpoint.cells[0].number, f"raise SyntaxError({str(error)!r})")
+    return replace(endpoint, cells=(says,), response_cells=())
 
 
 def _serve(channel: Channel, server: Server) -> None:

@@ -89,9 +89,7 @@ class Gallery:
                 if self.folder != DOCS or name in IN_DOCS:
                     self.picture(name, scheme, width, before)
 
-    def picture(
-        self, name: str, scheme: Literal["light", "dark"], width: int, before: Callable[[Page], None]
-    ) -> None:
+    def picture(self, name: str, scheme: Literal["light", "dark"], width: int, before: Callable[[Page], None]) -> None:
         context = self.browser.new_context(
             color_scheme=scheme,
             viewport={"width": width, "height": 860},

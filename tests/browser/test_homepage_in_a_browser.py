@@ -166,9 +166,7 @@ def test_a_project_that_was_deleted_meanwhile_is_told_on_the_page(page: Page, st
     expect(page.locator("#notice")).to_contain_text("There is no project 'gone'")
 
 
-def test_the_page_without_javascript_does_the_journey_with_plain_forms(
-    plain_page: Page, stack: Stack
-) -> None:
+def test_the_page_without_javascript_does_the_journey_with_plain_forms(plain_page: Page, stack: Stack) -> None:
     page = plain_page
     expect(page.get_by_role("button", name="Copy")).to_have_count(0)
     start(page, "hello_world")
@@ -187,9 +185,7 @@ def test_the_page_without_javascript_does_the_journey_with_plain_forms(
     expect_state(page, "Stopped")
 
 
-def test_without_javascript_a_failing_start_is_a_page_with_its_status_code(
-    plain_page: Page, stack: Stack
-) -> None:
+def test_without_javascript_a_failing_start_is_a_page_with_its_status_code(plain_page: Page, stack: Stack) -> None:
     stack.write("broken", BROKEN)
     plain_page.reload()
     choose(plain_page, "broken")
@@ -203,9 +199,7 @@ def test_without_javascript_a_failing_start_is_a_page_with_its_status_code(
 @pytest.mark.parametrize(
     ("user", "password"), [("hasura", "correct-horse"), ("Jürgen", "пароль ☂ 密码"), ("a", 'quo"te: \\')]
 )
-def test_the_header_for_hasura_is_made_in_the_browser_and_sent_nowhere(
-    page: Page, user: str, password: str
-) -> None:
+def test_the_header_for_hasura_is_made_in_the_browser_and_sent_nowhere(page: Page, user: str, password: str) -> None:
     requests: list[Request] = []
     page.on("request", lambda request: requests.append(request))
     page.get_by_label("User").fill(user)
@@ -245,9 +239,7 @@ def test_the_page_asks_no_other_server_for_anything_and_breaks_no_content_policy
 
 
 @pytest.mark.parametrize("state", ["stopped", "serving", "failed", "kept"])
-def test_axe_finds_nothing_serious_and_no_width_scrolls_sideways(
-    page: Page, stack: Stack, state: str
-) -> None:
+def test_axe_finds_nothing_serious_and_no_width_scrolls_sideways(page: Page, stack: Stack, state: str) -> None:
     stack.write("broken", BROKEN)
     if state in ("serving", "kept"):
         stack.start_api("hello_world")
@@ -288,9 +280,7 @@ def test_the_api_is_started_and_stopped_by_keyboard_alone(page: Page, stack: Sta
     expect_state(page, "Stopped")
 
 
-def test_a_page_that_renews_itself_leaves_alone_what_a_person_types_selects_and_reads(
-    page: Page, stack: Stack
-) -> None:
+def test_a_page_that_renews_itself_leaves_alone_what_a_person_types_selects_and_reads(page: Page, stack: Stack) -> None:
     stack.write("noisy", NOISY)
     page.reload()
     start(page, "noisy")
@@ -364,9 +354,7 @@ def test_the_copied_curl_line_is_the_shown_one(page: Page, context: BrowserConte
 def test_what_notebooks_say_is_text_and_never_markup(page: Page, stack: Stack) -> None:
     name = "<img src=x onerror=document.title='owned'>"
     evil = "</pre><script>document.title='owned'</script><b id=owned>"
-    stack.write(
-        name, [f"print({json.dumps(evil)})\nraise ValueError({json.dumps(evil)})", "# GET /x\nprint()"]
-    )
+    stack.write(name, [f"print({json.dumps(evil)})\nraise ValueError({json.dumps(evil)})", "# GET /x\nprint()"])
     page.reload()
     choose(page, name)
     button(page, "Start API").click()

@@ -69,9 +69,7 @@ def test_cells_of_one_method_and_path_are_one_endpoint_with_their_response_info(
         ("# ResponseInfo GET /elsewhere\nprint()", 1, "no endpoint GET /elsewhere"),
     ],
 )
-def test_what_only_looks_like_an_annotation_is_reported_with_its_place(
-    source: str, line: int, part: str
-) -> None:
+def test_what_only_looks_like_an_annotation_is_reported_with_its_place(source: str, line: int, part: str) -> None:
     (problem,) = parse(["# GET /ok", source]).problems
     assert (problem.cell, problem.line) == (2, line)
     assert part in problem.message

@@ -135,9 +135,7 @@ def test_everything_that_notebooks_and_people_give_is_escaped(
 def test_an_answer_is_escaped(app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     answer = trial.Answer(200, EVIL, 1.0, 10, EVIL, EVIL)
     monkeypatch.setattr(trial, "call", lambda *_: answer)
-    page = client.post(
-        "/", data={"do": "test", "method": "POST", "path": EVIL, "body": f"</textarea>{EVIL}"}
-    ).text
+    page = client.post("/", data={"do": "test", "method": "POST", "path": EVIL, "body": f"</textarea>{EVIL}"}).text
     assert "<img" not in page
     assert page.count("</textarea>") == 1
 
@@ -145,10 +143,7 @@ def test_an_answer_is_escaped(app: Flask, client: FlaskClient, monkeypatch: pyte
 @pytest.mark.parametrize("path", ["/", "/?path=/x&method=GET"])
 def test_nothing_in_the_page_is_inline_or_from_elsewhere(client: FlaskClient, path: str) -> None:
     page = client.get(path).text
-    assert (
-        re.findall(r"""<script(?![^>]*\ssrc="/static/)|<style|\sstyle=|\son\w+=|(?:src|href)="(?!/)""", page)
-        == []
-    )
+    assert re.findall(r"""<script(?![^>]*\ssrc="/static/)|<style|\sstyle=|\son\w+=|(?:src|href)="(?!/)""", page) == []
 
 
 def test_the_curl_line_has_the_address_that_the_browser_sees(
@@ -235,9 +230,7 @@ def test_a_change_that_fails_is_a_page_with_the_message_the_choice_and_the_statu
     assert "There is no project &#39;nowhere&#39;." in answer.text
 
 
-def test_a_notebook_that_fails_is_told_once(
-    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_notebook_that_fails_is_told_once(app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     error = {**FAILURE, "message": "hello_world does not run.", "notebook": "hello_world"}
     fake(app, monkeypatch, start=NotebookFailed(str(error["message"]), error))
     fake(app, monkeypatch, status=status(state="failed", slot=None, last_error=error))
@@ -258,9 +251,7 @@ def test_without_supervisord_the_page_still_stands_and_says_so(
     assert client.post("/", data={"do": "start", "notebook": "hello_world"}).status_code == 503
 
 
-def test_a_folder_without_projects_and_without_a_password_file_gives_a_page(
-    app: Flask, client: FlaskClient
-) -> None:
+def test_a_folder_without_projects_and_without_a_password_file_gives_a_page(app: Flask, client: FlaskClient) -> None:
     for project in ("hello_world", "b/deep"):
         (api_of(app).settings.notebook_dir / project / "server.ipynb").unlink()
     (api_of(app).run.path / "htpasswd-api").unlink()
@@ -269,9 +260,7 @@ def test_a_folder_without_projects_and_without_a_password_file_gives_a_page(
     assert "a notebook named" in page
 
 
-@pytest.mark.parametrize(
-    "data", [{}, {"do": "fly"}, {"do": "start"}, {"do": "test", "method": "TRACE", "path": "/"}]
-)
+@pytest.mark.parametrize("data", [{}, {"do": "fly"}, {"do": "start"}, {"do": "test", "method": "TRACE", "path": "/"}])
 def test_a_form_that_makes_no_sense_is_refused(client: FlaskClient, data: dict[str, str]) -> None:
     assert client.post("/", data=data).status_code == 400
 
@@ -280,9 +269,7 @@ def test_hello_world_is_suggested_where_there_is_one() -> None:
     def known(*endpoints: tuple[str, str]) -> list[dict[str, str]]:
         return [{"method": method, "path": path} for method, path in endpoints]
 
-    assert (
-        Trial.suggested(known(("POST", "/a"), ("GET", "/b"), ("GET", "/hello_world"))).path == "/hello_world"
-    )
+    assert Trial.suggested(known(("POST", "/a"), ("GET", "/b"), ("GET", "/hello_world"))).path == "/hello_world"
     assert Trial.suggested(known(("POST", "/hello_world"), ("GET", "/b"))) == Trial("GET", "/b")
     assert Trial.suggested(known(("POST", "/a"))) == Trial("POST", "/a", "{}")
     assert Trial.suggested([]) == Trial("GET", "/hello_world")
@@ -342,9 +329,7 @@ def call(tmp_path: Path) -> Iterator[Callable[..., trial.Answer]]:
         ("//elsewhere.example/", "", "/invoke/elsewhere.example/ None h:1 "),
     ],
 )
-def test_a_trial_calls_what_was_typed(
-    call: Callable[..., trial.Answer], target: str, body: str, received: str
-) -> None:
+def test_a_trial_calls_what_was_typed(call: Callable[..., trial.Answer], target: str, body: str, received: str) -> None:
     answer = call(target, body)
     assert (answer.code, answer.text, answer.size) == (418, received, len(received.encode()))
     assert answer.milliseconds > 0
@@ -366,9 +351,7 @@ def test_only_the_beginning_of_a_long_body_is_kept(call: Callable[..., trial.Ans
     ("target", "message"),
     [("/late", "no answer within 0.3 s"), ("/vanish", "ended the call without an answer")],
 )
-def test_a_call_without_an_answer_says_why(
-    call: Callable[..., trial.Answer], target: str, message: str
-) -> None:
+def test_a_call_without_an_answer_says_why(call: Callable[..., trial.Answer], target: str, message: str) -> None:
     with pytest.raises(NoAnswer, match=message):
         call(target, timeout=0.3)
 

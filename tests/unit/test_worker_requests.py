@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import time
 from typing import Any
 
 import pytest
@@ -24,7 +25,7 @@ def request(
     method: str = "GET",
 ) -> Request:
     raw = [(name.encode(), value.encode("latin-1")) for name, value in headers or []]
-    return Request(method, target.encode("latin-1"), raw, body, is_1_1=True)
+    return Request(method, target.encode("latin-1"), raw, body)
 
 
 def described(*args: Any, **kwargs: Any) -> dict[str, Any]:
@@ -238,11 +239,11 @@ def test_the_page_tells_from_outside_what_runs() -> None:
     with pytest.raises(ValueError, match="not been opened"):
         page.read(fd)
     ours = page.Page(fd)
-    slot = ours.begin(b"request-1", 7, 1.5)
+    slot = ours.begin(b"request-1", 7, time.monotonic(), 1.5)
     seen = page.read(fd)
     assert (seen.pid, seen.state, seen.in_flight, seen.answered) == (os.getpid(), page.State.STARTING, 1, 0)
     (running,) = seen.running
-    assert (running.request_id, running.endpoint, running.limit_ms) == ("request-1", 7, 1500)
+    assert (running.request_id, running.endpoint, running.limit_s) == ("request-1", 7, 1.5)
     assert -1.5 < running.overdue_s() < 0
     ours.end(slot, failed=True)
     seen = page.read(fd)
@@ -253,7 +254,7 @@ def test_the_page_tells_from_outside_what_runs() -> None:
 def test_more_requests_than_slots_are_counted() -> None:
     fd = page.create("test")
     ours = page.Page(fd)
-    slots = [ours.begin(b"r", n, 1) for n in range(page.SLOTS + 3)]
+    slots = [ours.begin(b"r", n, 1.0, 1.0) for n in range(page.SLOTS + 3)]
     assert len(page.read(fd).running) == page.SLOTS
     assert page.read(fd).in_flight == page.SLOTS + 3
     for slot in slots:

@@ -1,0 +1,84 @@
+"""A notebook in another language than Python: stock's path, healed and timed as the engine is."""
+
+import json
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.support.notebooks import notebook
+from tests.support.slot import Slot
+from tests.support.waiting import eventually
+
+CELLS = [
+    'greet() { echo "hi $1"; }',
+    "# GET /hi/:name\ngreet bash",
+    '# POST /echo\necho "$REQUEST"',
+    "# GET /endless\nwhile true; do sleep 0.1; done",
+    "# GET /dies\nkill -9 $PPID",
+    "# GET /slow\nsleep 0.5; echo slow",
+    "# GET /made\necho '{}'",
+    '# ResponseInfo GET /made\necho \'{"status": 201, "headers": {"Content-Type": "application/json"}}\'',
+    "# GET /made-badly\necho x",
+    "# ResponseInfo GET /made-badly\necho no json",
+]
+
+
+@pytest.fixture(scope="module")
+def bash(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slot]:
+    folder = tmp_path_factory.mktemp("jupyter")
+    spec = folder / "kernels" / "bash" / "kernel.json"
+    spec.parent.mkdir(parents=True)
+    command = [sys.executable, "-m", "bash_kernel", "-f", "{connection_file}"]
+    spec.write_text(json.dumps({"argv": command, "display_name": "Bash", "language": "bash", "env": {"PS1": "$"}}))
+    path = folder / "server.ipynb"
+    content = notebook(CELLS, "bash")
+    content["metadata"]["language_info"] = {"name": "bash"}
+    path.write_text(json.dumps(content))
+    with Slot(path=Path(path), JUPYTER_PATH=str(folder), REQUEST_TIMEOUT="3", QUEUE_LIMIT="3") as slot:
+        yield slot
+
+
+def test_its_cells_answer(bash: Slot) -> None:
+    assert bash.get("/hi/there").text == "hi bash\n"
+    assert bash.post_json("/echo", {"a": 1}).json()["body"] == {"a": 1}
+
+
+def test_response_info_sets_status_and_headers(bash: Slot) -> None:
+    made = bash.get("/made")
+    assert (made.status, made.headers["content-type"]) == (201, "application/json")
+
+
+def test_a_response_info_that_prints_no_json_is_an_error(bash: Slot) -> None:
+    answer = bash.get("/made-badly")
+    assert (answer.status, answer.json()["extensions"]["code"]) == (500, "bad-response-info")
+
+
+def test_a_cell_without_end_is_ended_and_the_next_request_is_answered(bash: Slot) -> None:
+    answer = bash.get("/endless")
+    assert (answer.status, answer.json()["extensions"]["code"]) == (504, "timeout")
+    assert bash.get("/hi/there").text == "hi bash\n"
+
+
+def test_a_kernel_that_dies_fails_its_request_and_is_replaced_and_seeded(bash: Slot) -> None:
+    deaths = bash.status()["kernel_deaths"]
+    answer = bash.get("/dies")
+    assert (answer.status, answer.json()["extensions"]["code"]) == (502, "kernel-died")
+    assert bash.get("/hi/there").text == "hi bash\n"
+    eventually(lambda: bash.status()["kernel_deaths"] == deaths + 1, 10)
+
+
+def test_more_requests_than_may_wait_are_refused(bash: Slot) -> None:
+    with ThreadPoolExecutor(10) as pool:
+        answers = list(pool.map(lambda _: bash.get("/slow"), range(10)))
+    statuses = [answer.status for answer in answers]
+    assert set(statuses) == {200, 503}
+    assert statuses.count(200) >= 4
+    assert all("retry-after" in answer.headers for answer in answers if answer.status == 503)
+
+
+def test_an_unknown_path_and_method_are_refused_as_json(bash: Slot) -> None:
+    assert bash.get("/nothing").status == 404
+    assert bash.request("DELETE", "/echo").status == 405

@@ -1,0 +1,37 @@
+"""Calls of the API from a browser's page of another origin."""
+
+from collections.abc import Callable
+
+from tests.support.stack import Stack
+
+PREFLIGHT = {
+    "Origin": "https://app.example",
+    "Access-Control-Request-Method": "POST",
+    "Access-Control-Request-Headers": "authorization,content-type",
+}
+CELLS = ["# GET /x\nprint('x')", "# POST /x\nprint('posted')"]
+
+
+def test_a_page_of_an_origin_that_is_allowed_may_call(new_stack: Callable[..., Stack]) -> None:
+    stack = new_stack(CORS_ORIGINS="https://app.example").start()
+    stack.serve("cors", CELLS)
+    allowed = stack.invoke("x", "OPTIONS", auth=None, headers=PREFLIGHT)
+    assert allowed.status_code == 204
+    assert allowed.headers["Access-Control-Allow-Origin"] == "https://app.example"
+    assert "POST" in allowed.headers["Access-Control-Allow-Methods"]
+    assert "authorization" in allowed.headers["Access-Control-Allow-Headers"].lower()
+    answer = stack.invoke("x", "POST", headers={"Origin": "https://app.example"})
+    assert (answer.text, answer.headers["Access-Control-Allow-Origin"]) == ("posted\n", "https://app.example")
+
+    foreign = stack.invoke("x", headers={"Origin": "https://other.example"})
+    assert foreign.status_code == 200
+    assert "Access-Control-Allow-Origin" not in foreign.headers
+    assert stack.invoke("x", auth=None).status_code == 401, "only the question is free, not the call"
+    assert stack.invoke("x", "POST", auth=None).status_code == 401
+
+
+def test_without_the_setting_no_other_origin_is_answered(stack: Stack) -> None:
+    stack.serve("cors", CELLS)
+    assert stack.invoke("x", "OPTIONS", auth=None, headers=PREFLIGHT).status_code == 401
+    answer = stack.invoke("x", headers={"Origin": "https://app.example"})
+    assert not [name for name in answer.headers if name.lower().startswith("access-control")]
