@@ -19,7 +19,7 @@ LOCK = ".lock"
 
 
 def main() -> None:
-    """Start the stack in this process's place; on a bad setting say which and exit with 2."""
+    """Start the stack in this process's place; on a bad setting say which and exit with 1."""
     try:
         settings = Settings.from_env()
         users = Credentials.from_env()

@@ -1,6 +1,7 @@
 """An exception to an answer for the caller, and a traceback as Jupyter shows it for the log."""
 
 import json
+import os
 import traceback
 from http import HTTPStatus
 from types import TracebackType
@@ -14,6 +15,7 @@ from gateway.worker.request import Request
 from gateway.worker.response_info import BadResponseInfo
 from gateway.worker.streams import OutputTooLong
 
+_HERE = os.path.dirname(__file__)  # noqa: PTH120 - as it stands in code objects
 _LONGEST_MESSAGE = 10_000
 _CODES = {OutputTooLong: "output-too-long", BadResponseInfo: "bad-response-info"}
 
@@ -58,7 +60,7 @@ class Failures:
             answer.body = json.dumps(body).encode()
 
     def _traceback(self, error: BaseException, files: frozenset[str]) -> str:
-        frames = _from_cell(error.__traceback__, files)
+        frames = _of_cells(error.__traceback__, files)
         if not isinstance(error, BaseExceptionGroup):  # IPython cannot show those
             try:
                 parts: list[Any] = self._formatter.structured_traceback(type(error), error, frames)
@@ -68,14 +70,20 @@ class Failures:
         return "".join(traceback.format_exception(type(error), error, frames))
 
 
-def _from_cell(frames: TracebackType | None, files: frozenset[str]) -> TracebackType | None:
-    """The traceback from the first frame of a cell on: what led there is not the author's concern."""
-    frame = frames
-    while frame is not None:
-        if frame.tb_frame.f_code.co_filename in files:
-            return frame
-        frame = frame.tb_next
-    return frames
+def _of_cells(frames: TracebackType | None, files: frozenset[str]) -> TracebackType | None:
+    """The traceback from the first frame of a cell on, without ours: what led there, or ended it, is no news."""
+    links = []
+    while frames is not None:
+        links.append(frames)
+        frames = frames.tb_next
+    first = next((n for n, link in enumerate(links) if link.tb_frame.f_code.co_filename in files), 0)
+    links = links[first:]
+    while len(links) > 1 and links[-1].tb_frame.f_code.co_filename.startswith(_HERE):
+        links.pop()
+    shown: TracebackType | None = None
+    for link in reversed(links):
+        shown = TracebackType(shown, link.tb_frame, link.tb_lasti, link.tb_lineno)
+    return shown
 
 
 def _text(error: BaseException) -> str:

@@ -44,10 +44,6 @@ class Running:
     started: float
     limit_s: float
 
-    @property
-    def limit_ms(self) -> int:
-        return round(self.limit_s * 1000)
-
     def overdue_s(self) -> float:
         """Seconds beyond its limit, negative while it has time left."""
         return time.monotonic() - self.started - self.limit_s

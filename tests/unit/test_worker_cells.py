@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_worker_arbiter import Arbiter, Worker, endpoint, eventually, notebook, serving
 
 from gateway.worker.protocol import Cors
+from tests.support.arbiter import Arbiter, Worker, endpoint, eventually, notebook, serving
 
 NOTEBOOK = r"""
 import asyncio, contextvars, json, logging, sys, time

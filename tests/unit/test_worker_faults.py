@@ -11,9 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from test_worker_arbiter import Arbiter, Worker, endpoint, eventually, notebook, serving
 
 from gateway.worker.page import State
+from tests.support.arbiter import Arbiter, Worker, endpoint, eventually, notebook, serving
 
 NOTEBOOK = r"""
 import asyncio, io, json, os, signal, sys, threading, time
@@ -398,3 +398,16 @@ def test_a_cell_that_runs_the_loop_inside_itself_is_still_alone(tmp_path: Path) 
         assert arbiter.get("/other").status == 200
         assert nesting.result().text == "before\n"
         assert time.monotonic() - started < 5
+
+
+def test_a_worker_says_who_it_is_and_that_it_is_ready(tmp_path: Path) -> None:
+    with Arbiter(tmp_path) as arbiter:
+        worker = arbiter.start(endpoint("GET /hello", "print('hello')"))
+        assert worker.hello == {
+            "did": "hello",
+            "kernel": worker.log.stem,
+            "pid": worker.manager.provisioner.pid,
+        }
+        assert worker.verdict == {"did": "ready"}
+        assert worker.state().state is State.SERVING
+        assert arbiter.get("/hello").text == "hello\n"

@@ -1,6 +1,6 @@
 """A small arbiter for the tests: one listening socket, real kernels that serve it, and a plain HTTP client.
 
-The other test_worker modules use it. Nothing sleeps: `eventually` polls with a deadline.
+The tests of the worker use it. Nothing sleeps: `eventually` polls with a deadline.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ from jupyter_client.manager import KernelManager
 from gateway.worker import page
 from gateway.worker.protocol import Cell, Config, Endpoint, Message, decode, encode
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).resolve().parents[2]
 DEADLINE_S = 20.0
 
 Value = TypeVar("Value")
@@ -232,16 +232,3 @@ def _listen(path: Path) -> socket.socket:
     sock.bind(str(path))
     sock.listen(128)
     return sock
-
-
-def test_a_worker_says_who_it_is_and_that_it_is_ready(tmp_path: Path) -> None:
-    with Arbiter(tmp_path) as arbiter:
-        worker = arbiter.start(endpoint("GET /hello", "print('hello')"))
-        assert worker.hello == {
-            "did": "hello",
-            "kernel": worker.log.stem,
-            "pid": worker.manager.provisioner.pid,
-        }
-        assert worker.verdict == {"did": "ready"}
-        assert worker.state().state is page.State.SERVING
-        assert arbiter.get("/hello").text == "hello\n"
