@@ -11,10 +11,11 @@ from gateway.channel import Reception, background
 from gateway.failure import NotebookError
 from gateway.outage import Outage
 from gateway.worker.protocol import Config
-from gateway.worker_process import WorkerProcess
+from gateway.worker_process import GRACE, WorkerProcess
 
 ROOT = Path(__file__).resolve().parent.parent
 LOOK = 0.2  # seconds between two looks at what the kernels do
+PING_AFTER = 2.0  # seconds of silence after which a kernel is asked for a sign of life
 ATTACH_TIMEOUT = 30  # seconds
 NOTICED_WITHIN = 1.0  # seconds
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.2, 30.0  # seconds before a kernel that died while starting is tried again
@@ -39,6 +40,8 @@ class Pool:
         self.deaths = 0
         self.outage = Outage(listener)
         self._draining = False
+        limits = [endpoint.limit_s or config.request_timeout_s for endpoint in config.endpoints]
+        self._longest_silence = max(limits) + 2 * GRACE + PING_AFTER
 
     async def start(self, kernels: int) -> None:
         """Bring up all kernels, side by side; raises NotebookError when one does not run the notebook."""
@@ -133,5 +136,7 @@ class Pool:
     async def _watch(self) -> None:
         while not self._draining:
             for worker in self.workers:
-                worker.kill_if_stuck()
+                worker.kill_if_stuck(self._longest_silence)
+                if time.monotonic() - worker.heard > PING_AFTER:
+                    background(worker.ping())
             await asyncio.sleep(LOOK)

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import time
 from contextlib import suppress
 
 from gateway.casualties import Casualties, Verdict
@@ -25,6 +26,7 @@ class WorkerProcess:
         self.page = page.create(f"worker-{kernel_id}")
         self.drained = asyncio.Event()
         self.is_overdue = False
+        self.heard = self.asked = time.monotonic()
 
     async def attach(self, listener: int, config: Config) -> None:
         """Hand over the listening socket; returns when the kernel takes requests, raises NotebookError."""
@@ -39,6 +41,7 @@ class WorkerProcess:
     async def until_gone(self) -> None:
         """Listen until the kernel is gone."""
         while (message := await self.channel.receive()) is not None:
+            self.heard = time.monotonic()
             if message["did"] == "drained":
                 self.drained.set()
         self.drained.set()
@@ -59,10 +62,20 @@ class WorkerProcess:
         now = self.look()
         return now is not None and any(running.request_id == request_id for running in now.running)
 
-    def kill_if_stuck(self) -> None:
-        """End a kernel that runs a cell beyond its limit and does not give way."""
+    async def ping(self) -> None:
+        """Ask once for a sign of life, which a kernel gives when its main loop comes to it."""
+        if self.asked <= self.heard:
+            self.asked = time.monotonic()
+            await self.channel.send({"do": "ping"})
+
+    def kill_if_stuck(self, longest_silence: float) -> None:
+        """End a kernel that runs a cell beyond its limit and does not give way.
+
+        Also one that was silent for longer than any cell may run: something else than a request blocks it.
+        """
         now = self.look()
-        if now and any(running.overdue_s() > GRACE for running in now.running):
+        is_silent = time.monotonic() - self.heard > longest_silence
+        if now and (is_silent or any(running.overdue_s() > GRACE for running in now.running)):
             self.is_overdue = True
             with suppress(ProcessLookupError):
                 os.kill(now.pid, signal.SIGKILL)

@@ -5,6 +5,8 @@
                        the listening socket, then the page (see `page`)
     worker  → arbiter  {"did": "ready"}, and from then on it accepts
                        or {"did": "failed", "errors": [{"cell": 3, "line": 2, "message": "SyntaxError: …"}]}
+    arbiter → worker   {"do": "ping"}: say that your main loop runs
+    worker  → arbiter  {"did": "pong"}
     arbiter → worker   {"do": "drain"}: answer what waits in the backlog now and what is in flight
     worker  → arbiter  {"did": "drained"}
 

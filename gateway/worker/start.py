@@ -65,6 +65,8 @@ def _serve(channel: Channel, server: Server) -> None:
     def heed(message: Message) -> None:
         if message["do"] == "drain":
             server.drain(lambda: channel.say({"did": "drained"}))
+        elif message["do"] == "ping":
+            channel.say({"did": "pong"})
 
     os.register_at_fork(after_in_child=channel.close)
     process.refuse_input()

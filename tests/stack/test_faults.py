@@ -179,6 +179,25 @@ def test_a_kernel_that_cannot_be_brought_up_again_is_said_and_tried_until_it_can
     eventually(lambda: stack.invoke("ok").status_code == 200, 40, "the API's return")
 
 
+def test_a_kernel_that_something_else_than_a_request_blocks_is_replaced(
+    new_stack: Callable[..., Stack],
+) -> None:
+    stack = new_stack(REQUEST_TIMEOUT="1").start()
+    marker = stack.home / "blocked-once"
+    block = f"""
+import asyncio, os, time
+def block():
+    if not os.path.exists({str(marker)!r}):
+        open({str(marker)!r}, 'w').close()
+        time.sleep(1000)
+asyncio.get_running_loop().call_later(0.5, block)
+"""
+    stack.serve("blocked", [block, "# GET /ok\nprint('ok')"])
+    eventually(marker.exists, 10, "the block")
+    assert stack.invoke("ok").text == "ok\n"
+    assert stack.status()["kernel_deaths"] == 1
+
+
 def outage(stack: Stack) -> str | None:
     answer = stack.invoke("ok")
     return as_json(answer)["message"] if answer.status_code == 503 and "Retry-After" in answer.headers else None
