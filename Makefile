@@ -22,6 +22,7 @@ lint: $(VENV)/test ## ruff, mypy, shellcheck
 
 # The life of a container. IMAGE, PORT and BIND_ADDRESS may be given on the command line or in .env.
 
+-include .env
 IMAGE ?= notebook-api
 COMPOSE := docker compose
 

@@ -146,8 +146,13 @@ class Api:
                     self.slots.stop(slot)
         name = None if serving else self.settings.serve or self.remembered()
         if name:
-            with suppress(ApiError):
+            try:
                 self.start(name)
+            except ApiError as error:
+                print(error, flush=True)
+                if not self.run.last_error.exists():
+                    kept = {**error.details(), "message": str(error), "notebook": name}
+                    write_json(self.run.last_error, kept)
 
     @contextmanager
     def _change(self, what: str) -> Iterator[None]:

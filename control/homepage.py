@@ -65,7 +65,7 @@ def test() -> ResponseReturnValue:
     if request_id := request.headers.get("X-Request-Id"):
         headers["X-Request-Id"] = request_id
     try:
-        timeout = api().settings.request_timeout
+        timeout = api().settings.request_timeout + 5  # longer than the API itself
         return show(answer=trial.call(api().run.api_socket, wanted, headers, timeout))
     except NoAnswer as error:
         return show(no_answer=str(error))

@@ -1,5 +1,6 @@
 """`python -m control.launch`: check the settings, render the run directory, become the supervisor."""
 
+import errno
 import fcntl
 import os
 import pwd
@@ -61,10 +62,17 @@ def check_port(settings: Settings) -> None:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((settings.bind_address, settings.port))
     except OSError as error:
-        raise SettingError(
-            f"PORT is {settings.port} on {settings.bind_address}: it cannot be used "
-            f"({error.strerror}). Give a free one, such as PORT={settings.port + 1}."
-        ) from None
+        port, address = settings.port, settings.bind_address
+        if error.errno == errno.EADDRINUSE:
+            reason = f"PORT is {port} on {address}: it is taken. Give a free one, such as PORT={port % 65535 + 1}."
+        elif error.errno == errno.EACCES:
+            reason = f"PORT is {port}: ports below 1024 take root. Give one such as PORT=8080."
+        else:
+            reason = (
+                f"BIND_ADDRESS is {address!r}: it cannot be used ({error.strerror}). Give an IPv4 address of this "
+                "machine, 127.0.0.1, or 0.0.0.0 for all of them."
+            )
+        raise SettingError(reason) from None
 
 
 def child_environment(settings: Settings) -> dict[str, str]:
@@ -88,6 +96,7 @@ def prepare(settings: Settings, users: Credentials) -> None:
     """Make the run directory, private and free of what an earlier run left, and render into it."""
     try:
         settings.run_dir.mkdir(parents=True, exist_ok=True)
+        refuse_foreign(settings.run_dir)
         settings.run_dir.chmod(0o700)
         lock(settings.run_dir)
         for left in settings.run_dir.iterdir():
@@ -119,6 +128,12 @@ def prepare_notebooks(settings: Settings) -> dict[str, str]:
                 flush=True,
             )
     return kernel_home.prepare(settings.home_dir, settings.run_dir) if settings.home_dir else {}
+
+
+def refuse_foreign(run_dir: Path) -> None:
+    """Raise SettingError for a folder that no stack has used before and that is not empty: a start empties it."""
+    if not (run_dir / LOCK).exists() and any(run_dir.iterdir()):
+        raise SettingError(f"RUN_DIR is {str(run_dir)!r}: it holds files that are not ours. Give an empty folder.")
 
 
 def lock(run_dir: Path) -> None:

@@ -71,4 +71,5 @@ def _walk(notebook_dir: Path) -> Iterator[Project]:
 
 def _skipped(name: str) -> bool:
     # Hidden folders hold no projects: .ipynb_checkpoints, .git, and `.` and `..` themselves.
-    return name.startswith(".") or name in SKIPPED
+    # Names that are not UTF-8, or hold a line break, cannot be shown, nor sent in a URL.
+    return name.startswith(".") or name in SKIPPED or not name.isprintable()

@@ -5,6 +5,12 @@ from typing import Any
 
 from tornado import web
 
+from gateway.casualties import Verdict
+
+OVERLOADED = Verdict(503, "overloaded", "More requests are waiting than QUEUE_LIMIT allows. Try again.")
+# Never to be called safe to try again: the cell may have done its work.
+ENDED = Verdict(502, "no-answer", "The connection ended before an answer came. The log may tell why.")
+
 
 def application(app: Any) -> web.Application:
     """Routes for a GatewayApp."""
@@ -37,7 +43,8 @@ class ExplainHandler(AdminHandler):
 
     async def get(self) -> None:
         request_id = self.request.headers.get("X-Request-Id", "")
-        verdict = await self.app.personality.explain(request_id)
+        was_taken = self.request.headers.get("X-Connect-Time", "-") != "-"
+        verdict = await self.app.personality.explain(request_id) or (ENDED if was_taken else OVERLOADED)
         if verdict.status == 503:
             self.set_header("Retry-After", "1")
         extensions = {"code": verdict.code, "request_id": request_id}

@@ -21,7 +21,7 @@ class Verdict:
 
 
 class Casualties:
-    """Verdicts by request id; each is asked for once, soon, or never."""
+    """Verdicts by request id, for a minute: callers may give two requests the same id."""
 
     def __init__(self) -> None:
         self._verdicts: OrderedDict[str, tuple[float, Verdict]] = OrderedDict()
@@ -33,7 +33,7 @@ class Casualties:
         while len(self._verdicts) > KEPT or next(iter(self._verdicts.values()))[0] < now - KEPT_FOR:
             self._verdicts.popitem(last=False)
 
-    def take(self, request_id: str) -> Verdict | None:
-        """The verdict on a request, once."""
-        found = self._verdicts.pop(request_id, None)
+    def find(self, request_id: str) -> Verdict | None:
+        """The verdict on a request, where its kernel died in it."""
+        found = self._verdicts.get(request_id)
         return found[1] if found else None

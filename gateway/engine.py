@@ -22,7 +22,6 @@ from gateway.worker.protocol import Config, Cors
 
 SWAGGER = "/_api/spec/swagger.json"
 SOURCE = "/_api/source"
-OVERLOADED = Verdict(503, "overloaded", "More requests are waiting than QUEUE_LIMIT allows. Try again.")
 
 
 class EnginePersonality(LoggingConfigurable):  # type: ignore[misc]
@@ -41,7 +40,6 @@ class EnginePersonality(LoggingConfigurable):  # type: ignore[misc]
         self.pool: Pool | None = None
         self.config_of_workers = Config(
             endpoints=tuple(self.api.endpoints),
-            slot=settings.slot,
             kernels=settings.kernels,
             request_timeout_s=settings.request_timeout,
             max_body_bytes=settings.max_body_mb * 1024 * 1024,
@@ -60,7 +58,8 @@ class EnginePersonality(LoggingConfigurable):  # type: ignore[misc]
     async def _start(self) -> None:
         app = self.parent
         self.reception = Reception(app.slot.workers_socket)
-        self.pool = Pool(app.kernel_manager, self.reception, app.listener, self.config_of_workers, app.log)
+        config, limit = self.config_of_workers, app.slot.start_timeout
+        self.pool = Pool(app.kernel_manager, self.reception, app.listener, config, limit, app.log)
         await self.pool.start(app.slot.kernels)
 
     def create_request_handlers(self) -> list[tuple[Any, ...]]:
@@ -91,9 +90,9 @@ class EnginePersonality(LoggingConfigurable):  # type: ignore[misc]
             "kernel_deaths": pool.deaths if pool else 0,
         }
 
-    async def explain(self, request_id: str) -> Verdict:
-        """Why nginx got no answer to a request from this slot."""
-        return (await self.pool.explain(request_id) if self.pool else None) or OVERLOADED
+    async def explain(self, request_id: str) -> Verdict | None:
+        """Why nginx got no answer to a request from this slot; None where no kernel died in it."""
+        return await self.pool.explain(request_id) if self.pool else None
 
     def _static(self) -> dict[str, tuple[str, str]]:
         found = {SWAGGER: ("application/json", self._swagger())}

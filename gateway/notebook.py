@@ -46,4 +46,8 @@ def load(path: Path, force_kernel: str | None = None) -> Notebook:
 def _is_this_python(program: str) -> bool:
     # jupyter_client itself replaces these names by the running interpreter.
     own = {"python", f"python{sys.version_info[0]}", f"python{sys.version_info[0]}.{sys.version_info[1]}"}
-    return program in own or Path(program).resolve() == Path(sys.executable).resolve()
+    path = Path(program).absolute()
+    # Not resolved: every virtual environment leads to the same base Python. control/kernel_home.py marks the one
+    # that it lays over ours.
+    is_layered = any(path.parent.parent.glob("lib/python*/site-packages/_image.pth"))
+    return program in own or path == Path(sys.executable).absolute() or is_layered

@@ -1,6 +1,7 @@
 """The kernels of a slot: started, seeded, attached, watched, and replaced when they die."""
 
 import asyncio
+import select
 import socket
 import time
 from pathlib import Path
@@ -20,20 +21,32 @@ ATTACH_TIMEOUT = 30  # seconds
 NOTICED_WITHIN = 1.0  # seconds
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.2, 30.0  # seconds before a kernel that died while starting is tried again
 SOUND_AFTER = 10.0  # seconds of life after which an earlier death no longer counts
-ATTACH = (
-    "import sys as _s; _s.path.insert(0, {root!r}); from gateway.worker import attach as _a; "
-    "_s.path.remove({root!r}); _a({socket!r}, {kernel!r}); del _s, _a"
-)
+ATTACH = """
+import sys
+sys.path.insert(0, {root!r})
+from gateway.worker import attach
+sys.path.remove({root!r})
+attach({socket!r}, {kernel!r})
+"""
 
 
 class Pool:
     """`kernels` workers on one listening socket. `deaths` counts those that had to be replaced."""
 
-    def __init__(self, manager: Any, reception: Reception, listener: socket.socket, config: Config, log: Any) -> None:
+    def __init__(
+        self,
+        manager: Any,
+        reception: Reception,
+        listener: socket.socket,
+        config: Config,
+        start_timeout: float,
+        log: Any,
+    ) -> None:
         self.manager = manager
         self.reception = reception
         self.listener = listener
         self.config = config
+        self.start_timeout = start_timeout  # seconds
         self.log = log
         self.casualties = Casualties()
         self.workers: list[WorkerProcess] = []
@@ -59,7 +72,16 @@ class Pool:
     async def drain(self) -> None:
         """Have every kernel answer what has reached this slot; returns when all have, or are gone."""
         self._draining = True
-        await asyncio.gather(*(worker.drain() for worker in list(self.workers)))
+        while True:
+            await asyncio.gather(*(worker.drain() for worker in list(self.workers)))
+            if not select.select([self.listener], [], [], 0)[0]:
+                return
+            # The last kernel died with callers in the backlog.
+            try:
+                self._take_on(await self._in_time())
+            except NotebookError as error:
+                self.log.error("No kernel could be started for the requests that still wait: %s", error)
+                return
 
     async def explain(self, request_id: str) -> Verdict | None:
         """What became of a request whose kernel closed the connection; None: no kernel has seen it.
@@ -68,7 +90,7 @@ class Pool:
         """
         deadline = time.monotonic() + NOTICED_WITHIN
         while time.monotonic() < deadline:
-            verdict = self.casualties.take(request_id)
+            verdict = self.casualties.find(request_id)
             if verdict or not any(worker.is_running(request_id) for worker in self.workers):
                 return verdict
             await asyncio.sleep(0.01)
@@ -90,9 +112,19 @@ class Pool:
         finally:
             self.reception.forget(kernel_id)
 
+    async def _in_time(self) -> WorkerProcess:
+        """A new worker; raises NotebookError also where its cells take too long, as nobody else watches them."""
+        try:
+            async with asyncio.timeout(self.start_timeout):
+                return await self._new_worker()
+        except TimeoutError:
+            why = f"its cells ran longer than {self.start_timeout} s (START_TIMEOUT)"
+            raise NotebookError.outside_cells("NotReady", why) from None
+
     async def _attach(self, kernel_id: str) -> WorkerProcess:
         hello = self.reception.expect(kernel_id)
-        code = ATTACH.format(root=str(ROOT), socket=str(self.reception.path), kernel=kernel_id)
+        attach = ATTACH.format(root=str(ROOT), socket=str(self.reception.path), kernel=kernel_id)
+        code = f"exec({attach!r}, {{}})"  # in names of its own, not in the notebook's
         # The kernel answers the execute request only when all is settled over the channel.
         reply = asyncio.ensure_future(self.manager.execute(kernel_id, code))
         try:
@@ -100,7 +132,11 @@ class Pool:
             if not hello.done():
                 raise NotebookError.outside_cells("EngineFailed", str(reply.result().get("evalue", "")))
             worker = WorkerProcess(kernel_id, hello.result())
-            await worker.attach(self.listener.fileno(), self.config)
+            try:
+                await worker.attach(self.listener.fileno(), self.config)
+            except BaseException:
+                worker.close()
+                raise
         finally:
             reply.cancel()
         return worker
@@ -123,7 +159,7 @@ class Pool:
         while not self._draining:
             await asyncio.sleep(pause)
             try:
-                worker = await self._new_worker()
+                worker = await self._in_time()
             except Exception as error:
                 pause = min(max(2 * pause, SHORTEST_PAUSE), LONGEST_PAUSE)
                 self.log.error("A new kernel could not be started: %s. Trying again in %.1f s.", error, pause)
@@ -134,7 +170,7 @@ class Pool:
                 return
 
     async def _watch(self) -> None:
-        while not self._draining:
+        while True:
             for worker in self.workers:
                 worker.kill_if_stuck(self._longest_silence)
                 if time.monotonic() - worker.heard > PING_AFTER:

@@ -22,6 +22,7 @@ class GatewaySettings:
     failure_file: Path
     kernels: int
     request_timeout: int  # seconds
+    start_timeout: int  # seconds
     queue_limit: int
     max_body_mb: int
     max_output_mb: int
@@ -46,6 +47,7 @@ class GatewaySettings:
             failure_file=folder / "failure.json",
             kernels=int(environ["KERNELS"]),
             request_timeout=int(environ["REQUEST_TIMEOUT"]),
+            start_timeout=int(environ["START_TIMEOUT"]),
             queue_limit=int(environ["QUEUE_LIMIT"]),
             max_body_mb=int(environ["MAX_BODY_MB"]),
             max_output_mb=int(environ["MAX_OUTPUT_MB"]),

@@ -81,9 +81,9 @@ class StockPersonality(NotebookHTTPPersonality):  # type: ignore[misc]
             "kernel_deaths": pool.deaths,
         }
 
-    async def explain(self, request_id: str) -> Verdict:
-        """Why nginx got no answer to a request from this slot."""
-        return Verdict(503, "overloaded", "Too many requests are waiting. Try again.")
+    async def explain(self, request_id: str) -> Verdict | None:
+        """Nothing: this process itself answers what becomes of its kernels' requests."""
+        return None
 
 
 class CellHandler(NotebookAPIHandler):  # type: ignore[misc]
@@ -141,7 +141,10 @@ class CellHandler(NotebookAPIHandler):  # type: ignore[misc]
             wanted = json.loads(_text(info))
             for name, value in wanted.get("headers", {}).items():
                 self.set_header(name, value)
-            self.set_status(int(wanted.get("status", 200)))
+            status = int(wanted.get("status", 200))
+            if not 200 <= status <= 599:
+                raise ValueError(status)
+            self.set_status(status)
         except (ValueError, TypeError, AttributeError):
             return False
         return True

@@ -120,13 +120,10 @@ class StockPool:
     @asynccontextmanager
     async def lend(self) -> AsyncIterator[StockKernel]:
         """A kernel for one request; raises QueueFull. One that dies or hangs in it is replaced."""
-        if self.waiting >= self.queue_limit:
-            raise QueueFull
-        self.waiting += 1
-        try:
-            kernel = await self.idle.get()
-        finally:
-            self.waiting -= 1
+        kernel = await self._next()
+        while not await kernel.kernel.is_alive():  # it died while it was idle
+            background(self._recover(kernel))
+            kernel = await self._next()
         try:
             yield kernel
         except (KernelDied, Overdue):
@@ -137,6 +134,16 @@ class StockPool:
             raise
         else:
             self.idle.put_nowait(kernel)
+
+    async def _next(self) -> StockKernel:
+        """The next idle kernel; raises QueueFull."""
+        if self.waiting >= self.queue_limit:
+            raise QueueFull
+        self.waiting += 1
+        try:
+            return await self.idle.get()
+        finally:
+            self.waiting -= 1
 
     async def _new(self) -> StockKernel:
         kernel = StockKernel(self.manager, await self.manager.start_seeded_kernel())

@@ -74,7 +74,8 @@ class WorkerProcess:
         Also one that was silent for longer than any cell may run: something else than a request blocks it.
         """
         now = self.look()
-        is_silent = time.monotonic() - self.heard > longest_silence
+        # Only an unanswered question counts: a container that was paused was silent too.
+        is_silent = self.asked > self.heard and time.monotonic() - self.asked > longest_silence
         if now and (is_silent or any(running.overdue_s() > GRACE for running in now.running)):
             self.is_overdue = True
             with suppress(ProcessLookupError):
@@ -86,9 +87,13 @@ class WorkerProcess:
         running = last.running if last else ()
         for request in running:
             casualties.add(request.request_id, self._verdict(request))
+        self.close()
+        return len(running)
+
+    def close(self) -> None:
+        """Let go of the channel and the page."""
         self.channel.close()
         os.close(self.page)
-        return len(running)
 
     def _verdict(self, request: Running) -> Verdict:
         if self.is_overdue and request.overdue_s() > 0:

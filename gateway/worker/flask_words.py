@@ -16,6 +16,7 @@ def response(value: Any) -> Answer | None:
     module = sys.modules.get("werkzeug.wrappers") if value is not None else None
     if module is None or not isinstance(value, module.Response):
         return None
+    _check(value.status_code)
     headers = [pair for pair in value.headers.to_wsgi_list() if pair[0].lower() not in FRAMING]
     if value.is_streamed or value.direct_passthrough:
         return Answer(value.status_code, headers, stream=_Stream(value))
@@ -28,11 +29,17 @@ def aborted(error: BaseException, request: Request) -> Answer | None:
     if module is None or not isinstance(error, module.HTTPException):
         return None
     if error.response is not None:  # abort(Response(…)), redirects
-        return response(error.response)
-    status = error.code or 500
+        return response(error.response) if 200 <= error.response.status_code <= 599 else None
+    status = error.code if error.code and 200 <= error.code <= 599 else 500
     headers = [pair for pair in error.get_headers() if pair[0].lower() != "content-type"]
     code = (error.name or "error").lower().replace(" ", "-")
     return problem(status, code, error.description or error.name, request, headers)
+
+
+def _check(status: int) -> None:
+    # nginx and HTTP know no others; 1xx announces a response that is still to come.
+    if not 200 <= status <= 599:
+        raise ValueError(f"the response has the status {status}: give one from 200 to 599")
 
 
 class _Stream:

@@ -7,7 +7,7 @@ does not write, so look twice before acting on one.
 
     header  64 bytes                 magic, pid, state; of requests that ran a cell: answered, of those 5xx,
                                      and how many run now without a slot, because more than 64 do
-    slots   64 of them, of 64 bytes  start (seconds of time.monotonic, 0 = free), limit (seconds),
+    slots   64 of them, of 84 bytes  start (seconds of time.monotonic, 0 = free), limit (seconds),
                                      endpoint (index in Config.endpoints), request id
 """
 
@@ -23,7 +23,7 @@ _MAGIC = b"nbpage1\0"
 _HEADER = struct.Struct("<8sII")
 _COUNTERS = struct.Struct("<QQI")
 _COUNTERS_AT = _HEADER.size
-_SLOT = struct.Struct("<ddi44s")
+_SLOT = struct.Struct("<ddi64s")
 _START = struct.Struct("<d")
 _SLOTS_AT = 64
 SIZE = _SLOTS_AT + SLOTS * _SLOT.size

@@ -65,7 +65,6 @@ class Config:
 
     endpoints: tuple[Endpoint, ...]
     base_url: str = "/invoke"
-    slot: str = ""
     kernels: int = 1  # how many listen on the same socket
     request_timeout_s: float = 60.0
     max_body_bytes: int = 100 * 1024 * 1024

@@ -77,7 +77,7 @@ class Request:
             rest = {
                 "args": _fields(self.target.partition(b"?")[2]),
                 "path": path,
-                "headers": self.headers,
+                "headers": dict(self.headers),
                 "method": self.method,
                 "url": self.url,
                 **body.more,

@@ -1,6 +1,8 @@
 """A notebook in another language than Python: stock's path, healed and timed as the engine is."""
 
 import json
+import os
+import signal
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -8,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import processes
 from tests.support.notebooks import notebook
 from tests.support.slot import Slot
 from tests.support.waiting import eventually
@@ -68,6 +71,14 @@ def test_a_kernel_that_dies_fails_its_request_and_is_replaced_and_seeded(bash: S
     assert (answer.status, answer.json()["extensions"]["code"]) == (502, "kernel-died")
     assert bash.get("/hi/there").text == "hi bash\n"
     eventually(lambda: bash.status()["kernel_deaths"] == deaths + 1, 10)
+
+
+def test_a_kernel_that_died_while_idle_fails_no_request(bash: Slot) -> None:
+    kernels = [process for process in processes.running() if str(bash.home) in process.command]
+    kernel = next(process for process in kernels if "bash_kernel" in process.command)
+    os.kill(kernel.pid, signal.SIGKILL)
+    eventually(lambda: not kernel.is_running(), 5, "its end")
+    assert bash.get("/hi/there").text == "hi bash\n"
 
 
 def test_more_requests_than_may_wait_are_refused(bash: Slot) -> None:

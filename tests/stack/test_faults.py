@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.load import Load
 from tests.support.processes import Process
-from tests.support.stack import OWNER, Stack, as_json
+from tests.support.stack import API_USER, OWNER, Stack, as_json
 from tests.support.waiting import eventually
 
 CELLS = [
@@ -78,7 +78,8 @@ def test_a_fault_fails_its_own_request_and_no_other(
 ) -> None:
     deaths = faulty.status()["kernel_deaths"]
     with Load(faulty, "/invoke/ok", clients=8) as load:
-        answers = [faulty.invoke(path) for _ in range(2)]
+        # The API user must be told as well: it may call, and nothing else.
+        answers = [faulty.invoke(path, auth=user) for user in (OWNER, API_USER)]
         settled(faulty)
     assert [answer.status_code for answer in answers] == [status, status]
     body = as_json(answers[0])
@@ -196,6 +197,34 @@ asyncio.get_running_loop().call_later(0.5, block)
     eventually(marker.exists, 10, "the block")
     assert stack.invoke("ok").text == "ok\n"
     assert stack.status()["kernel_deaths"] == 1
+
+
+def test_a_replacement_whose_cells_never_end_is_given_up_and_said(new_stack: Callable[..., Stack]) -> None:
+    stack = new_stack(START_TIMEOUT="4").start()
+    marker = stack.home / "hanging"
+    wait = f"import os, time\nif os.path.exists({str(marker)!r}): time.sleep(1000)"
+    stack.serve("waiting", [wait, "# GET /ok\nprint('ok')", "# GET /die\nos._exit(1)"])
+    marker.touch()
+    assert stack.invoke("die").status_code == 502
+    message = eventually(lambda: outage(stack), 20, "a clear refusal")
+    assert "START_TIMEOUT" in message
+    marker.unlink()
+    eventually(lambda: stack.invoke("ok").status_code == 200, 60, "the API's return")
+
+
+def test_callers_in_the_backlog_are_answered_when_the_kernel_dies_while_the_slot_drains(
+    new_stack: Callable[..., Stack],
+) -> None:
+    stack = new_stack().start()
+    cells = ["import os, time", "# GET /dies\ntime.sleep(2)\nos._exit(1)", "# GET /ok\nprint('ok')"]
+    stack.serve("draining", cells)
+    with ThreadPoolExecutor(6) as pool:
+        dying = pool.submit(stack.invoke, "dies")
+        waiting = [pool.submit(stack.invoke, "ok") for _ in range(4)]
+        restarted = pool.submit(stack.restart_api, "draining")
+        assert restarted.result().status_code == 200
+        assert dying.result().status_code == 502
+        assert [answer.result().status_code for answer in waiting] == [200] * 4
 
 
 def outage(stack: Stack) -> str | None:

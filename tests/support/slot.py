@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DEFAULTS = {
     "KERNELS": "1",
     "REQUEST_TIMEOUT": "60",
+    "START_TIMEOUT": "60",
     "QUEUE_LIMIT": "100",
     "MAX_BODY_MB": "100",
     "MAX_OUTPUT_MB": "10",

@@ -35,8 +35,20 @@ def test_the_run_directory_is_private(settings: Settings) -> None:
         assert mode(settings.run_dir / name) == 0o600
 
 
+def test_a_folder_with_somebody_elses_files_is_refused_and_left_alone(settings: Settings) -> None:
+    settings.run_dir.mkdir()
+    thesis = settings.run_dir / "thesis.txt"
+    thesis.write_text("years of work", encoding="utf-8")
+
+    with pytest.raises(SettingError, match=r"RUN_DIR is .*not ours"):
+        launch.prepare(settings, BOTH)
+
+    assert thesis.read_text(encoding="utf-8") == "years of work"
+
+
 def test_what_an_earlier_run_left_is_gone(settings: Settings) -> None:
     settings.run_dir.mkdir(mode=0o755)
+    (settings.run_dir / launch.LOCK).touch()
     (settings.run_dir / "last-error.json").write_text("{}", encoding="utf-8")
     (settings.run_dir / "blue").mkdir()
     (settings.run_dir / "blue" / "slot.json").write_text("{}", encoding="utf-8")
