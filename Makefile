@@ -14,11 +14,12 @@ run: $(VENV)/run ## run the stack here, without a container
 test: $(VENV)/test ## run all tests
 	$(BIN)/pytest
 
-lint: $(VENV)/test ## ruff, mypy, shellcheck
+lint: $(VENV)/test ## ruff, mypy, shellcheck, nginx -t
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	shellcheck .ci/run .ci/debian-packages .ci/docker-engine
+	$(BIN)/pytest -q tests/unit/test_launch.py -k nginx_accepts # nginx -t on the rendered file
 
 # The life of a container. IMAGE, PORT and BIND_ADDRESS may be given on the command line or in .env.
 

@@ -13,7 +13,8 @@ CELLS = [
         "print(json.dumps({'id': row['id'], 'op': payload['event']['op']}))"
     ),
     ("# ResponseInfo POST /event\nprint(json.dumps({'headers': {'Content-Type': 'application/json'}, 'status': 201}))"),
-    "# GET /blocks_100ms\ntime.sleep(0.1)\nprint('done')",
+    # Says how long it itself took: a sleep lasts a little longer than it is told.
+    "# GET /blocks_100ms\nbegan = time.perf_counter()\ntime.sleep(0.1)\nprint(time.perf_counter() - began)",
     "# GET /blocks_1s\ntime.sleep(1)\nprint('done')",
     "# POST /size\nprint(len(REQUEST))",
 ]

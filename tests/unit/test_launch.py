@@ -2,6 +2,7 @@
 
 import socket
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,17 @@ def test_a_folder_with_somebody_elses_files_is_refused_and_left_alone(settings: 
         launch.prepare(settings, BOTH)
 
     assert thesis.read_text(encoding="utf-8") == "years of work"
+
+
+@pytest.mark.parametrize("origins", [(), ("https://app.example",)], ids=["no other origin", "another origin"])
+def test_nginx_accepts_the_rendered_configuration(settings: Settings, origins: tuple[str, ...]) -> None:
+    launch.prepare(Settings(**{**vars(settings), "cors_origins": origins}), BOTH)
+    run_dir = str(settings.run_dir)
+    command = ["nginx", "-t", "-q", "-e", "stderr", "-c", f"{run_dir}/nginx.conf", "-p", run_dir]
+
+    checked = subprocess.run(command, env={"PATH": launch.child_path()}, capture_output=True, text=True)
+
+    assert (checked.returncode, checked.stderr) == (0, "")
 
 
 def test_what_an_earlier_run_left_is_gone(settings: Settings) -> None:
