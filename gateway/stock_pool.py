@@ -10,7 +10,6 @@ from typing import Any
 from gateway.channel import background
 from gateway.failure import NotebookError
 
-GRACE = 2.0  # seconds that an interrupted cell has to end
 ALIVE_POLL = 0.2  # seconds
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.2, 30.0  # seconds before a kernel that did not start is tried again
 
@@ -48,10 +47,7 @@ class StockKernel:
         self.client.start_channels(stdin=False, hb=False)
 
     async def run(self, code: str, deadline: float) -> Output:
-        """Run code to its end; raises KernelDied, or Overdue at the deadline (time.monotonic).
-
-        After Overdue the kernel is sound if `is_sound` says so: the cell was interrupted.
-        """
+        """Run code to its end; raises KernelDied, or Overdue at the deadline (time.monotonic)."""
         message_id = self.client.execute(code, store_history=False, allow_stdin=False)
         collecting = asyncio.ensure_future(self._collect(message_id))
         try:
@@ -59,26 +55,13 @@ class StockKernel:
                 if not await self.kernel.is_alive():
                     raise KernelDied
                 if time.monotonic() >= deadline:
-                    await self._interrupt(collecting)
                     raise Overdue
             return collecting.result()
         finally:
             collecting.cancel()
 
-    async def is_sound(self) -> bool:
-        """Whether it answers, after an interrupt."""
-        try:
-            await self.client.wait_for_ready(timeout=GRACE)
-        except RuntimeError:
-            return False
-        return True
-
     def close(self) -> None:
         self.client.stop_channels()
-
-    async def _interrupt(self, collecting: "asyncio.Future[Output]") -> None:
-        await self.kernel.interrupt_kernel()
-        await asyncio.wait([collecting], timeout=GRACE)
 
     async def _collect(self, message_id: str) -> Output:
         output = Output()
@@ -122,12 +105,12 @@ class StockPool:
         """A kernel for one request; raises QueueFull. One that dies or hangs in it is replaced."""
         kernel = await self._next()
         while not await kernel.kernel.is_alive():  # it died while it was idle
-            background(self._recover(kernel))
+            background(self._replace(kernel))
             kernel = await self._next()
         try:
             yield kernel
         except (KernelDied, Overdue):
-            background(self._recover(kernel))
+            background(self._replace(kernel))
             raise
         except BaseException:
             self.idle.put_nowait(kernel)
@@ -151,10 +134,8 @@ class StockPool:
         self.alive += 1
         return kernel
 
-    async def _recover(self, kernel: StockKernel) -> None:
-        if await kernel.kernel.is_alive() and await kernel.is_sound():
-            self.idle.put_nowait(kernel)
-            return
+    async def _replace(self, kernel: StockKernel) -> None:
+        # Not interrupted: not every kernel is sound after that (bash_kernel loses step with its shell).
         self.alive -= 1
         self.deaths += 1
         kernel.close()

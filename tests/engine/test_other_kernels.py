@@ -12,7 +12,7 @@ import pytest
 
 from tests.support import processes
 from tests.support.notebooks import notebook
-from tests.support.slot import Slot
+from tests.support.slot import Answer, Slot
 from tests.support.waiting import eventually
 
 CELLS = [
@@ -77,17 +77,25 @@ def test_a_kernel_that_died_while_idle_fails_no_request(bash: Slot) -> None:
     kernels = [process for process in processes.running() if str(bash.home) in process.command]
     kernel = next(process for process in kernels if "bash_kernel" in process.command)
     os.kill(kernel.pid, signal.SIGKILL)
-    eventually(lambda: not kernel.is_running(), 5, "its end")
+    eventually(lambda: processes.has_ended(kernel.pid), 5, "its end")
     assert bash.get("/hi/there").text == "hi bash\n"
 
 
 def test_more_requests_than_may_wait_are_refused(bash: Slot) -> None:
+    def call(_: int) -> Answer | None:
+        try:
+            return bash.get("/slow")
+        except BlockingIOError:  # the backlog is full too: nginx makes a 503 of it
+            return None
+
     with ThreadPoolExecutor(10) as pool:
-        answers = list(pool.map(lambda _: bash.get("/slow"), range(10)))
-    statuses = [answer.status for answer in answers]
-    assert set(statuses) == {200, 503}
-    assert statuses.count(200) >= 4
-    assert all("retry-after" in answer.headers for answer in answers if answer.status == 503)
+        answers = list(pool.map(call, range(10)))
+    served = [answer for answer in answers if answer and answer.status == 200]
+    refused = [answer for answer in answers if answer and answer.status == 503]
+    assert len(served) >= 4, "one runs, three wait"
+    assert len(served) + len(refused) + answers.count(None) == 10
+    assert len(served) < 10
+    assert all("retry-after" in answer.headers for answer in refused)
 
 
 def test_an_unknown_path_and_method_are_refused_as_json(bash: Slot) -> None:

@@ -42,6 +42,16 @@ class Process:
         return sorted(filter(None, found))
 
 
+def has_ended(pid: int) -> bool:
+    """Whether a process is gone, or a zombie whose threads have all ended: its parent can know by then."""
+    folder = PROC / str(pid)
+    try:
+        state = (folder / "stat").read_text().rpartition(")")[2].split()[0]
+        return state in {"Z", "X"} and len(list((folder / "task").iterdir())) == 1
+    except OSError:
+        return True
+
+
 def look_at(pid: int) -> Process | None:
     """The process, or None where it is gone, a zombie, or somebody else's."""
     folder = PROC / str(pid)
