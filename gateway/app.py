@@ -8,9 +8,9 @@ from kernel_gateway.gatewayapp import KernelGatewayApp
 from tornado import netutil
 from tornado.httpserver import HTTPServer
 
-from gateway import admin
+from gateway import admin, kernel_process
 from gateway.failure import NotebookError
-from gateway.notebook import Notebook, load
+from gateway.notebook import KERNEL_DIRS, Notebook, load
 from gateway.seeding import SeedingManager
 from gateway.settings import GatewaySettings
 
@@ -25,6 +25,8 @@ class GatewayApp(KernelGatewayApp):  # type: ignore[misc]
         self.slot = slot
         # KernelGatewayApp has read its own variables (KG_…) by now.
         self.notebook: Notebook = load(slot.notebook, self.force_kernel_name or None)
+        if not self.notebook.is_ours:
+            kernel_process.discard()
         self.ready = False
         self.stopping = False
         self.status = 0
@@ -42,6 +44,7 @@ class GatewayApp(KernelGatewayApp):  # type: ignore[misc]
         # jupyter_client would restart a dead kernel, but not run the notebook in it.
         self.config.KernelManager.autorestart = False
         self.config.KernelManager.transport = "ipc"  # nginx is the only program that listens on TCP
+        self.config.KernelSpecManager.kernel_dirs = KERNEL_DIRS
         super().initialize(argv or [], new_httpserver)
 
     def _load_notebook(self, uri: str) -> Any:

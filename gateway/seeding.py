@@ -2,21 +2,41 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from kernel_gateway.services.kernels.manager import SeedingMappingKernelManager
+from kernel_gateway.services.kernels.manager import KernelGatewayIOLoopKernelManager, SeedingMappingKernelManager
 
+from gateway import kernel_process
 from gateway.failure import ANSI, NotebookError
 
 STARTUP_TIMEOUT = 60  # seconds; the control app's START_TIMEOUT ends a start that takes longer
+ASK_AGAIN = 1.0  # seconds after which a kernel that is still starting is asked again whether it is ready
 ALIVE_POLL = 0.1  # seconds between two looks whether a kernel that runs a cell still lives
 # The history is a database of everything that was ever run, requests included.
 IPYKERNEL_ARGUMENTS = ["--HistoryManager.enabled=False"]
 
 
+class KernelManager(KernelGatewayIOLoopKernelManager):  # type: ignore[misc]
+    """One kernel, in a process of ours where it is an ipykernel of this Python."""
+
+    async def _async_launch_kernel(self, kernel_cmd: list[str], **kw: Any) -> None:
+        if not self.parent.parent.notebook.is_ours:
+            await super()._async_launch_kernel(kernel_cmd, **kw)
+            return
+        process = kernel_process.launch(kernel_cmd, kw["cwd"], kw["env"] | {"KERNEL_GATEWAY": "1"})
+        # What jupyter_client's LocalProvisioner knows of a process that it has started itself.
+        provisioner = self.provisioner
+        provisioner.process, provisioner.pid, provisioner.pgid = process, process.pid, process.pid
+        provisioner.cwd = kw["cwd"]
+        self._reconcile_connection_info(provisioner.connection_info)
+
+
 class SeedingManager(SeedingMappingKernelManager):  # type: ignore[misc]
     """Starts kernels in the notebook's folder, where Jupyter starts them too."""
+
+    def _kernel_manager_class_default(self) -> str:
+        return f"{KernelManager.__module__}.{KernelManager.__name__}"
 
     async def start_seeded_kernel(self, *args: Any, **kwargs: Any) -> str:
         """Start a kernel and run the notebook in it; returns its id, raises NotebookError."""
@@ -28,7 +48,8 @@ class SeedingManager(SeedingMappingKernelManager):  # type: ignore[misc]
         kernel_id: str = await super(SeedingMappingKernelManager, self).start_kernel(*args, **kwargs)
         try:
             async with self._client(kernel_id) as client:
-                await client.wait_for_ready(timeout=STARTUP_TIMEOUT)
+                async with asyncio.timeout(STARTUP_TIMEOUT):
+                    await self._wait_until_ready(client, kernel_id)
                 for number, source in enumerate(notebook.cells, start=1):
                     if self.parent.personality.should_seed_cell(source):
                         await self._run_cell(client, kernel_id, number, source)
@@ -53,11 +74,27 @@ class SeedingManager(SeedingMappingKernelManager):  # type: ignore[misc]
         finally:
             client.stop_channels()
 
+    async def _wait_until_ready(self, client: Any, kernel_id: str) -> None:
+        """Return when the kernel answers, and when what it prints arrives here: a subscription takes effect late.
+
+        jupyter_client's wait_for_ready finds out by hearing nothing for 0.2 s.
+        """
+        while True:
+            request = client.kernel_info()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(ASK_AGAIN):
+                    async for _ in self._printed(client, request):
+                        pass
+                return
+            if not await self.get_kernel(kernel_id).is_alive():
+                raise NotebookError.outside_cells("KernelDied", "the kernel ended before it ran a cell")
+
     async def _run_cell(self, client: Any, kernel_id: str, number: int, source: str) -> None:
         # A notebook that is served has nobody who could answer input().
         message_id = client.execute(source, store_history=True, allow_stdin=False)
         reply = await self._reply(client, kernel_id, number, message_id)
-        await self._log_output(client, message_id)
+        async for text in self._printed(client, message_id):
+            print(ANSI.sub("", text), end="", flush=True)
         if reply["status"] != "ok":
             raise NotebookError.in_cell(number, reply, source)
         if any(payload.get("source") == "ask_exit" for payload in reply.get("payload", [])):
@@ -77,15 +114,15 @@ class SeedingManager(SeedingMappingKernelManager):  # type: ignore[misc]
                 content: dict[str, Any] = message.result()["content"]
                 return content
 
-    async def _log_output(self, client: Any, message_id: str) -> None:
-        """Print what a cell printed, so that it is in the API's log."""
+    async def _printed(self, client: Any, request: str) -> AsyncIterator[str]:
+        """What a kernel prints for one request, until it is done with it."""
         while True:
             message = await client.get_iopub_msg(timeout=STARTUP_TIMEOUT)
-            if message["parent_header"].get("msg_id") != message_id:
+            if message["parent_header"].get("msg_id") != request:
                 continue
             content = message["content"]
             if message["msg_type"] == "stream":
-                print(ANSI.sub("", content["text"]), end="", flush=True)
+                yield content["text"]
             elif content.get("execution_state") == "idle":
                 return
 

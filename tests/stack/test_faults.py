@@ -46,7 +46,7 @@ def faulty() -> Iterator[Stack]:
 
 
 def kernels(stack: Stack) -> list[Process]:
-    return [process for process in stack.processes() if "ipykernel_launcher" in process.command]
+    return [process for process in stack.processes() if "gateway/ipykernel_main.py" in process.command]
 
 
 def settled(stack: Stack) -> None:

@@ -1,5 +1,6 @@
 """Jupyter through nginx: the journey from a saved cell to a new answer, and a kernel over its WebSocket."""
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -80,3 +81,30 @@ def test_the_address_without_its_slash_leads_there(stack: Stack) -> None:
 
     assert answer.status_code == 200
     assert answer.url.startswith(f"{stack.url}/jupyter/")
+
+
+WHERE = """
+import json, os, sys
+names = sorted(name for name in os.environ if not name.startswith(("JPY_", "KERNEL_", "PYDEVD_")))
+print(json.dumps({"path": sys.path, "python": sys.executable, "argument": sys.argv[1], "names": names}))"""
+
+
+def test_a_cell_finds_in_the_api_what_it_finds_in_jupyter(stack: Stack, jupyter: Jupyter, kernel: str) -> None:
+    stack.serve("where", [f"# GET /where\n{WHERE}"])
+
+    served = stack.invoke("where").json()
+
+    socket = jupyter.connect(kernel)
+    tried = json.loads(jupyter.run(socket, WHERE))
+    socket.shutdown()
+    for key in ("path", "python", "argument"):
+        assert served[key] == tried[key], key
+    # Settings of the gateway's own are no secret; what Jupyter has besides is for its pages.
+    assert set(tried["names"]) - set(served["names"]) == set()
+
+
+def test_a_cell_may_use_the_debugger_that_no_kernel_of_the_api_loads(stack: Stack) -> None:
+    stack.serve("debugger", ["# GET /loaded\nimport sys\nprint('debugpy' in sys.modules)", "# GET /x\nimport debugpy"])
+
+    assert stack.invoke("loaded").text.strip() == "False"
+    assert stack.invoke("x").status_code == 200
