@@ -6,6 +6,7 @@ figures are medians over the rounds.
 
 import base64
 import http.client
+import socket
 import statistics
 import subprocess
 import sys
@@ -128,15 +129,19 @@ def taken(action: Callable[[], object]) -> float:
 
 
 def beyond_its_cell(server: Server, path: str, count: int) -> list[float]:
-    """Seconds that requests took longer than the cell that answers with its own duration."""
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=120)
+    """Seconds that requests took longer than the cell that answers with its own duration.
+
+    By a bare socket: http.client's own work would be a third of what is measured.
+    """
+    request = f"GET {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: {AUTHORIZATION}\r\n\r\n".encode()
     found = []
-    for _ in range(count):
-        began = time.perf_counter()
-        connection.request("GET", path, headers={"Authorization": AUTHORIZATION})
-        own = float(connection.getresponse().read())
-        found.append(time.perf_counter() - began - own)
-    connection.close()
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+        for _ in range(count):
+            began = time.perf_counter()
+            connection.sendall(request)
+            answer = connection.recv(4096)
+            whole = time.perf_counter() - began
+            found.append(whole - float(answer.partition(b"\r\n\r\n")[2]))
     return found
 
 

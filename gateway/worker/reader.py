@@ -24,7 +24,6 @@ class Message:
     __slots__ = (
         "_chunks",
         "_max_body",
-        "expects_continue",
         "has_head",
         "headers",
         "is_complete",
@@ -36,7 +35,7 @@ class Message:
         self.target = b""
         self.headers: list[tuple[bytes, bytes]] = []
         self.size = 0
-        self.has_head = self.is_complete = self.expects_continue = False
+        self.has_head = self.is_complete = False
         self._chunks: list[bytes] = []
         self._max_body = max_body
 
@@ -45,8 +44,6 @@ class Message:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self.headers.append((name, value))
-        if name.lower() == b"expect" and value.lower() == b"100-continue":
-            self.expects_continue = True
 
     def on_headers_complete(self) -> None:
         self.has_head = True
@@ -61,6 +58,10 @@ class Message:
     def on_message_complete(self) -> None:
         self.is_complete = True
 
+    def expects_continue(self) -> bool:
+        """Whether the caller holds the body back until it is asked for."""
+        return (b"expect", b"100-continue") in ((name.lower(), value.lower()) for name, value in self.headers)
+
     def body(self) -> bytes:
         """The whole body, once; it is not kept. Refused: it was larger than the limit."""
         if self.size > self._max_body:
@@ -72,12 +73,13 @@ class Message:
 class Reader:
     """The request that comes in on one connection."""
 
-    __slots__ = ("_got", "_message", "_parser")
+    __slots__ = ("_asked", "_got", "_message", "_parser")
 
     def __init__(self, max_body: int) -> None:
         self._message = Message(max_body)
         self._parser = HttpRequestParser(self._message)
         self._got = 0
+        self._asked = False  # for the body, by "100 Continue"
 
     def receive(self, sock: socket.socket) -> bool:
         """Read what is there. Whether the request is complete. Refused: it is wrong. OSError: no peer."""
@@ -95,8 +97,8 @@ class Reader:
 
     async def receive_more(self, sock: socket.socket, loop: asyncio.AbstractEventLoop) -> bool:
         """Wait until there is more, and read it; else as `receive`. `sock` must not block."""
-        if self._message.expects_continue and self._message.has_head:
-            self._message.expects_continue = False
+        if not self._asked and self._message.has_head and self._message.expects_continue():
+            self._asked = True
             await loop.sock_sendall(sock, CONTINUE)
         return self._feed(await loop.sock_recv_into(sock, _buffer))
 

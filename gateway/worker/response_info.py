@@ -5,6 +5,7 @@ Header values are strings or numbers, or a list of them for a header that comes 
 
 import json
 import re
+from functools import lru_cache
 from typing import Any
 
 from gateway.worker.answer import FRAMING, Answer
@@ -12,6 +13,7 @@ from gateway.worker.protocol import Cell
 from gateway.worker.wire import replace
 
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_REMEMBERED_BYTES = 1024
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
@@ -22,17 +24,27 @@ class BadResponseInfo(Exception):
 def apply(said: bytes, answer: Answer, cells: tuple[Cell, ...]) -> None:
     """Set on `answer` what the `cells` said. BadResponseInfo: it is not what they may say."""
     try:
-        info = json.loads(said)
-        if not isinstance(info, dict):
-            raise ValueError(f"must print a JSON object, not {said[:80].decode(errors='replace')!r}")
-        if "status" in info:
-            answer.status = _status(info["status"])
-        for name, values in _headers(info.get("headers", {})).items():
-            answer.headers = replace(answer.headers, name, values)
+        # Most cells say the same each time.
+        status, headers = (_read_again if len(said) <= _REMEMBERED_BYTES else _read)(said)
     except json.JSONDecodeError:
         raise _bad(cells, f"must print JSON, not {said[:80].decode(errors='replace')!r}") from None
     except ValueError as error:
         raise _bad(cells, str(error)) from None
+    if status is not None:
+        answer.status = status
+    for name, values in headers:
+        answer.headers = replace(answer.headers, name, values)
+
+
+def _read(said: bytes) -> tuple[int | None, tuple[tuple[str, tuple[str, ...]], ...]]:
+    """The status, if there is one, and the headers. ValueError: what is wrong."""
+    info = json.loads(said)
+    if not isinstance(info, dict):
+        raise ValueError(f"must print a JSON object, not {said[:80].decode(errors='replace')!r}")
+    return (_status(info["status"]) if "status" in info else None), _headers(info.get("headers", {}))
+
+
+_read_again = lru_cache(maxsize=64)(_read)
 
 
 def _bad(cells: tuple[Cell, ...], complaint: str) -> BadResponseInfo:
@@ -47,7 +59,7 @@ def _status(status: Any) -> int:
     return status
 
 
-def _headers(headers: Any) -> dict[str, list[str]]:
+def _headers(headers: Any) -> tuple[tuple[str, tuple[str, ...]], ...]:
     if not isinstance(headers, dict):
         raise ValueError(f"must set headers as an object, not {headers!r}")
     lines = {name: value if isinstance(value, list) else [value] for name, value in headers.items()}
@@ -57,4 +69,5 @@ def _headers(headers: Any) -> dict[str, list[str]]:
         for value in values:
             if type(value) not in (str, int) or _CONTROL.search(str(value)):
                 raise ValueError(f"sets the header {name} to {value!r}")
-    return {name: [str(v) for v in values] for name, values in lines.items() if name.lower() not in FRAMING}
+    kept = [(name, values) for name, values in lines.items() if name.lower() not in FRAMING]
+    return tuple((name, tuple(str(value) for value in values)) for name, values in kept)
