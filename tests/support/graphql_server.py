@@ -27,8 +27,9 @@ class Received:
 class GraphQLServer:
     """Serves the schema on a loopback port; use it as a context manager.
 
-    `mode` may be set at any time: `slow` holds each answer until the mode changes or the server stops,
-    `refusing` answers 503 as a proxy would, `erroring` answers 200 with a GraphQL error of `error_code`.
+    `mode` may be set at any time: `slow` does what it is asked and holds its answer until the mode changes or the
+    server stops, `refusing` answers 503 as a proxy would, `erroring` answers 200 with a GraphQL error of `error_code`.
+    `admin_secret` may be changed too, as one that is rotated.
     `stop()` takes the server away, also from clients that are connected; `start()` brings it back at its address.
     """
 
@@ -36,7 +37,7 @@ class GraphQLServer:
         self.requests: list[Received] = []
         self.error_code = "unexpected"
         self._schema = make_executable_schema(type_defs, *bindables)
-        self._admin_secret = admin_secret
+        self.admin_secret = admin_secret
         self._mode: Mode = "well"
         self._released = threading.Event()
         self._port = 0
@@ -63,6 +64,9 @@ class GraphQLServer:
         self._release()
 
     def start(self) -> None:
+        """Nothing happens if it is running already."""
+        if self._server:
+            return
         application = Request.application(lambda request: self._answer(request))
         self._server = _Server("127.0.0.1", self._port, application, _Quiet)
         self._port = self._server.port
@@ -86,11 +90,15 @@ class GraphQLServer:
         headers = {name.lower(): value for name, value in request.headers}
         self.requests.append(Received(body["query"], body.get("variables") or {}, headers))
         released, mode = self._released, self._mode
+        response = self._respond(body, headers, mode)
         if mode == "slow":
             released.wait()
+        return response
+
+    def _respond(self, body: dict[str, Any], headers: dict[str, str], mode: Mode) -> Response:
         if mode == "refusing":
             return Response("no healthy upstream", 503)
-        if headers.get("x-hasura-admin-secret") != self._admin_secret:
+        if headers.get("x-hasura-admin-secret") != self.admin_secret:
             return _error("access-denied", 'invalid "x-hasura-admin-secret"/"x-hasura-access-key"')
         if mode == "erroring":
             return _error(self.error_code, "database query error")
