@@ -1,0 +1,68 @@
+"""The shipped projects, served by a real stack or run in Jupyter's way."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import requests
+from nbclient import NotebookClient
+
+from tests.support.stack import API_USER, ROOT, Stack, as_json
+
+PAYLOADS = ROOT / "tests" / "templates" / "payloads"
+KERNEL_SECONDS = 60
+
+
+@contextmanager
+def serving(project: str, **settings: str) -> Iterator[Stack]:
+    """A stack of its own that serves a copy of notebook/`project`, with `settings` in its environment."""
+    with Stack(**settings) as stack:
+        shutil.copytree(ROOT / "notebook" / project, stack.notebook_dir / project)
+        stack.start()
+        started = stack.start_api(project)
+        assert started.status_code == 200, started.text
+        yield stack
+
+
+def payload(name: str) -> dict[str, Any]:
+    """A body as Hasura sends it."""
+    body: dict[str, Any] = json.loads((PAYLOADS / f"{name}.json").read_text())
+    return body
+
+
+def deliver(stack: Stack, path: str, body: Any, **headers: str) -> requests.Response:
+    """Call an endpoint as Hasura does, with the API user's password."""
+    return stack.invoke(path, "POST", auth=API_USER, json=body, headers=headers)
+
+
+def json_answer(answer: requests.Response) -> Any:
+    """What an endpoint answered when it takes the matter for settled: one JSON document."""
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["Content-Type"] == "application/json"
+    return as_json(answer)
+
+
+def retry_reason(answer: requests.Response) -> str:
+    """Why an event is to be delivered again, as Hasura shows it."""
+    assert answer.status_code == 503, answer.text
+    assert int(answer.headers["Retry-After"]) > 0
+    body = as_json(answer)
+    assert body["extensions"]["code"] == "service-unavailable"
+    return str(body["message"])
+
+
+def run_in_jupyter(project: str, home: Path, notebook: str = "server.ipynb", **settings: str) -> list[dict[str, Any]]:
+    """The outputs of all cells, run from top to bottom in a new kernel in which warnings are errors.
+
+    CellExecutionError: one of them failed.
+    """
+    content = nbformat.read(ROOT / "notebook" / project / notebook, as_version=4)
+    client = NotebookClient(content, timeout=KERNEL_SECONDS, kernel_name="python3")
+    environment = {"PATH": os.environ["PATH"], "HOME": str(home), "PYTHONWARNINGS": "error", **settings}
+    client.execute(cwd=str(home), env=environment)
+    return [output for cell in content.cells for output in cell.get("outputs", [])]

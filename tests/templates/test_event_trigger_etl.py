@@ -1,0 +1,357 @@
+"""event_trigger_etl: Hasura's events through nginx, with Hasura's GraphQL behind the notebook."""
+
+import functools
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+import requests
+from ariadne import MutationType
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.support.graphql_server import ADMIN_SECRET, GraphQLServer
+from tests.support.stack import API_USER, ROOT, Stack, as_json
+from tests.support.templates import deliver, json_answer, payload, retry_reason, run_in_jupyter, serving
+
+PROJECT = "event_trigger_etl"
+SECRET = "a-secret-shared-with-hasura"
+WATCHED = ("name", "email", "phone")
+CLEAN = {
+    "id": 42,
+    "name": "ada Lovelace",
+    "email": "ada@example.com",
+    "phone": "+4402079460991",
+    "email_domain": "example.com",
+}
+SCHEMA = """
+    type Query { customer: [customer!]! }
+    type Mutation { update_customer(where: customer_bool_exp!, _set: customer_set_input): customer_mutation_response }
+    type customer { id: Int!, name: String, email: String, phone: String, email_domain: String }
+    type customer_mutation_response { affected_rows: Int! }
+    input Int_comparison_exp { _eq: Int, _is_null: Boolean }
+    input String_comparison_exp { _eq: String, _is_null: Boolean }
+    input customer_bool_exp {
+        id: Int_comparison_exp, name: String_comparison_exp, email: String_comparison_exp,
+        phone: String_comparison_exp, email_domain: String_comparison_exp
+    }
+    input customer_set_input { id: Int, name: String, email: String, phone: String, email_domain: String }
+"""
+
+
+class Customers:
+    """The table behind Hasura, with one update at a time, as in a database."""
+
+    def __init__(self) -> None:
+        self.rows: dict[int, dict[str, Any]] = {}
+        self._lock = threading.Lock()
+        self.bindable = MutationType()
+        self.bindable.set_field("update_customer", self._update)
+
+    def _update(self, *_: Any, where: dict[str, dict[str, Any]], _set: dict[str, Any]) -> dict[str, int]:
+        with self._lock:
+            found = [row for row in self.rows.values() if all(matches(row[name], how) for name, how in where.items())]
+            for row in found:
+                row.update(_set)
+            return {"affected_rows": len(found)}
+
+
+def matches(value: Any, how: dict[str, Any]) -> bool:
+    """Whether a column's value meets one of Hasura's comparisons."""
+    assert len(how) == 1
+    return value is None if "_is_null" in how else value == how["_eq"]
+
+
+@pytest.fixture(scope="module")
+def customers() -> Customers:
+    return Customers()
+
+
+@pytest.fixture(scope="module")
+def server(customers: Customers) -> Iterator[GraphQLServer]:
+    with GraphQLServer(SCHEMA, customers.bindable) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def served(server: GraphQLServer) -> Iterator[Stack]:
+    settings = {"GRAPHQL_ENDPOINT": server.url, "ADMIN_SECRET": ADMIN_SECRET, "WEBHOOK_SECRET": SECRET}
+    with serving(PROJECT, **settings, GRAPHQL_TIMEOUT="5") as stack:
+        yield stack
+
+
+@pytest.fixture
+def hasura(server: GraphQLServer, customers: Customers) -> Iterator[GraphQLServer]:
+    """Hasura as it is when all is well, with an empty table."""
+    customers.rows.clear()
+    server.requests.clear()
+    yield server
+    server.mode, server.admin_secret = "well", ADMIN_SECRET
+    server.error_code = "unexpected"
+    server.start()
+
+
+def handle(stack: Stack, event: Any, **headers: str) -> requests.Response:
+    return deliver(stack, "handle_event", event, **{"X-Webhook-Secret": SECRET, **headers})
+
+
+def result(answer: requests.Response) -> str:
+    """What became of an event that is not to be delivered again."""
+    return str(json_answer(answer)["result"])
+
+
+def stored(customers: Customers, event: dict[str, Any]) -> dict[str, Any]:
+    """The event, with its row in the table as the event left it."""
+    row = event["event"]["data"]["new"]
+    customers.rows[row["id"]] = dict(row)
+    return event
+
+
+@pytest.mark.parametrize("name", ["event_insert", "event_manual"])
+def test_a_row_is_cleaned_and_written_back(
+    served: Stack, hasura: GraphQLServer, customers: Customers, name: str
+) -> None:
+    event = stored(customers, payload(name))
+
+    assert result(handle(served, event)) == "written"
+
+    assert customers.rows == {42: CLEAN}
+
+
+def test_an_update_is_cleaned_and_written_back(served: Stack, hasura: GraphQLServer, customers: Customers) -> None:
+    event = stored(customers, payload("event_update"))
+
+    assert result(handle(served, event)) == "written"
+
+    assert customers.rows == {42: {**CLEAN, "email": "ada@lovelace.org", "email_domain": "lovelace.org"}}
+
+
+def test_there_is_nothing_to_clean_in_a_row_that_was_deleted(served: Stack, hasura: GraphQLServer) -> None:
+    assert result(handle(served, payload("event_delete"))) == "deleted"
+    assert hasura.requests == []
+
+
+def test_the_event_that_the_write_back_causes_writes_nothing_so_that_the_trigger_comes_to_rest(
+    served: Stack, hasura: GraphQLServer, customers: Customers
+) -> None:
+    event = stored(customers, payload("event_insert"))
+    handle(served, event)
+    caused = payload("event_update")
+    caused["event"]["data"] = {"old": event["event"]["data"]["new"], "new": dict(customers.rows[42])}
+
+    assert result(handle(served, caused)) == "clean"
+
+    assert len(hasura.requests) == 1
+
+
+def test_an_event_that_is_delivered_twice_is_written_once(
+    served: Stack, hasura: GraphQLServer, customers: Customers
+) -> None:
+    event = stored(customers, payload("event_insert"))
+
+    assert [result(handle(served, event)) for _ in range(2)] == ["written", "outdated"]
+
+    assert customers.rows == {42: CLEAN}
+
+
+def test_a_late_event_does_not_undo_a_later_change(served: Stack, hasura: GraphQLServer, customers: Customers) -> None:
+    late = stored(customers, payload("event_insert"))
+    later = {**CLEAN, "name": "Augusta Ada King"}
+    customers.rows[42] = dict(later)
+
+    assert result(handle(served, late)) == "outdated"
+
+    assert customers.rows == {42: later}
+
+
+def test_a_row_that_is_gone_by_now_is_no_error(served: Stack, hasura: GraphQLServer) -> None:
+    assert result(handle(served, payload("event_insert"))) == "outdated"
+
+
+def test_null_columns_stay_null(served: Stack, hasura: GraphQLServer, customers: Customers) -> None:
+    event = payload("event_insert")
+    event["event"]["data"]["new"] |= {"email": None, "phone": " - "}
+    stored(customers, event)
+
+    assert result(handle(served, event)) == "written"
+
+    assert customers.rows == {42: {**CLEAN, "email": None, "phone": None, "email_domain": None}}
+
+
+def test_fifty_events_at_once_are_all_handled_also_by_a_kernel_that_has_just_started(
+    served: Stack, hasura: GraphQLServer, customers: Customers
+) -> None:
+    events = []
+    for number in range(50):
+        event = deepcopy(payload("event_insert"))
+        event["event"]["data"]["new"]["id"] = number
+        events.append(stored(customers, event))
+    assert served.restart_api().status_code == 200
+
+    with ThreadPoolExecutor(50) as callers:
+        results = list(callers.map(lambda event: result(handle(served, event)), events))
+
+    assert results == ["written"] * 50
+    assert customers.rows == {number: {**CLEAN, "id": number} for number in range(50)}
+
+
+def with_row(**changes: Any) -> dict[str, Any]:
+    event = payload("event_insert")
+    event["event"]["data"]["new"] |= changes
+    return event
+
+
+def with_event(**event: Any) -> dict[str, Any]:
+    return {**payload("event_insert"), "event": event}
+
+
+POISON = {
+    "about the table invoice": {**payload("event_insert"), "table": {"schema": "public", "name": "invoice"}},
+    "its op is TRUNCATE": with_event(op="TRUNCATE", data={"old": None, "new": None}),
+    "the column phone": with_row(phone=440207946),
+    "no column email": with_event(op="INSERT", data={"old": None, "new": {"id": 1, "name": "", "phone": ""}}),
+    "not what an Event Trigger sends": {"payload": payload("event_insert")},
+    "the body is not": ["a", "list"],
+}
+
+
+@pytest.mark.parametrize("complaint", POISON)
+def test_a_poison_event_is_kept_in_the_log_and_not_delivered_again(
+    served: Stack, hasura: GraphQLServer, complaint: str
+) -> None:
+    answer = handle(served, POISON[complaint])
+
+    assert complaint in result(answer)
+    assert complaint in served.api_log()
+    assert hasura.requests == []
+
+
+@pytest.mark.parametrize("body", [b"{", b"", b"\xff\xfe", b"null"])
+def test_a_body_that_is_not_json_is_a_poison_event(served: Stack, hasura: GraphQLServer, body: bytes) -> None:
+    headers = {"Content-Type": "application/json", "X-Webhook-Secret": SECRET}
+    answer = served.invoke("handle_event", "POST", auth=API_USER, data=body, headers=headers)
+
+    assert "the body is not what an Event Trigger sends" in result(answer)
+
+
+@pytest.mark.parametrize("code", ["constraint-violation", "data-exception"])
+def test_a_row_that_the_database_refuses_is_a_poison_event(served: Stack, hasura: GraphQLServer, code: str) -> None:
+    hasura.mode, hasura.error_code = "erroring", code
+
+    assert result(handle(served, payload("event_insert"))) == "put aside: database query error"
+
+    assert "put aside: event '85558393-c75d-4d2f-9c15-e80591b83894'" in served.api_log()
+
+
+def test_while_hasura_is_down_the_event_is_to_be_delivered_again_and_then_is_handled(
+    served: Stack, hasura: GraphQLServer, customers: Customers
+) -> None:
+    event = stored(customers, payload("event_insert"))
+    hasura.stop()
+    assert "TransportConnectionFailed" in retry_reason(handle(served, event))
+
+    hasura.start()
+
+    assert result(handle(served, event)) == "written"
+
+
+@pytest.mark.parametrize(
+    ("mode", "complaint"), [("refusing", "503 SERVICE UNAVAILABLE"), ("erroring", "database query error")]
+)
+def test_an_event_that_hasura_does_not_take_now_is_to_be_delivered_again(
+    served: Stack, hasura: GraphQLServer, customers: Customers, mode: Any, complaint: str
+) -> None:
+    event = stored(customers, payload("event_insert"))
+    hasura.mode = mode
+    assert complaint in retry_reason(handle(served, event))
+    assert complaint in served.api_log()
+
+    hasura.mode = "well"
+
+    assert result(handle(served, event)) == "written"
+
+
+def test_a_write_back_whose_answer_comes_too_late_is_not_done_again(
+    served: Stack, hasura: GraphQLServer, customers: Customers
+) -> None:
+    event = stored(customers, payload("event_insert"))
+    hasura.mode = "slow"
+    assert retry_reason(handle(served, event)) == "TimeoutError: no answer from Hasura within 5 s"
+
+    hasura.mode = "well"
+
+    assert result(handle(served, event)) == "outdated"
+    assert customers.rows == {42: CLEAN}
+
+
+def test_a_slow_event_keeps_no_other_waiting(served: Stack, hasura: GraphQLServer) -> None:
+    hasura.mode = "slow"
+
+    with ThreadPoolExecutor(20) as callers:
+        slow = [callers.submit(handle, served, payload("event_insert")) for _ in range(20)]
+        assert result(handle(served, payload("event_delete"))) == "deleted"
+        assert {answer.result().status_code for answer in slow} == {503}
+
+
+def test_a_wrong_admin_secret_is_said_to_be_that(served: Stack, hasura: GraphQLServer) -> None:
+    hasura.admin_secret = "another-since-today"
+    answer = handle(served, payload("event_insert"))
+
+    assert "x-hasura-admin-secret" in retry_reason(answer)
+    assert ADMIN_SECRET not in served.log() + answer.text
+
+
+def test_without_settings_it_is_served_needs_no_secret_and_names_what_is_missing() -> None:
+    with serving(PROJECT) as stack:
+        assert stack.status()["state"] == "serving"
+        assert "GRAPHQL_ENDPOINT is not set" in retry_reason(deliver(stack, "handle_event", payload("event_insert")))
+        assert result(deliver(stack, "handle_event", payload("event_delete"))) == "deleted"
+
+
+@pytest.mark.parametrize("given", ["", "a-guess", "é"])
+def test_a_caller_without_the_shared_secret_is_refused(served: Stack, hasura: GraphQLServer, given: str) -> None:
+    answer = handle(served, payload("event_insert"), **{"X-Webhook-Secret": given})
+
+    assert answer.status_code == 401
+    assert "Retry-After" not in answer.headers
+    assert "X-Webhook-Secret" in as_json(answer)["message"]
+    assert hasura.requests == []
+    assert SECRET not in answer.text + served.log()
+
+
+def test_its_cells_run_from_top_to_bottom_in_jupyter(
+    server: GraphQLServer, hasura: GraphQLServer, customers: Customers, tmp_path: Path
+) -> None:
+    stored(customers, payload("event_insert"))
+
+    outputs = run_in_jupyter(PROJECT, tmp_path, GRAPHQL_ENDPOINT=server.url, ADMIN_SECRET=ADMIN_SECRET)
+
+    assert "200 OK" in outputs[-1]["data"]["text/plain"]
+    assert [output for output in outputs if output["output_type"] == "stream"] == []
+    assert customers.rows == {42: CLEAN}
+
+
+@functools.cache
+def notebooks_names() -> dict[str, Any]:
+    """What the notebook's ordinary cells define."""
+    names: dict[str, Any] = {}
+    for cell in nbformat.read(ROOT / "notebook" / PROJECT / "server.ipynb", as_version=4).cells:
+        if cell.cell_type == "code" and not cell.source.startswith("# POST"):
+            exec(cell.source, names)  # noqa: S102 - our own notebook
+    return names
+
+
+TEXTS = st.none() | st.text() | st.from_regex(r"[ \t0-9+().@A-Za-zÄÖİΣß-]{0,20}", fullmatch=True)
+
+
+@settings(deadline=None)
+@given(row=st.fixed_dictionaries(dict.fromkeys(WATCHED, TEXTS)))
+def test_cleaning_twice_changes_nothing(row: dict[str, str | None]) -> None:
+    clean = notebooks_names()["clean"]
+
+    assert clean(clean(row)) == clean(row)
