@@ -140,3 +140,17 @@ def test_the_healthcheck_leaves_nothing_in_the_log_while_the_container_starts(ne
     eventually(lambda: health(container) == "healthy", START_SECONDS)
 
     assert "/healthz" not in container.log()
+
+
+def test_a_cell_that_takes_all_memory_costs_its_request_and_nothing_else(new_container: Make) -> None:
+    container = new_container("--memory=700m", "--memory-swap=700m", KERNELS="1").start()
+    hoard = "# GET /hoard\nheld = []\nwhile True: held.append(bytearray(10_000_000))"
+    container.write("hoarder", [hoard, "# GET /ok\nprint('ok')"])
+    container.serve("hoarder")
+
+    answer = container.get("/invoke/hoard")
+
+    assert (answer.status_code, answer.json()["extensions"]["code"]) == (502, "kernel-died")
+    assert container.get("/invoke/ok").text == "ok\n"
+    assert container.is_running()
+    assert health(container) != "unhealthy"
