@@ -10,7 +10,7 @@ from tornado.httpserver import HTTPServer
 
 from gateway import admin, kernel_process
 from gateway.failure import NotebookError
-from gateway.notebook import KERNEL_DIRS, Notebook, load
+from gateway.notebook import KernelSpecs, Notebook, load
 from gateway.seeding import SeedingManager
 from gateway.settings import GatewaySettings
 
@@ -44,7 +44,7 @@ class GatewayApp(KernelGatewayApp):  # type: ignore[misc]
         # jupyter_client would restart a dead kernel, but not run the notebook in it.
         self.config.KernelManager.autorestart = False
         self.config.KernelManager.transport = "ipc"  # nginx is the only program that listens on TCP
-        self.config.KernelSpecManager.kernel_dirs = KERNEL_DIRS
+        self.kernel_spec_manager_class = KernelSpecs
         super().initialize(argv or [], new_httpserver)
 
     def _load_notebook(self, uri: str) -> Any:
