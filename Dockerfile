@@ -20,7 +20,7 @@ RUN python3 -m venv /build \
 
 FROM base
 # What nobody uses is cut: a second copy of JupyterLab's pages (the one in share/ is served), its test
-# fixture, type stubs for packages that are not here, C sources, Windows helpers, tests. Then everything is
+# fixture, type stubs for packages that are not here, C sources, helpers for Windows and PyPy, tests. Then everything is
 # compiled once: at run time the root file system may be read-only, and each start would compile it anew.
 RUN --mount=type=bind,from=wheels,source=/wheels,target=/wheels \
     python3 -m venv /opt/venv \
@@ -29,6 +29,7 @@ RUN --mount=type=bind,from=wheels,source=/wheels,target=/wheels \
     && rm -rf "$site"/jupyterlab/static "$site"/jupyterlab/galata \
        "$site"/jedi/third_party/django-stubs "$site"/jedi/third_party/typeshed/stubs/* \
        "$site"/debugpy/_vendored/pydevd/pydevd_attach_to_process/winappdbg \
+       "$site"/zstandard/_cffi.*.so \
     && find "$site" -name '*.c' -delete \
     && find "$site" -type d \( -name tests -o -name test \) -prune -exec rm -rf {} + \
     && /opt/venv/bin/python -m compileall -q -j 0 "$site"

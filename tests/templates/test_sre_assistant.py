@@ -1,0 +1,532 @@
+"""sre_assistant: an Action's question through nginx, to stand-ins for Hasura and a model, and ClickHouse's engine."""
+
+import json
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from nbclient.exceptions import CellExecutionError
+
+from tests.support.clickhouse import ClickHouse
+from tests.support.graphql_server import ADMIN_SECRET, GraphQLServer
+from tests.support.openai_server import API_KEY, OpenAIServer
+from tests.support.stack import API_USER, Stack, as_json
+from tests.support.templates import deliver, payload, run_in_jupyter, serving
+from tests.support.waiting import eventually
+from tests.templates import sre_hasura
+
+PROJECT = "sre_assistant"
+END = "2026-01-31T12:00:00Z"
+PLAN: dict[str, Any] = {
+    "tables": ["incidents", "deployments", "logs", "metrics"],
+    "services": ["checkout", "payments"],
+    "metrics": ["error_rate"],
+    "levels": ["ERROR"],
+    "since": "2026-01-31T08:00:00Z",
+    "until": "2026-01-31T12:00:00Z",
+}
+STORY = "deployments: 2.4.0 by ada", "incidents: high: Alert", "no free connection to the bank", "2.3.9 by grace"
+
+
+class Analyst:
+    """What the model says: a plan, then an answer that cites the rows that tell the story."""
+
+    answer = "payments 2.4.0 ran out of connections."
+
+    def __init__(self) -> None:
+        self.plan: Any = PLAN
+        self.finding: Any = None
+        self.rows: list[str] = []  # as it was shown them
+
+    def __call__(self, request: dict[str, Any]) -> Any:
+        wanted = request["response_format"]["json_schema"]
+        assert wanted["strict"] is True
+        if wanted["name"] == "Plan":
+            return self.plan
+        self.rows = re.findall(r"^\[\d+\] (.*)", request["messages"][-1]["content"], re.M)
+        if self.finding is not None:
+            return self.finding
+        cited = [next(n for n, row in enumerate(self.rows) if part in row) for part in STORY]
+        return {"answer": self.answer, "rows": cited}
+
+
+@pytest.fixture(scope="module")
+def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouse]:
+    """The engine with the data that the project's own notebook makes."""
+    with ClickHouse() as clickhouse:
+        make_data(clickhouse, tmp_path_factory.mktemp("home"))
+        yield clickhouse
+
+
+def make_data(clickhouse: ClickHouse, home: Path, **settings: str) -> list[dict[str, Any]]:
+    given = {
+        "CLICKHOUSE_URL": clickhouse.url,
+        "CLICKHOUSE_USER": clickhouse.user,
+        "CLICKHOUSE_PASSWORD": clickhouse.password,
+        "SYNTHETIC_END": END,
+        **settings,
+    }
+    return run_in_jupyter(PROJECT, home, "synthetic_data.ipynb", **given)
+
+
+@pytest.fixture(scope="module")
+def graphql(clickhouse: ClickHouse) -> Iterator[GraphQLServer]:
+    with sre_hasura.serve(clickhouse) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def openai() -> Iterator[OpenAIServer]:
+    with OpenAIServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def settings(graphql: GraphQLServer, openai: OpenAIServer) -> dict[str, str]:
+    return {
+        "GRAPHQL_ENDPOINT": graphql.url,
+        "ADMIN_SECRET": ADMIN_SECRET,
+        "OPENAI_BASE_URL": openai.url,
+        "OPENAI_API_KEY": API_KEY,
+    }
+
+
+@pytest.fixture(scope="module")
+def served(settings: dict[str, str]) -> Iterator[Stack]:
+    with serving(PROJECT, **settings, GRAPHQL_TIMEOUT="5") as stack:
+        yield stack
+
+
+@pytest.fixture
+def hasura(graphql: GraphQLServer) -> Iterator[GraphQLServer]:
+    """Hasura as it is when all is well."""
+    graphql.requests.clear()
+    yield graphql
+    graphql.mode = "well"
+    graphql.start()
+
+
+@pytest.fixture
+def model(openai: OpenAIServer) -> Iterator[OpenAIServer]:
+    """The model's server as it is when all is well."""
+    openai.requests.clear()
+    yield openai
+    openai.mode = "well"
+
+
+@pytest.fixture
+def analyst(model: OpenAIServer) -> Analyst:
+    model.reply = analyst = Analyst()
+    return analyst
+
+
+def ask(stack: Stack, body: Any = ..., **headers: str) -> requests.Response:
+    return deliver(stack, "sre_query", payload("sre_action") if body is ... else body, **headers)
+
+
+def answered(response: requests.Response) -> dict[str, Any]:
+    """The Action's answer: exactly one JSON document, of the declared type."""
+    assert response.status_code == 200, response.text
+    assert response.headers["Content-Type"] == "application/json"
+    found: dict[str, Any] = as_json(response)
+    assert {name: type(value) for name, value in found.items()} == {
+        "answer": str,
+        "since": str,
+        "until": str,
+        "evidence": list,
+    }
+    for row in found["evidence"]:
+        assert {name: type(value) for name, value in row.items()} == dict.fromkeys(
+            ("table", "timestamp", "service", "detail"), str
+        )
+    return found
+
+
+def refused(response: requests.Response, status: int = 424) -> str:
+    """The message that Hasura passes on to its caller: it needs a 4xx, and JSON of this form."""
+    assert response.status_code == status, response.text
+    assert response.headers["Content-Type"] == "application/json"
+    body = as_json(response)
+    assert isinstance(body["extensions"]["code"], str)
+    return str(body["message"])
+
+
+def test_the_notebook_makes_a_day_of_data_that_is_the_same_each_time(clickhouse: ClickHouse, tmp_path: Path) -> None:
+    def told() -> list[dict[str, Any]]:
+        hashes = "SELECT count() AS rows, sum(cityHash64(*)) AS hash, min(timestamp) AS first, max(timestamp) AS last"
+        return [clickhouse.rows(f"{hashes} FROM sre.{table}")[0] for table in sre_hasura.COLUMNS]
+
+    before = told()
+
+    outputs = make_data(clickhouse, tmp_path)
+
+    assert told() == before
+    assert [row["rows"] for row in before] == [2, 4, 1152, 3456]
+    assert min(row["first"] for row in before) == "2026-01-30 12:00:00"
+    assert max(row["last"] for row in before) < "2026-01-31 12:00:00"
+    printed = "".join(output["text"] for output in outputs)
+    assert printed.splitlines() == [
+        "deployments: 4 rows",
+        "incidents: 2 rows",
+        "metrics: 3456 rows",
+        "logs: 1152 rows",
+    ]
+
+
+def test_the_data_tell_of_a_deployment_then_errors_then_an_alert_then_recovery(clickhouse: ClickHouse) -> None:
+    def error_rate(service: str, time: str) -> float:
+        query = "SELECT value FROM sre.metrics WHERE name = 'error_rate' AND service = {service:String}"
+        found = clickhouse.rows(f"{query} AND timestamp = {{time:String}}", service=service, time=f"2026-01-31 {time}")
+        return float(found[0]["value"])
+
+    deployed, rolled_back = clickhouse.rows(
+        "SELECT * FROM sre.deployments WHERE service = 'payments' ORDER BY timestamp"
+    )
+    [incident] = clickhouse.rows("SELECT * FROM sre.incidents WHERE service = 'checkout'")
+    errors = clickhouse.rows(
+        "SELECT DISTINCT service, min(timestamp) AS first, max(timestamp) AS last FROM sre.logs "
+        "WHERE level = 'ERROR' GROUP BY service ORDER BY service"
+    )
+
+    assert deployed["timestamp"] < incident["timestamp"] < rolled_back["timestamp"] < incident["resolved_at"]
+    assert [row["service"] for row in errors] == ["checkout", "payments"]
+    assert all(deployed["timestamp"] < row["first"] < row["last"] < incident["resolved_at"] for row in errors)
+    assert error_rate("payments", "08:55:00") < 2 < 20 < error_rate("checkout", "09:20:00")
+    assert error_rate("web", "09:20:00") < 2
+    assert error_rate("checkout", "10:00:00") < 2
+
+
+def test_a_wrong_clickhouse_password_is_said_in_clickhouses_words(clickhouse: ClickHouse, tmp_path: Path) -> None:
+    with pytest.raises(CellExecutionError, match=r"ClickHouse refuses \(403\).*Authentication failed"):
+        make_data(clickhouse, tmp_path, CLICKHOUSE_PASSWORD="a-guess")
+
+
+def test_the_data_notebook_names_the_setting_that_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(CellExecutionError, match="CLICKHOUSE_URL is not set"):
+        run_in_jupyter(PROJECT, tmp_path, "synthetic_data.ipynb")
+
+
+def test_a_question_is_answered_from_clickhouse_with_the_rows_as_evidence(
+    served: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst, clickhouse: ClickHouse
+) -> None:
+    found = answered(ask(served))
+
+    assert found["answer"] == analyst.answer
+    assert (found["since"], found["until"]) == ("2026-01-31T08:00:00+00:00", "2026-01-31T12:00:00+00:00")
+    first_error = clickhouse.rows(
+        "SELECT * FROM sre.logs WHERE level = 'ERROR' AND service = 'payments' ORDER BY timestamp"
+    )
+    assert [tuple(row.values()) for row in found["evidence"]] == [
+        (
+            "deployments",
+            "2026-01-31 09:00:00",
+            "payments",
+            "2.4.0 by ada: Connections to the bank are pooled, at most 5",
+        ),
+        (
+            "incidents",
+            "2026-01-31 09:10:00",
+            "checkout",
+            "high: Alert: error_rate of checkout above 20 %; resolved at 2026-01-31 09:50:00",
+        ),
+        (
+            "logs",
+            first_error[0]["timestamp"],
+            "payments",
+            "ERROR: no free connection to the bank after 2000 ms (pool size 5)",
+        ),
+        ("deployments", "2026-01-31 09:40:00", "payments", "2.3.9 by grace: Roll back 2.4.0"),
+    ]
+
+
+def test_the_model_is_shown_the_question_and_all_rows_of_the_plan_by_time(
+    served: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst, clickhouse: ClickHouse
+) -> None:
+    answered(ask(served))
+
+    planning, concluding = model.sent("/chat/completions")
+    question = payload("sre_action")["input"]["question"]
+    assert planning["messages"][-1]["content"] == question
+    assert concluding["messages"][-1]["content"].startswith(question)
+    [logged] = clickhouse.rows("SELECT count() AS n FROM sre.logs WHERE level = 'ERROR'")
+    assert len(analyst.rows) == 1 + 2 + logged["n"] + 2 * 48
+    assert analyst.rows == sorted(analyst.rows, key=lambda row: row[:19])
+
+
+def test_what_reaches_hasura_are_fixed_queries_and_the_plan_is_only_in_their_variables(
+    served: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst
+) -> None:
+    answered(ask(served))
+    fixed = {request.query for request in hasura.requests}
+    first = [request.variables for request in hasura.requests]
+    hasura.requests.clear()
+    analyst.plan = {**PLAN, "services": ["web"], "levels": ["INFO"], "since": "2026-01-31T10:00:00+02:00"}
+    analyst.finding = {"answer": "All is well.", "rows": []}
+
+    answered(ask(served))
+
+    assert {request.query for request in hasura.requests} == fixed
+    assert len(fixed) == 4
+    assert first != [request.variables for request in hasura.requests]
+    for request in hasura.requests:
+        assert request.variables["limit"] == 200
+        assert request.variables["where"]["service"] == {"_in": ["web"]}
+        assert request.variables["where"]["timestamp"] == {"_gte": "2026-01-31 08:00:00", "_lte": "2026-01-31 12:00:00"}
+
+
+def test_only_the_tables_of_the_plan_are_read(
+    served: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst
+) -> None:
+    analyst.plan = {**PLAN, "tables": ["deployments", "deployments"]}
+    analyst.finding = {"answer": "Twice.", "rows": [1, 0, 1]}
+
+    found = answered(ask(served))
+
+    assert len(hasura.requests) == 1
+    assert [row["detail"].split(" by ")[0] for row in found["evidence"]] == ["2.3.9", "2.4.0"]
+
+
+def test_where_there_are_no_rows_the_model_is_not_asked_to_make_something_up(
+    served: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst
+) -> None:
+    analyst.plan = {**PLAN, "since": "2025-01-31T08:00:00Z", "until": "2025-01-31T09:00:00Z"}
+
+    found = answered(ask(served))
+
+    assert found["answer"] == "No data about checkout, payments in that time."
+    assert found["evidence"] == []
+    assert len(model.requests) == 1
+
+
+def test_twenty_questions_at_once_are_all_answered(
+    served: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst
+) -> None:
+    with ThreadPoolExecutor(20) as callers:
+        answers = list(callers.map(lambda _: answered(ask(served))["answer"], range(20)))
+
+    assert answers == [analyst.answer] * 20
+
+
+FORBIDDEN = {
+    "tables": ({"tables": ["users"]}, "tables.0"),
+    "services": ({"services": ["payments' OR 1=1 --"]}, "services.0"),
+    "metrics": ({"metrics": ["salary"]}, "metrics.0"),
+    "levels": ({"levels": ["DEBUG"]}, "levels.0"),
+    "no service": ({"services": []}, "services"),
+    "a longer time": ({"since": "2026-01-29T08:00:00Z"}, "at most 1 day"),
+    "time that runs backwards": ({"since": "2026-01-31T13:00:00Z"}, "more than nothing"),
+    "a time without its zone": ({"since": "2026-01-31T08:00:00"}, "since"),
+    "SQL": ({"sql": "SELECT * FROM system.users"}, "sql"),
+}
+
+
+@pytest.mark.parametrize("what", FORBIDDEN)
+def test_a_plan_that_asks_for_what_is_not_allowed_is_refused_and_nothing_is_read(
+    served: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst, what: str
+) -> None:
+    change, complaint = FORBIDDEN[what]
+    analyst.plan = {**PLAN, **change}
+
+    message = refused(ask(served))
+
+    assert message.startswith("the model's answer does not fit: ")
+    assert complaint in message
+    assert hasura.requests == []
+
+
+@pytest.mark.parametrize("plan", ["I would look at the logs.", "{}", "[]", {"tables": ["logs"]}])
+def test_a_plan_that_is_none_is_refused(
+    served: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst, plan: Any
+) -> None:
+    analyst.plan = plan
+
+    assert "the model's answer does not fit" in refused(ask(served))
+    assert hasura.requests == []
+
+
+@pytest.mark.parametrize("rows", [[100_000], [-1]])
+def test_an_answer_that_cites_a_row_which_nobody_gave_is_not_passed_on(
+    served: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst, rows: list[int]
+) -> None:
+    analyst.finding = {"answer": "It was the moon.", "rows": rows}
+
+    message = refused(ask(served))
+
+    assert str(rows[0]) in message
+    assert "moon" not in message
+
+
+@pytest.mark.parametrize(
+    ("finding", "complaint"),
+    [
+        ("It was the network.", "does not fit: all of it: Invalid JSON"),
+        ({"answer": "It was the network."}, "does not fit: rows: Field required"),
+        ({"answer": " ", "rows": []}, "cannot be used: it is empty"),
+    ],
+)
+def test_an_answer_of_another_form_is_not_passed_on(
+    served: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst, finding: Any, complaint: str
+) -> None:
+    analyst.finding = finding
+
+    assert complaint in refused(ask(served))
+
+
+def test_while_hasura_is_down_the_caller_is_told_and_then_is_answered(
+    served: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst
+) -> None:
+    hasura.stop()
+    assert "check GRAPHQL_ENDPOINT" in refused(ask(served))
+    assert "TransportConnectionFailed" in served.api_log()
+
+    hasura.start()
+
+    answered(ask(served))
+
+
+@pytest.mark.parametrize(
+    ("mode", "complaint"), [("refusing", "Hasura gave no answer"), ("erroring", "database query error")]
+)
+def test_what_hasura_says_no_to_is_told_to_the_caller(
+    served: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst, mode: Any, complaint: str
+) -> None:
+    hasura.mode = mode
+
+    assert complaint in refused(ask(served))
+
+
+def test_a_model_that_is_asked_too_often_is_told_of_as_429(
+    served: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst
+) -> None:
+    model.mode = "rate_limited"
+    assert "Ask again later" in refused(ask(served), 429)
+
+    model.mode = "well"
+
+    answered(ask(served))
+
+
+def test_an_answer_of_the_models_server_that_breaks_off_is_told_of(
+    served: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst
+) -> None:
+    model.mode = "broken"
+
+    assert "the model failed (JSONDecodeError)" in refused(ask(served))
+
+
+def test_an_answer_of_hasura_that_takes_too_long_is_not_waited_for(
+    served: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst
+) -> None:
+    hasura.mode = "slow"
+
+    assert refused(ask(served)) == "no answer from Hasura within 5 s"
+
+
+def test_a_model_that_takes_too_long_is_given_up_before_hasura_gives_up(
+    settings: dict[str, str], model: OpenAIServer, analyst: Analyst
+) -> None:
+    model.mode = "slow"
+    with serving(PROJECT, **settings, ANSWER_TIMEOUT="2") as stack:
+        assert refused(ask(stack)) == "no answer within 2 s. Ask again later"
+
+
+def test_questions_that_wait_for_the_model_keep_no_other_request_waiting(
+    served: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst
+) -> None:
+    model.mode = "slow"
+
+    with ThreadPoolExecutor(10) as callers:
+        waiting = [callers.submit(ask, served) for _ in range(10)]
+        eventually(lambda: len(model.requests) == 10, what="ten questions at the model")
+        refused(ask(served, {}), 400)
+        model.mode = "well"
+        assert [answered(response.result())["answer"] for response in waiting] == [analyst.answer] * 10
+
+
+def test_an_admin_secret_that_hasura_does_not_take_is_said_to_be_that(
+    served: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst
+) -> None:
+    hasura.admin_secret = "tomorrows-secret"
+    try:
+        response = ask(served)
+    finally:
+        hasura.admin_secret = ADMIN_SECRET
+
+    assert 'invalid "x-hasura-admin-secret"' in refused(response)
+    assert ADMIN_SECRET not in response.text + served.log()
+
+
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [("OPENAI_API_KEY", "check OPENAI_API_KEY"), ("OPENAI_MODEL", "check OPENAI_BASE_URL and OPENAI_MODEL")],
+)
+def test_a_wrong_setting_is_named_and_its_value_kept(
+    settings: dict[str, str], model: OpenAIServer, name: str, complaint: str
+) -> None:
+    with serving(PROJECT, **{**settings, name: "something-of-yesterday"}) as stack:
+        response = ask(stack)
+
+        assert complaint in refused(response)
+        assert "something-of-yesterday" not in response.text + stack.log()
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"), [("", "OPENAI_API_KEY"), ("OPENAI", "GRAPHQL_ENDPOINT"), ("OPENAI GRAPHQL", "ADMIN_SECRET")]
+)
+def test_without_a_setting_it_is_served_and_names_it(
+    settings: dict[str, str], model: OpenAIServer, analyst: Analyst, given: str, missing: str
+) -> None:
+    some = {name: value for name, value in settings.items() if name.split("_")[0] in given.split()}
+    with serving(PROJECT, **some) as stack:
+        assert stack.status()["state"] == "serving"
+        assert f"{missing} is not set" in refused(ask(stack))
+
+
+def test_a_shared_secret_keeps_out_who_does_not_know_it(
+    settings: dict[str, str], hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst
+) -> None:
+    secret = "a-secret-shared-with-hasura"
+    with serving(PROJECT, **settings, WEBHOOK_SECRET=secret) as stack:
+        for headers in ({}, {"X-Webhook-Secret": "a-guess"}, {"X-Webhook-Secret": "é"}):
+            assert "X-Webhook-Secret" in refused(ask(stack, **headers), 401)
+        assert model.requests == []
+
+        answered(ask(stack, **{"X-Webhook-Secret": secret}))
+        assert secret not in stack.log()
+
+
+NO_QUESTION = {
+    "no input": {"action": {"name": "sre_query"}},
+    "no question": {"input": {}},
+    "a number": {"input": {"question": 7}},
+    "blanks": {"input": {"question": "  "}},
+    "too long": {"input": {"question": "?" * 2001}},
+    "a list": [1],
+}
+
+
+@pytest.mark.parametrize("what", NO_QUESTION)
+def test_a_body_without_a_question_is_refused(served: Stack, model: OpenAIServer, analyst: Analyst, what: str) -> None:
+    assert '"question"' in refused(ask(served, NO_QUESTION[what]), 400)
+    assert model.requests == []
+
+
+@pytest.mark.parametrize("body", [b"{", b"", b"\xff\xfe", b"null"])
+def test_a_body_that_is_not_json_is_refused(served: Stack, model: OpenAIServer, body: bytes) -> None:
+    headers = {"Content-Type": "application/json"}
+    response = served.invoke("sre_query", "POST", auth=API_USER, data=body, headers=headers)
+
+    assert '"question"' in refused(response, 400)
+
+
+def test_its_cells_run_from_top_to_bottom_in_jupyter(
+    settings: dict[str, str], hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst, tmp_path: Path
+) -> None:
+    outputs = run_in_jupyter(PROJECT, tmp_path, **settings)
+
+    assert "200 OK" in outputs[-1]["data"]["text/plain"]
+    assert [json.dumps(output) for output in outputs if output["output_type"] == "stream"] == []
