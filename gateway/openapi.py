@@ -34,12 +34,17 @@ ERROR = {
         },
     },
 }
+AN_ERROR = {
+    "message": "ValueError: not a number",
+    "extensions": {"code": "cell-failed", "method": "GET", "path": "/invoke/price", "request_id": "8d3f0c"},
+}
 COMPONENTS = {
     "schemas": {"Error": ERROR},
     "responses": {
         "Error": {
-            "description": "An error: of the request, of the cell, or of its kernel.",
-            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
+            "description": "An error of the request, the cell or its kernel: "
+            '`{"message": "…", "extensions": {"code": "…"}}`',
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}, "example": AN_ERROR}},
         }
     },
     "securitySchemes": {"basic": {"type": "http", "scheme": "basic"}},
