@@ -7,6 +7,7 @@ from flask import Flask, Response, jsonify
 
 from control import gateway_client
 from control.api import Api
+from control.docs_page import docs_page
 from control.homepage import homepage
 from control.process_api import process
 from control.rundir import RunDir
@@ -20,6 +21,7 @@ def create_app(settings: Settings | None = None, *, resume: bool = True) -> Flas
     app.extensions["api"] = api
     app.register_blueprint(process)
     app.register_blueprint(homepage)
+    app.register_blueprint(docs_page)
     app.add_url_rule("/healthz", view_func=lambda: healthz(api.run))
     app.after_request(harden)
     if resume:

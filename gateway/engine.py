@@ -5,6 +5,7 @@ Loaded by KernelGatewayApp through its own extension point, the setting `api`, w
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -13,12 +14,12 @@ from kernel_gateway.notebook_http.cell.parser import create_parser
 from kernel_gateway.notebook_http.swagger.builders import SwaggerSpecBuilder
 from traitlets.config.configurable import LoggingConfigurable
 
-from gateway import annotations
+from gateway import annotations, notes, openapi
 from gateway.casualties import Verdict
 from gateway.channel import Reception
 from gateway.failure import NotebookError
 from gateway.pool import Pool
-from gateway.worker.protocol import Config, Cors
+from gateway.worker.protocol import Config, Cors, Endpoint
 
 SWAGGER = "/_api/spec/swagger.json"
 SOURCE = "/_api/source"
@@ -95,7 +96,11 @@ class EnginePersonality(LoggingConfigurable):  # type: ignore[misc]
         return await self.pool.explain(request_id) if self.pool else None
 
     def _static(self) -> dict[str, tuple[str, str]]:
-        found = {SWAGGER: ("application/json", self._swagger())}
+        app, cells = self.parent, self.parent.notebook.content.cells
+        found = {
+            SWAGGER: ("application/json", self._swagger()),
+            openapi.PATH: ("application/json", described(app.slot.project, cells, self.api.endpoints)),
+        }
         if self.parent.slot.allow_notebook_download:
             text = self.parent.notebook.path.read_text(encoding="utf-8")
             found[SOURCE] = ("application/x-ipynb+json", text)
@@ -108,6 +113,22 @@ class EnginePersonality(LoggingConfigurable):  # type: ignore[misc]
         for source in annotations.normalized(self.parent.notebook.cells):
             builder.add_cell(source)
         return json.dumps(builder.build())
+
+
+def described(project: str, cells: Sequence[Any], endpoints: Sequence[Endpoint]) -> str:
+    """The OpenAPI document of a notebook with these cells, as nbformat reads them."""
+    text, noted = notes.read(cells, endpoint_of)
+    operations = [
+        openapi.Operation(one.method, one.path, "\n".join(cell.source for cell in one.response_cells))
+        for one in endpoints
+    ]
+    return openapi.document(project, text, operations, noted)
+
+
+def endpoint_of(source: str) -> notes.Key | None:
+    """The endpoint that a cell of Python is, or is a part of."""
+    found = annotations.read(source)
+    return (found.method, found.path) if found and not found.is_response_info else None
 
 
 create_personality = EnginePersonality

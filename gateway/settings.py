@@ -15,6 +15,7 @@ class GatewaySettings:
     """
 
     slot: str
+    project: str
     notebook: Path
     socket: Path
     admin_socket: Path
@@ -40,6 +41,7 @@ class GatewaySettings:
         wanted = json.loads((folder / "slot.json").read_text(encoding="utf-8"))
         return cls(
             slot=slot,
+            project=wanted["notebook"],
             notebook=Path(wanted["path"]),
             socket=folder / "api.sock",
             admin_socket=folder / "admin.sock",

@@ -18,6 +18,7 @@ from kernel_gateway.notebook_http.request_utils import (
     parse_body,
 )
 
+from gateway import stock_openapi
 from gateway.casualties import Verdict
 from gateway.failure import ANSI, NotebookError
 from gateway.stock_pool import KernelDied, Output, Overdue, QueueFull, StockKernel, StockPool
@@ -44,14 +45,15 @@ class StockPersonality(NotebookHTTPPersonality):  # type: ignore[misc]
         self.parent.http_server.add_socket(self.parent.listener)
 
     def create_request_handlers(self) -> list[tuple[Any, ...]]:
-        """Stock's routes, each endpoint with our handler."""
+        """Stock's routes, each endpoint with our handler; and the OpenAPI document."""
         extra = {"pool": self.pool, "limit": self.parent.slot.request_timeout}
-        return [
+        stock = [
             (path, CellHandler, {**arguments[0], **extra})
             if handler is NotebookAPIHandler
             else (path, handler, *arguments)
             for path, handler, *arguments in super().create_request_handlers()
         ]
+        return [stock_openapi.route(self), *stock]
 
     def endpoints(self) -> list[dict[str, str]]:
         """What the notebook defines: [{"method": "GET", "path": "/hello/:name"}, …] in stock's order."""

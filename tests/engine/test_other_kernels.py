@@ -9,14 +9,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
 from tests.support import processes
-from tests.support.notebooks import notebook
+from tests.support.notebooks import Markdown, notebook
 from tests.support.slot import Answer, Slot
 from tests.support.waiting import eventually
 
 CELLS = [
     'greet() { echo "hi $1"; }',
+    Markdown("## A greeting\n\nIn *bash*."),
     "# GET /hi/:name\ngreet bash",
     '# POST /echo\necho "$REQUEST"',
     "# GET /endless\nwhile true; do sleep 0.1; done",
@@ -96,6 +98,19 @@ def test_more_requests_than_may_wait_are_refused(bash: Slot) -> None:
     assert len(served) + len(refused) + answers.count(None) == 10
     assert len(served) < 10
     assert all("retry-after" in answer.headers for answer in refused)
+
+
+def test_its_endpoints_are_documented(bash: Slot) -> None:
+    answer = bash.get("/_api/spec/openapi.json")
+    assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
+    document = answer.json()
+    validate(document, cls=OpenAPIV31SpecValidator)
+    assert document["info"]["title"] == "test"
+    assert set(document["paths"]) == {"/hi/{name}", "/echo", "/endless", "/dies", "/slow", "/made", "/made-badly"}
+    greeting = document["paths"]["/hi/{name}"]["get"]
+    assert (greeting["summary"], greeting["description"]) == ("A greeting", "In *bash*.")
+    assert set(document["paths"]["/made"]["get"]["responses"]) == {"2XX", "default"}
+    assert bash.get("/_api/spec/swagger.json").json()["swagger"] == "2.0"
 
 
 def test_an_unknown_path_and_method_are_refused_as_json(bash: Slot) -> None:

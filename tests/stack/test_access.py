@@ -20,6 +20,7 @@ WRONG = {
 }
 OWNERS = [
     "/",
+    "/docs",
     "/jupyter/",
     "/jupyter/tree",
     "/jupyter/api/contents",

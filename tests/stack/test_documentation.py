@@ -1,0 +1,119 @@
+"""The OpenAPI document of what is served, and whether the API keeps what it says."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator, validate
+
+from tests.support.notebooks import Markdown
+from tests.support.stack import API_USER, OWNER, Stack, as_json
+
+DOCUMENT = "_api/spec/openapi.json"
+SCHEMATHESIS_SECONDS = 200
+
+THINGS = [
+    Markdown("# Things\n\nKept until the next restart."),
+    "import asyncio, json\nfrom flask import Response, abort\n\nTHINGS = {}",
+    Markdown("## A greeting"),
+    'REQUEST = json.dumps({"path": {"name": "Ada"}, "args": {"lang": ["fr"], "tag": ["a", "b"]}})',
+    '# GET /hello/:name\nrequest = json.loads(REQUEST)\nprint(request["path"]["name"], request["args"])',
+    '# GET /both/:a/:b\nawait asyncio.sleep(0)\nprint(json.loads(REQUEST)["path"])',
+    'REQUEST = json.dumps({"body": {"any": ["thing"]}})',
+    '# POST /echo\nprint(json.dumps(json.loads(REQUEST)["body"]))',
+    '# ResponseInfo POST /echo\nprint(json.dumps({"status": 201, "headers": {"Content-Type": "application/json"}}))',
+    '# PUT /things/:id\nrequest = json.loads(REQUEST)\nTHINGS[request["path"]["id"]] = request["body"]',
+    "# GET /things/:id\nthing = THINGS.get(json.loads(REQUEST)['path']['id'])\n"
+    "if thing is None:\n    abort(404, 'no such thing')\n"
+    "Response(json.dumps(thing), mimetype='application/json')",
+    "# DELETE /things/:id\nif THINGS.pop(json.loads(REQUEST)['path']['id'], None) is None:\n    abort(404)",
+    "REQUEST = json.dumps({'body': 'a line'})",
+    "# PATCH /text\nlen(json.loads(REQUEST)['body'])",
+]
+
+
+def schemathesis(stack: Stack, *options: str) -> subprocess.CompletedProcess[str]:
+    """Call the API as its document says, with the same calls each time."""
+    document, login = f"{stack.url}/invoke/{DOCUMENT}", ":".join(OWNER)
+    calls = ["--checks", "all", "--seed", "1", "--max-examples", "25", "--generation-database", "none"]
+    return subprocess.run(
+        [sys.executable, "-m", "schemathesis.cli", "run", document, "--auth", login, "--no-color", *calls, *options],
+        cwd=stack.home,
+        env={"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "HOME": str(stack.home)},
+        capture_output=True,
+        text=True,
+        timeout=SCHEMATHESIS_SECONDS,
+    )
+
+
+def test_callers_get_a_valid_document_of_what_is_served(stack: Stack) -> None:
+    stack.serve("shops/things", THINGS)
+
+    for user in (OWNER, API_USER):
+        answer = stack.invoke(DOCUMENT, auth=user)
+        assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/json")
+    document = as_json(answer)
+    validate(document, cls=OpenAPIV31SpecValidator)
+    assert document["info"]["title"] == "shops/things"
+    assert list(document["paths"]) == ["/hello/{name}", "/both/{a}/{b}", "/echo", "/things/{id}", "/text"]
+    assert stack.invoke(DOCUMENT, auth=None).status_code == 401
+
+
+def test_the_document_is_about_the_version_that_is_served(stack: Stack) -> None:
+    stack.serve("changing", [Markdown("Before"), "# GET /x\nprint()"])
+    before = as_json(stack.invoke(DOCUMENT))
+    stack.write("changing", [Markdown("After"), "# GET /x\nprint()"])
+    assert as_json(stack.invoke(DOCUMENT)) == before
+
+    stack.restart_api()
+
+    after = as_json(stack.invoke(DOCUMENT))
+    assert after["paths"]["/x"]["get"]["summary"] == "After"
+    assert after["info"]["version"] != before["info"]["version"]
+
+
+def test_the_document_of_stock_stays_beside_it(stack: Stack) -> None:
+    stack.serve("shops/things", THINGS)
+    stock = as_json(stack.invoke("_api/spec/swagger.json"))
+    assert stock["swagger"] == "2.0"
+    assert "/hello/:name" in stock["paths"]
+
+
+def test_the_api_keeps_what_its_document_says(stack: Stack) -> None:
+    stack.serve("shops/things", THINGS)
+
+    found = schemathesis(stack)
+
+    assert found.returncode == 0, found.stdout[-8000:] + found.stderr
+    assert "Tested: 7" in found.stdout, found.stdout
+
+
+def test_a_cell_that_fails_for_some_calls_is_found(stack: Stack) -> None:
+    stack.serve("fragile", ["import json", "# POST /count\nprint(len(json.loads(REQUEST)['body']))"])
+
+    found = schemathesis(stack)
+
+    assert found.returncode == 1, found.stdout[-8000:] + found.stderr
+    assert "Server error" in found.stdout
+    assert "cell-failed" in found.stdout
+
+
+@pytest.mark.parametrize("path", ["/", "/invoke/x", "/jupyter/", "/healthz"])
+def test_trace_is_refused_as_json_and_repeats_nothing_of_the_request(stack: Stack, path: str) -> None:
+    answer = stack.request("TRACE", path)
+
+    assert answer.status_code == 405
+    assert as_json(answer)["extensions"]["code"] == "method-not-allowed"
+    assert "GET" in answer.headers["Allow"]
+
+
+def test_the_viewer_comes_compressed(stack: Stack) -> None:
+    answer = stack.get("/static/swagger-ui-5.35.0/swagger-ui-bundle.js")
+
+    assert answer.headers["Content-Encoding"] == "gzip"
+    assert 'PACKAGE_VERSION:"5.35.0"' in answer.text
+    again = stack.get(
+        "/static/swagger-ui-5.35.0/swagger-ui-bundle.js", headers={"If-None-Match": answer.headers["ETag"]}
+    )
+    assert again.status_code == 304
