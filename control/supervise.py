@@ -87,6 +87,11 @@ class Output:
         for line in lines:
             self.line(event.process, line.decode(errors="replace"))
 
+    def ended(self, process: Any) -> None:
+        """Print the unfinished line of a program that has ended: often the one that says why."""
+        if rest := self.partial.pop(process.config.name, b""):
+            self.line(process, rest.decode(errors="replace"))
+
     def line(self, process: Any, text: str) -> None:
         """Print one line, and keep it: for the log of the API, and to say why a program was lost."""
         name = process.config.name
@@ -141,6 +146,7 @@ class Stack(Supervisor):  # type: ignore[misc]
     def on_ended(self, event: Any) -> None:
         """Kill what a dead program left behind, and notice one that dies again and again."""
         process = event.process
+        self.output.ended(process)
         if process.pid:
             # Orphaned nginx workers would keep the port from the next nginx.
             with suppress(ProcessLookupError, PermissionError):

@@ -93,3 +93,15 @@ def test_a_programs_last_lines_are_kept_to_say_why_it_was_lost(output: Output) -
 
     assert list(output.last["nginx"])[-1] == "49"
     assert len(output.last["nginx"]) < 20
+
+
+def test_the_unfinished_line_of_a_program_that_ends_is_printed(
+    output: Output, capsys: pytest.CaptureFixture[str]
+) -> None:
+    last = printed("blue", b"fatal: no memory", group="gateway")
+    output.received(last)
+
+    output.ended(last.process)
+    output.received(printed("blue", b"started again\n", group="gateway"))
+
+    assert capsys.readouterr().out == "blue | fatal: no memory\nblue | started again\n"
