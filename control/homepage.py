@@ -37,6 +37,8 @@ def act() -> ResponseReturnValue:
         "start": lambda: change(lambda: api().start(chosen_project())),
         "restart": lambda: change(lambda: api().restart(chosen_project())),
         "stop": lambda: change(api().stop),
+        "reload-on": lambda: change(lambda: api().reload.turn(True)),
+        "reload-off": lambda: change(lambda: api().reload.turn(False)),
         "test": test,
     }
     action = actions.get(request.form.get("do", ""))

@@ -49,6 +49,17 @@ def stop() -> Response:
     return changed(api().stop())
 
 
+@process.route("/reload", methods=["GET", "POST"])
+def reload() -> Response:
+    refuse_cross_site(request)
+    wanted = request.values.get("on", "")
+    if wanted not in {"0", "1"}:
+        abort(400, f"on is {wanted!r}: give reload?on=1 to restart the API at each save, or reload?on=0.")
+    api().reload.turn(wanted == "1")
+    message = "A save restarts the API." if wanted == "1" else "A save restarts nothing."
+    return jsonify({"message": message, "reload": wanted == "1"})
+
+
 def changed(status: Status) -> Response:
     """The answer to a change that was made."""
     message = f"{status.notebook} is being served." if status.state == "serving" else "The API is stopped."

@@ -382,3 +382,52 @@ def test_a_page_that_loses_the_server_says_so_and_recovers(page: Page, context: 
     expect(page.locator("#offline")).to_be_visible()
     context.set_offline(False)
     expect(page.locator("#offline")).to_be_hidden()
+
+
+def test_a_restart_that_fails_while_two_pages_are_open_shows_on_both(
+    page: Page, context: BrowserContext, stack: Stack
+) -> None:
+    start(page, "hello_world")
+    second = context.new_page()
+    second.goto(stack.url)
+    stack.write("broken", BROKEN)
+    stack.restart_api("broken")
+    for one in (page, second):
+        expect(one.locator(".failure")).to_contain_text("it failed in cell 2, line 2.")
+        expect_state(one, "Serving")
+        one.reload()
+        expect(one.locator(".failure")).to_contain_text("hello_world goes on serving as it was.")
+
+
+def test_the_switch_is_turned_on_one_page_and_seen_on_all(page: Page, context: BrowserContext, stack: Stack) -> None:
+    stack.write("edited", ["# GET /edited\nprint(1)"])
+    second = context.new_page()
+    second.goto(stack.url)
+    start(page, "edited")
+    switch = page.get_by_role("switch", name="Restart at each save")
+    expect(switch).not_to_be_checked()
+    switch.focus()
+    page.keyboard.press("Space")
+    expect(switch).to_be_checked()
+    expect(switch).to_be_focused()
+    expect(second.get_by_role("switch")).to_be_checked()
+    page.reload()
+    expect(switch).to_be_checked()
+
+    stack.write("edited", ["# GET /edited\nprint(1)", "# GET /added\nprint(2)"])
+    for one in (page, second):
+        expect(one.locator(".endpoint h3")).to_have_text(["GET /edited", "GET /added"])
+    stack.write("edited", BROKEN)
+    for one in (page, second):
+        expect(one.locator(".failure")).to_contain_text("it failed in cell 2, line 2.")
+        expect_state(one, "Serving")
+    switch.click()
+    expect(second.get_by_role("switch")).not_to_be_checked()
+
+
+def test_without_javascript_the_switch_is_a_button_of_a_form(plain_page: Page) -> None:
+    switch = plain_page.get_by_role("switch")
+    switch.click()
+    expect(switch).to_be_checked()
+    switch.click()
+    expect(switch).not_to_be_checked()

@@ -49,6 +49,7 @@ def status(**changes: Any) -> Status:
         "kernel_deaths": 0,
         "busy": None,
         "last_error": None,
+        "reload": False,
     }
     return Status(**{**values, **changes})
 
