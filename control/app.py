@@ -8,6 +8,7 @@ from flask import Flask, Response, jsonify
 from control import gateway_client
 from control.api import Api
 from control.homepage import homepage
+from control.log_follow import Followers
 from control.process_api import process
 from control.reloading import Reloader
 from control.rundir import RunDir
@@ -19,6 +20,7 @@ def create_app(settings: Settings | None = None, *, resume: bool = True) -> Flas
     app = Flask(__name__)
     api = Api(settings or Settings.from_env())
     app.extensions["api"] = api
+    app.extensions["log_followers"] = Followers()
     app.register_blueprint(process)
     app.register_blueprint(homepage)
     app.add_url_rule("/healthz", view_func=lambda: healthz(api.run))

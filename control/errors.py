@@ -50,6 +50,12 @@ class NotebookFailed(ApiError):
         return self.error
 
 
+class TooManyFollowers(ApiError):
+    """The log is followed as often as this program has threads for."""
+
+    status = 503
+
+
 class NotReady(ApiError):
     """The notebook was still running its cells when START_TIMEOUT was over."""
 

@@ -64,11 +64,13 @@ def test() -> ResponseReturnValue:
     if wanted.method not in trial.METHODS:
         abort(400, f"method is one of: {', '.join(trial.METHODS)}.")
     headers = {"Host": request.host}
-    if request_id := request.headers.get("X-Request-Id"):
+    request_id = request.headers.get("X-Request-Id")
+    if request_id:
         headers["X-Request-Id"] = request_id
     try:
         timeout = api().settings.request_timeout + 5  # longer than the API itself
-        return show(answer=trial.call(api().run.api_socket, wanted, headers, timeout))
+        answer = trial.call(api().run.api_socket, wanted, headers, timeout)
+        return show(answer=answer, request_id=request_id)
     except NoAnswer as error:
         return show(no_answer=str(error))
 

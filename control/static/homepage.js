@@ -4,14 +4,11 @@
 
 const by = (id) => document.getElementById(id);
 
-// Parts that are not to be renewed just now: selected, scrolled back, or edited.
+// Parts that are not to be renewed just now: selected, or edited.
 
 function isBeingRead(part) {
   const selection = document.getSelection();
-  const selected = !selection.isCollapsed && selection.containsNode(part, true);
-  // The log's end is at 0: its column is reversed.
-  const scrolledBack = part.classList.contains("tail") ? part.scrollTop < -4 : false;
-  return selected || scrolledBack;
+  return !selection.isCollapsed && selection.containsNode(part, true);
 }
 
 let held = [];

@@ -215,6 +215,7 @@ def test_the_header_for_hasura_is_made_in_the_browser_and_sent_nowhere(page: Pag
     assert {(request.method, urlsplit(request.url).path) for request in requests} <= {
         ("GET", "/"),
         ("GET", "/static/icon.svg"),
+        ("GET", "/process/logs"),
     }
     assert all(password not in unquote_plus(request.url) for request in requests)
 
@@ -311,6 +312,57 @@ def test_a_page_that_renews_itself_leaves_alone_what_a_person_types_selects_and_
     stack.invoke("say/more")
     tail.evaluate("log => { log.scrollTop = 0; }")
     expect(tail).to_contain_text("more")
+
+
+def test_the_log_comes_live_is_paused_filtered_and_copied_by_keyboard(
+    page: Page, context: BrowserContext, stack: Stack
+) -> None:
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    stack.write("noisy", NOISY)
+    page.reload()
+    start(page, "noisy")
+    lines = page.locator("#log-lines")
+    pause = page.get_by_role("button", name="Pause")
+    stack.invoke("say/apples", headers={"X-Request-Id": "first-call"})
+    expect(lines).to_contain_text("[first-call] apples")
+
+    pause.focus()
+    page.keyboard.press("Enter")
+    expect(pause).to_have_attribute("aria-pressed", "true")
+    stack.invoke("say/pears", headers={"X-Request-Id": "second-call"})
+    expect(page.locator("#log-state")).to_have_text("Paused. New lines that wait: 1.")
+    expect(lines).not_to_contain_text("pears")
+    page.keyboard.press("Enter")
+    expect(lines).to_contain_text("[second-call] pears")
+    expect(page.locator("#log-state")).to_have_text("")
+
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.type("APPLE")
+    expect(lines).to_have_text("[first-call] apples\n")
+    page.get_by_label("request id").fill("second-call")
+    expect(lines).to_have_text("[second-call] pears\n")
+    stack.invoke("say/plums", headers={"X-Request-Id": "second-call"})
+    expect(lines).to_contain_text("plums")
+    stack.invoke("say/grapes", headers={"X-Request-Id": "third-call"})
+    page.get_by_role("button", name="Copy the lines that are shown").press("Enter")
+    expect(page.locator("#said")).to_have_text("Copied.")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied.strip() == "[second-call] pears\n[second-call] plums"
+    page.get_by_label("request id").fill("nobody wrote this")
+    expect(page.locator("#log-state")).to_have_text("No line has this text.")
+
+
+def test_an_answer_leads_to_its_lines_in_the_log(page: Page, stack: Stack) -> None:
+    stack.write("noisy", NOISY)
+    page.reload()
+    start(page, "noisy")
+    stack.invoke("say/another")
+    page.get_by_label("Path after /invoke").fill("/say/mine")
+    button(page, "Test API").click()
+    button(page, "Its lines in the log").click()
+    expect(page.locator("#log-lines")).to_contain_text("mine")
+    expect(page.locator("#log-lines")).not_to_contain_text("another")
+    expect(page.get_by_label("request id")).to_be_focused()
 
 
 def test_a_selection_outlives_a_renewal_of_the_page(page: Page, stack: Stack) -> None:
