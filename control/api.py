@@ -54,6 +54,7 @@ class Api:
         self.supervisor = Supervisor(settings.run_dir / "supervisor.sock")
         self.slots = Slots(settings, self.supervisor)
         self.run = self.slots.run
+        self.listing = projects.Listing(settings.notebook_dir)
         self.last_served = LastServed(settings.notebook_dir)
         self.reload = ReloadSwitch(self.run, settings.reload)
         self.changing = threading.Lock()

@@ -9,7 +9,9 @@ from control import gateway_client
 from control.api import Api
 from control.homepage import homepage
 from control.log_follow import Followers
+from control.new_projects import NewProjects
 from control.process_api import process
+from control.project_api import project_api
 from control.reloading import Reloader
 from control.rundir import RunDir
 from control.settings import Settings
@@ -20,8 +22,10 @@ def create_app(settings: Settings | None = None, *, resume: bool = True) -> Flas
     app = Flask(__name__)
     api = Api(settings or Settings.from_env())
     app.extensions["api"] = api
+    app.extensions["new_projects"] = NewProjects(api.settings)
     app.extensions["log_followers"] = Followers()
     app.register_blueprint(process)
+    app.register_blueprint(project_api)
     app.register_blueprint(homepage)
     app.add_url_rule("/healthz", view_func=lambda: healthz(api.run))
     app.after_request(harden)

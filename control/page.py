@@ -6,7 +6,6 @@ import shlex
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 
-from control import projects
 from control.api import Api, Status
 from control.log_reader import LogReader
 from control.rundir import RunDir
@@ -67,7 +66,7 @@ class Page:
         return cls(
             status=status,
             trouble=trouble,
-            projects=[project.name for project in projects.find_all(api.settings.notebook_dir)],
+            projects=api.listing.names(),
             endpoints=[Endpoint.at(address, user, one["method"], one["path"]) for one in endpoints],
             user=user,
             log=log,

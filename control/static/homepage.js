@@ -37,6 +37,9 @@ document.addEventListener("input", ({ target }) => {
   if (target.closest("#trial")) target.setAttribute("hx-morph-skip", "");
 });
 
+// A project that was just made is chosen (`/?notebook=…`), until somebody chooses another.
+if (new URLSearchParams(location.search).has("notebook")) by("project").dataset.chosen = by("project").value;
+
 // A button that makes no sense now keeps its place and the focus, and does nothing.
 
 document.addEventListener("click", (event) => {

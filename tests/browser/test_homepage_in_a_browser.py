@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from base64 import b64decode
+from pathlib import Path
 from urllib.parse import unquote_plus, urlsplit
 
 import pytest
@@ -22,7 +23,7 @@ def button(page: Page, name: str) -> Locator:
 
 
 def choose(page: Page, project: str) -> None:
-    page.get_by_label("Project").select_option(project)
+    page.get_by_label("Project", exact=True).select_option(project)
 
 
 def expect_state(page: Page, word: str) -> None:
@@ -142,7 +143,7 @@ def test_a_restart_that_fails_leaves_the_old_version_up_and_says_why(page: Page,
     button(page, "Restart API").click()
     expect(page.locator(".failure")).to_contain_text("hello_world goes on serving as it was.")
     expect_state(page, "Serving")
-    expect(page.get_by_label("Project")).to_have_value("broken")
+    expect(page.get_by_label("Project", exact=True)).to_have_value("broken")
     assert stack.invoke("hello_world").text == "Hello, world!\n"
 
 
@@ -193,7 +194,7 @@ def test_without_javascript_a_failing_start_is_a_page_with_its_status_code(plain
         button(plain_page, "Start API").click()
     assert answered.value.status == 422
     expect(plain_page.locator(".failure")).to_contain_text("cell 2, line 2")
-    expect(plain_page.get_by_label("Project")).to_have_value("broken")
+    expect(plain_page.get_by_label("Project", exact=True)).to_have_value("broken")
 
 
 @pytest.mark.parametrize(
@@ -380,11 +381,11 @@ def test_a_selection_outlives_a_renewal_of_the_page(page: Page, stack: Stack) ->
 
 def test_a_project_appears_in_the_list_and_the_choice_stays(page: Page, stack: Stack) -> None:
     stack.write("aaa", ["# GET /a\nprint()"])
-    expect(page.get_by_label("Project").locator("option")).to_have_text(["aaa", "hello_world"])
+    expect(page.get_by_label("Project", exact=True).locator("option")).to_have_text(["aaa", "hello_world"])
     choose(page, "aaa")
     stack.write("bbb", ["# GET /b\nprint()"])
-    expect(page.get_by_label("Project").locator("option")).to_have_text(["aaa", "bbb", "hello_world"])
-    expect(page.get_by_label("Project")).to_have_value("aaa")
+    expect(page.get_by_label("Project", exact=True).locator("option")).to_have_text(["aaa", "bbb", "hello_world"])
+    expect(page.get_by_label("Project", exact=True)).to_have_value("aaa")
 
 
 def test_what_is_done_elsewhere_shows_on_an_open_page(page: Page, stack: Stack) -> None:
@@ -483,3 +484,32 @@ def test_without_javascript_the_switch_is_a_button_of_a_form(plain_page: Page) -
     expect(switch).to_be_checked()
     switch.click()
     expect(switch).not_to_be_checked()
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_a_project_is_made_from_a_template_downloaded_and_uploaded_again(
+    page: Page, plain_page: Page, stack: Stack, tmp_path: Path, javascript: bool
+) -> None:
+    used = page if javascript else plain_page
+    button(used, "Create project").click()
+    expect(used.get_by_label("Project", exact=True)).to_have_value("my_api")
+    with used.expect_download() as downloaded:
+        used.get_by_role("link", name="Download my_api as a zip").click()
+    assert downloaded.value.suggested_filename == "my_api.zip"
+    downloaded.value.save_as(tmp_path / "again.zip")
+
+    used.get_by_label("Zip file of a project").set_input_files(tmp_path / "again.zip")
+    button(used, "Upload project").click()
+    expect(used.get_by_label("Project", exact=True)).to_have_value("again")
+    button(used, "Start API").click()
+    expect_state(used, "Serving")
+    expect(used.get_by_role("heading", level=1)).to_have_text("again")
+    assert stack.invoke("hello_world").text == "Hello, world!\n"
+
+    used.get_by_label("Zip file of a project").set_input_files(tmp_path / "again.zip")
+    button(used, "Upload project").click()
+    expect(used.locator("#notice")).to_contain_text("There is something named again already.")
+    (tmp_path / "broken.zip").write_text("no zip")
+    used.get_by_label("Zip file of a project").set_input_files(tmp_path / "broken.zip")
+    button(used, "Upload project").click()
+    expect(used.locator("#notice")).to_contain_text("The file is no zip archive.")
