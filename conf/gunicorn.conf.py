@@ -1,5 +1,8 @@
 """gunicorn for the control app: one process, because the lock that orders starts and stops lives in it."""
 
+from typing import Any
+
+from control import log_follow
 from control.rundir import RunDir
 from control.settings import Settings
 
@@ -9,9 +12,15 @@ bind = f"unix:{run.control_socket}"
 umask = 0o077
 workers = 1
 worker_class = "gthread"
-# A start may wait for its notebook a minute; status and log lines must be answered meanwhile.
-threads = 16
+# A start may wait for its notebook a minute; status and log lines must be answered meanwhile, and each of those
+# who follow the log takes a thread. One that nobody needs is never started.
+threads = 16 + log_follow.MOST
 graceful_timeout = 2
 worker_tmp_dir = str(run.path)
 control_socket_disable = True
 loglevel = "warning"
+
+
+def post_worker_init(worker: Any) -> None:
+    """Let those who follow the log end as soon as this program is told to: an end must not wait for them."""
+    worker.wsgi.extensions["log_followers"].is_up = lambda: worker.alive

@@ -2,21 +2,19 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from control import projects
 from control.errors import AnotherIsServed, ApiError, NothingToRestart
 from control.gateway_client import GatewayStatus
+from control.kept import LastServed, ReloadSwitch
 from control.projects import Project
 from control.rundir import SLOTS, read_json, write_json
 from control.settings import Settings
 from control.slots import Slots
 from control.supervisor import Supervisor
-
-REMEMBERED = ".serving"  # beside the notebooks: what a restarted container serves again
 
 State = Literal["stopped", "starting", "serving", "failed"]
 
@@ -29,7 +27,7 @@ class Status:
     gateway_client.GatewayStatus; `busy` what is being done right now,
     such as "Restarting hello_world.", `last_error` {"message", "notebook", "cell", "line", "name",
     "value", "traceback", "source": the cell's text} of the last start that failed, gone after a good one
-    or a stop.
+    or a stop; `reload` whether a save restarts what is served.
     """
 
     state: State
@@ -42,6 +40,7 @@ class Status:
     kernel_deaths: int
     busy: str | None
     last_error: dict[str, Any] | None
+    reload: bool
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -55,6 +54,9 @@ class Api:
         self.supervisor = Supervisor(settings.run_dir / "supervisor.sock")
         self.slots = Slots(settings, self.supervisor)
         self.run = self.slots.run
+        self.listing = projects.Listing(settings.notebook_dir)
+        self.last_served = LastServed(settings.notebook_dir)
+        self.reload = ReloadSwitch(self.run, settings.reload)
         self.changing = threading.Lock()
         self.stops_waiting = 0
         self.busy: str | None = None
@@ -77,6 +79,7 @@ class Api:
             kernel_deaths=gateway.kernel_deaths if gateway else 0,
             busy=self.busy,
             last_error=error,
+            reload=self.reload.is_on(),
         )
 
     def _state(self, slot: str | None, gateway: GatewayStatus | None, error: Any) -> State:
@@ -93,7 +96,7 @@ class Api:
 
         Raises UnknownProject, AnotherIsServed, NotebookFailed, NotReady, Cancelled.
         """
-        with self._change(f"Starting {name}."):
+        with self.change(f"Starting {name}."):
             project = projects.find(self.settings.notebook_dir, name)
             now = self.status()
             if now.state == "serving" and now.notebook != project.name:
@@ -101,7 +104,7 @@ class Api:
                     f"{now.notebook} is being served. Restart the API with {project.name} to replace it."
                 )
             if now.state != "serving":
-                self._replace(project)
+                self.replace(project)
         return self.status()
 
     def restart(self, name: str | None = None) -> Status:
@@ -110,25 +113,25 @@ class Api:
         Raises UnknownProject, NothingToRestart, NotebookFailed, NotReady, Cancelled; what was served
         before then goes on being served.
         """
-        name = name or self.status().notebook or self.remembered()
+        name = name or self.status().notebook or self.last_served.name()
         if not name:
             raise NothingToRestart("Nothing is being served. Name a project: restart?notebook=<project>.")
-        with self._change(f"Restarting {name}."):
-            self._replace(projects.find(self.settings.notebook_dir, name))
+        with self.change(f"Restarting {name}."):
+            self.replace(projects.find(self.settings.notebook_dir, name))
         return self.status()
 
     def stop(self) -> Status:
         """Stop serving, or give up a start; requests in flight are finished. Else does nothing."""
         self.stops_waiting += 1
         try:
-            with self._change("Stopping."):
+            with self.change("Stopping."):
                 self.slots.cut_off()  # first, so that callers get a clear 503 at once
                 for slot in SLOTS:
                     self.slots.stop(slot)
                 for slot in SLOTS:
                     self.slots.wait_until_ended(slot)
                 self.run.last_error.unlink(missing_ok=True)
-                self._remember(None)
+                self.last_served.remember(None)
         finally:
             self.stops_waiting -= 1
         return self.status()
@@ -144,7 +147,7 @@ class Api:
             for slot in SLOTS:
                 if slot != serving:
                     self.slots.stop(slot)
-        name = None if serving else self.settings.serve or self.remembered()
+        name = None if serving else self.settings.serve or self.last_served.name()
         if name:
             try:
                 self.start(name)
@@ -155,7 +158,8 @@ class Api:
                     write_json(self.run.last_error, kept)
 
     @contextmanager
-    def _change(self, what: str) -> Iterator[None]:
+    def change(self, what: str) -> Iterator[None]:
+        """Let nothing else change meanwhile, and tell in the status what is being done."""
         with self.changing:
             self.busy = what
             try:
@@ -163,8 +167,11 @@ class Api:
             finally:
                 self.busy = None
 
-    def _replace(self, project: Project) -> None:
-        """Bring the project up in the idle slot, let callers reach it, stop the slot that served before."""
+    def replace(self, project: Project) -> None:
+        """Bring the project up in the idle slot, let callers reach it, stop the slot that served before.
+
+        To be called within a `change`; raises NotebookFailed, NotReady, Cancelled.
+        """
         old, new = self.slots.serving(), self.slots.idle()
         try:
             self.slots.bring_up(new, project, cancelled=lambda: self.stops_waiting > 0)
@@ -178,22 +185,6 @@ class Api:
             raise
         self.slots.cut_over(new)
         self.run.last_error.unlink(missing_ok=True)
-        self._remember(project.name)
+        self.last_served.remember(project.name)
         if old:
             self.slots.stop(old)
-
-    def remembered(self) -> str | None:
-        """The project that was served last, unless it was stopped."""
-        with suppress(OSError, UnicodeDecodeError):
-            return self._memory().read_text(encoding="utf-8").strip() or None
-        return None
-
-    def _remember(self, name: str | None) -> None:
-        with suppress(OSError):  # a read-only folder of notebooks is served all the same
-            if name:
-                self._memory().write_text(f"{name}\n", encoding="utf-8")
-            else:
-                self._memory().unlink(missing_ok=True)
-
-    def _memory(self) -> Path:
-        return self.settings.notebook_dir / REMEMBERED

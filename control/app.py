@@ -9,24 +9,39 @@ from control import gateway_client
 from control.api import Api
 from control.docs_page import docs_page
 from control.homepage import homepage
+from control.log_follow import Followers
+from control.new_projects import NewProjects
 from control.process_api import process
+from control.project_api import project_api
+from control.reloading import Reloader
 from control.rundir import RunDir
 from control.settings import Settings
 
 
 def create_app(settings: Settings | None = None, *, resume: bool = True) -> Flask:
-    """The control app; with `resume`, it brings up what should be served in the background."""
+    """The control app; with `resume`, it brings up what should be served in the background, and watches it."""
     app = Flask(__name__)
     api = Api(settings or Settings.from_env())
     app.extensions["api"] = api
+    app.extensions["new_projects"] = NewProjects(api.settings)
+    app.extensions["log_followers"] = Followers()
     app.register_blueprint(process)
+    app.register_blueprint(project_api)
     app.register_blueprint(homepage)
     app.register_blueprint(docs_page)
     app.add_url_rule("/healthz", view_func=lambda: healthz(api.run))
     app.after_request(harden)
     if resume:
-        threading.Thread(target=api.resume, name="resume", daemon=True).start()
+        threading.Thread(target=resume_and_watch, args=(api,), name="resume", daemon=True).start()
     return app
+
+
+def resume_and_watch(api: Api) -> None:
+    """What happens without a request."""
+    try:
+        api.resume()
+    finally:
+        Reloader(api).run()
 
 
 def healthz(run: RunDir) -> tuple[Response, int]:

@@ -50,6 +50,42 @@ class NotebookFailed(ApiError):
         return self.error
 
 
+class TooManyFollowers(ApiError):
+    """The log is followed as often as this program has threads for."""
+
+    status = 503
+
+
+class BadName(ApiError):
+    """A name that no project can have."""
+
+    status = 400
+
+
+class NameTaken(ApiError):
+    """A new project with the name of something that is there."""
+
+    status = 409
+
+
+class BadArchive(ApiError):
+    """An uploaded file that is no zip of a project, or holds what must not be unpacked."""
+
+    status = 400
+
+
+class ArchiveTooLarge(ApiError):
+    """An uploaded zip that would unpack to more than is allowed."""
+
+    status = 413
+
+
+class CannotWrite(ApiError):
+    """The folder of notebooks takes no new project."""
+
+    status = 500
+
+
 class NotReady(ApiError):
     """The notebook was still running its cells when START_TIMEOUT was over."""
 

@@ -14,6 +14,7 @@ from control.api import Api
 from control.cross_site import refuse_cross_site
 from control.errors import ApiError
 from control.page import Page
+from control.project_api import new_projects, project_from_template, uploaded_project
 from control.supervisor import SupervisorError
 from control.trial import NoAnswer, Trial
 
@@ -37,7 +38,11 @@ def act() -> ResponseReturnValue:
         "start": lambda: change(lambda: api().start(chosen_project())),
         "restart": lambda: change(lambda: api().restart(chosen_project())),
         "stop": lambda: change(api().stop),
+        "reload-on": lambda: change(lambda: api().reload.turn(True)),
+        "reload-off": lambda: change(lambda: api().reload.turn(False)),
         "test": test,
+        "upload": lambda: create(uploaded_project),
+        "new": lambda: create(project_from_template),
     }
     action = actions.get(request.form.get("do", ""))
     if action is None:
@@ -56,17 +61,29 @@ def change(make: Callable[[], object]) -> ResponseReturnValue:
     return redirect(url_for("homepage.index"), 303)
 
 
+def create(make: Callable[[], str]) -> ResponseReturnValue:
+    """Make a project, then back to the page with it chosen; what fails is told on the page."""
+    try:
+        name = make()
+    except ApiError as error:
+        return show(notice=str(error)), error.status
+    api().listing.forget()
+    return redirect(url_for("homepage.index", notebook=name), 303)
+
+
 def test() -> ResponseReturnValue:
     """Call the API and show what it answers."""
     wanted = wanted_trial(Trial())
     if wanted.method not in trial.METHODS:
         abort(400, f"method is one of: {', '.join(trial.METHODS)}.")
     headers = {"Host": request.host}
-    if request_id := request.headers.get("X-Request-Id"):
+    request_id = request.headers.get("X-Request-Id")
+    if request_id:
         headers["X-Request-Id"] = request_id
     try:
         timeout = api().settings.request_timeout + 5  # longer than the API itself
-        return show(answer=trial.call(api().run.api_socket, wanted, headers, timeout))
+        answer = trial.call(api().run.api_socket, wanted, headers, timeout)
+        return show(answer=answer, request_id=request_id)
     except NoAnswer as error:
         return show(no_answer=str(error))
 
@@ -80,7 +97,9 @@ def show(page: Page | None = None, **names: object) -> str:
     return render_template(
         "homepage.html",
         page=page,
-        project=request.form.get("notebook") or page.project,
+        project=request.values.get("notebook") or page.project,
+        free_name=new_projects().free_name("my_api"),
+        templates=new_projects().templates(),
         trial=wanted_trial(page.suggested_trial()),
         methods=trial.METHODS,
         **names,

@@ -3,12 +3,11 @@
 import hashlib
 import re
 import shlex
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import closing, suppress
+from dataclasses import dataclass, replace
 
-from control import projects
 from control.api import Api, Status
-from control.log_tail import last_lines
+from control.log_reader import LogReader
 from control.rundir import RunDir
 from control.supervisor import SupervisorError
 from control.trial import BODIES, Trial
@@ -50,6 +49,7 @@ class Page:
     endpoints: list[Endpoint]
     user: str
     log: str
+    log_position: str  # where to follow it from
     address: str
 
     @classmethod
@@ -62,20 +62,23 @@ class Page:
             trouble = f"{error}."
         user = caller(api.run)
         endpoints = status.endpoints if status else []
+        log, log_position = log_tail(api.run)
         return cls(
             status=status,
             trouble=trouble,
-            projects=[project.name for project in projects.find_all(api.settings.notebook_dir)],
+            projects=api.listing.names(),
             endpoints=[Endpoint.at(address, user, one["method"], one["path"]) for one in endpoints],
             user=user,
-            log=log_tail(api.run),
+            log=log,
+            log_position=log_position,
             address=address,
         )
 
     @property
     def version(self) -> str:
-        """Changes when anything does that is shown."""
-        return hashlib.blake2s(repr(self).encode(errors="replace"), digest_size=8).hexdigest()
+        """Changes when anything does that is shown, but for the log, which a page follows by itself."""
+        shown = replace(self, log="", log_position="")
+        return hashlib.blake2s(repr(shown).encode(errors="replace"), digest_size=8).hexdigest()
 
     @property
     def project(self) -> str | None:
@@ -112,8 +115,11 @@ def caller(run: RunDir) -> str:
     return "USER"
 
 
-def log_tail(run: RunDir) -> str:
-    """The last lines of the API's log, without a terminal's colours; empty where it cannot be read."""
-    with suppress(OSError):
-        return COLOUR.sub("", last_lines(run.api_log, LOG_LINES))[-LOG_CHARACTERS:]
-    return ""
+def log_tail(run: RunDir) -> tuple[str, str]:
+    """The last lines of the API's log, without a terminal's colours, and where it goes on after them.
+
+    Empty where it cannot be read.
+    """
+    with suppress(OSError), closing(LogReader(run.api_log, LOG_LINES)) as reader:
+        return COLOUR.sub("", reader.read())[-LOG_CHARACTERS:], reader.position
+    return "", ""

@@ -9,6 +9,8 @@ from control import projects
 from control.api import Api, Status
 from control.cross_site import refuse_cross_site
 from control.errors import ApiError, NotebookFailed
+from control.log_follow import Followers
+from control.log_reader import LogReader
 from control.log_tail import last_lines
 from control.supervisor import SupervisorError
 
@@ -47,6 +49,17 @@ def restart() -> Response:
 def stop() -> Response:
     refuse_cross_site(request)
     return changed(api().stop())
+
+
+@process.route("/reload", methods=["GET", "POST"])
+def reload() -> Response:
+    refuse_cross_site(request)
+    wanted = request.values.get("on", "")
+    if wanted not in {"0", "1"}:
+        abort(400, f"on is {wanted!r}: give reload?on=1 to restart the API at each save, or reload?on=0.")
+    api().reload.turn(wanted == "1")
+    message = "A save restarts the API." if wanted == "1" else "A save restarts nothing."
+    return jsonify({"message": message, "reload": wanted == "1"})
 
 
 def changed(status: Status) -> Response:
@@ -89,10 +102,20 @@ def get_current_nb() -> Response:
 
 @process.get("/logs")
 def logs() -> Response:
-    text = request.args.get("lines", "200")
+    text, log = request.args.get("lines", "200"), api().run.api_log
     if not text.isascii() or not text.isdigit() or int(text) > MAX_LINES:
         abort(400, f"lines is {text!r}: give a whole number from 0 to {MAX_LINES}.")
-    return Response(last_lines(api().run.api_log, int(text)), mimetype="text/plain")
+    wanted = request.args.get("follow", "0")
+    if wanted not in {"0", "1"}:
+        abort(400, f"follow is {wanted!r}: give 1 to follow the log, or 0.")
+    return follow(int(text)) if wanted == "1" else Response(last_lines(log, int(text)), mimetype="text/plain")
+
+
+def follow(lines: int) -> Response:
+    """The log from its last lines on, or from where the reader was before (`after`), as server-sent events."""
+    after = request.headers.get("Last-Event-ID") or request.args.get("after")
+    followers: Followers = current_app.extensions["log_followers"]
+    return followers.response(LogReader(api().run.api_log, lines, after), request.environ.get("gunicorn.socket"))
 
 
 def all_projects() -> list[projects.Project]:

@@ -2,6 +2,8 @@
 
 import json
 import os
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +37,32 @@ def find_all(notebook_dir: Path) -> list[Project]:
     return sorted(_walk(notebook_dir), key=lambda project: project.name)
 
 
+class Listing:
+    """The names of all projects, for those who ask every second: a large tree is not walked each time."""
+
+    SHARE = 20  # a walk's result holds so many times as long as the walk took
+    LONGEST = 5.0  # seconds
+
+    def __init__(self, notebook_dir: Path) -> None:
+        self.notebook_dir = notebook_dir
+        self.known: list[str] = []
+        self.until = 0.0
+        self.walking = threading.Lock()
+
+    def names(self) -> list[str]:
+        with self.walking:
+            begun = time.monotonic()
+            if begun >= self.until:
+                self.known = [project.name for project in find_all(self.notebook_dir)]
+                now = time.monotonic()
+                self.until = now + min(self.SHARE * (now - begun), self.LONGEST)
+            return self.known
+
+    def forget(self) -> None:
+        """Walk anew the next time: a project has come to be."""
+        self.until = 0.0
+
+
 def find(notebook_dir: Path, name: str) -> Project:
     """The project of that name, also given as `<name>/server.ipynb`; raises UnknownProject.
 
@@ -42,15 +70,18 @@ def find(notebook_dir: Path, name: str) -> Project:
     symlink in any part of the path.
     """
     folder = name.removesuffix(f"/{NOTEBOOK}").strip("/") if not name.startswith("/") else ""
-    parts = folder.split("/")
-    # A name with NUL makes the file system calls raise; no file can have it.
-    if "\0" not in name and all(part and not _skipped(part) for part in parts):
+    if is_name(folder):
         root = notebook_dir.resolve()
-        path = root.joinpath(*parts, NOTEBOOK)
+        path = root / folder / NOTEBOOK
         if _is_file(path) and path.resolve() == path:
             return Project(folder, path)
     known = ", ".join(project.name for project in find_all(notebook_dir)) or "none yet"
     raise UnknownProject(f"There is no project {name!r}. The projects are: {known}.")
+
+
+def is_name(name: str) -> bool:
+    """Whether a project can have that name: no part of it is empty, hidden, or skipped when they are listed."""
+    return all(part and not _skipped(part) for part in name.split("/"))
 
 
 def _is_file(path: Path) -> bool:

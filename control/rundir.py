@@ -59,6 +59,16 @@ class RunDir:
         """Why the last start failed, as JSON; absent after a good one."""
         return self.path / "last-error.json"
 
+    @property
+    def last_order(self) -> Path:
+        """What the last start was to serve, good or not: a copy of its slot's file."""
+        return self.path / "last-order.json"
+
+    @property
+    def reload(self) -> Path:
+        """Whether a save restarts what is served, as JSON; absent until somebody turns the switch."""
+        return self.path / "reload.json"
+
     def slot(self, slot: str) -> Path:
         """A slot's folder, named as its program is."""
         return self.path / slot
@@ -67,7 +77,10 @@ class RunDir:
         return self.slot(slot) / "admin.sock"
 
     def slot_file(self, slot: str) -> Path:
-        """What the slot is to serve: {"notebook": project, "path": absolute path of its server.ipynb}."""
+        """What the slot is to serve: {"notebook": project, "path": absolute path of its server.ipynb, "code"}.
+
+        `code` is the notebook's fingerprint (control/notebook_code.py) at that moment.
+        """
         return self.slot(slot) / "slot.json"
 
     def slot_failure(self, slot: str) -> Path:

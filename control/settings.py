@@ -28,6 +28,7 @@ class Settings:
     home_dir: Path | None
     run_dir: Path
     serve: str | None
+    reload: bool
     kernels: int
     request_timeout: int  # seconds
     start_timeout: int  # seconds
@@ -49,6 +50,7 @@ class Settings:
             home_dir=Path(environ["HOME_DIR"]).absolute() if environ.get("HOME_DIR") else None,
             run_dir=run_dir(environ),
             serve=environ.get("SERVE") or None,
+            reload=switch(environ, "RELOAD"),
             kernels=whole_number(environ, "KERNELS", 1, 1, 64),
             request_timeout=whole_number(environ, "REQUEST_TIMEOUT", 60, 1, 86_400),
             start_timeout=whole_number(environ, "START_TIMEOUT", 60, 1, 86_400),

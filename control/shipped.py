@@ -35,8 +35,13 @@ def _copy(project: Path, notebooks: Path) -> bool:
     partial = notebooks / f".{project.name}.partial"
     with suppress(FileNotFoundError):
         shutil.rmtree(partial)
-    shutil.copytree(project, partial)
-    for path in (partial, *partial.rglob("*")):
-        path.chmod(path.stat().st_mode | 0o200)  # an image may be read-only; its copy is the user's
+    copy_writable(project, partial)
     partial.rename(target)
     return True
+
+
+def copy_writable(project: Path, target: Path) -> None:
+    """Copy a project's folder. An image may be read-only; the copy is the user's. Raises OSError."""
+    shutil.copytree(project, target, ignore=shutil.ignore_patterns(".ipynb_checkpoints", "__pycache__"))
+    for path in (target, *target.rglob("*")):
+        path.chmod(path.stat().st_mode | 0o200)

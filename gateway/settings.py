@@ -2,9 +2,12 @@
 
 import json
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+POLL = 0.02  # seconds
 
 
 @dataclass(frozen=True)
@@ -36,9 +39,15 @@ class GatewaySettings:
 
     @classmethod
     def load(cls, slot: str, environ: Mapping[str, str] = os.environ) -> "GatewaySettings":
-        """Read what the control app has written for the slot."""
+        """Read what the control app has written for the slot.
+
+        Where it has written nothing yet, this gateway was started ahead of its order, and waits for it.
+        """
         folder = Path(environ["RUN_DIR"]) / slot
-        wanted = json.loads((folder / "slot.json").read_text(encoding="utf-8"))
+        order = folder / "slot.json"
+        while not order.exists():
+            time.sleep(POLL)
+        wanted = json.loads(order.read_text(encoding="utf-8"))
         return cls(
             slot=slot,
             project=wanted["notebook"],

@@ -4,14 +4,11 @@
 
 const by = (id) => document.getElementById(id);
 
-// Parts that are not to be renewed just now: selected, scrolled back, or edited.
+// Parts that are not to be renewed just now: selected, or edited.
 
 function isBeingRead(part) {
   const selection = document.getSelection();
-  const selected = !selection.isCollapsed && selection.containsNode(part, true);
-  // The log's end is at 0: its column is reversed.
-  const scrolledBack = part.classList.contains("tail") ? part.scrollTop < -4 : false;
-  return selected || scrolledBack;
+  return !selection.isCollapsed && selection.containsNode(part, true);
 }
 
 let held = [];
@@ -39,6 +36,9 @@ document.addEventListener("input", ({ target }) => {
   if (target.id === "project") target.dataset.chosen = target.value;
   if (target.closest("#trial")) target.setAttribute("hx-morph-skip", "");
 });
+
+// A project that was just made is chosen (`/?notebook=…`), until somebody chooses another.
+if (new URLSearchParams(location.search).has("notebook")) by("project").dataset.chosen = by("project").value;
 
 // A button that makes no sense now keeps its place and the focus, and does nothing.
 

@@ -22,8 +22,9 @@ def browser_stack() -> Iterator[Stack]:
 
 @pytest.fixture
 def stack(browser_stack: Stack) -> Iterator[Stack]:
-    """The stack, with nothing served and no project but hello_world."""
+    """The stack, with nothing served, no project but hello_world, and no restart at a save."""
     assert browser_stack.stop_api().status_code == 200
+    assert browser_stack.process_call("reload?on=0").status_code == 200
     yield browser_stack
     for project in browser_stack.notebook_dir.iterdir():
         if project.is_dir() and project.name != SHIPPED:

@@ -71,7 +71,7 @@ def call_it(page: Page) -> None:
 
 
 def start_slowly(page: Page) -> None:
-    page.get_by_label("Project").select_option("slow_model")
+    page.get_by_label("Project", exact=True).select_option("slow_model")
     page.get_by_role("button", name="Start API", exact=True).click()
     expect(page.locator(".state")).to_have_text("Starting")
 

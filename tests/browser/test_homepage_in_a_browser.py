@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from base64 import b64decode
+from pathlib import Path
 from urllib.parse import unquote_plus, urlsplit
 
 import pytest
@@ -22,7 +23,7 @@ def button(page: Page, name: str) -> Locator:
 
 
 def choose(page: Page, project: str) -> None:
-    page.get_by_label("Project").select_option(project)
+    page.get_by_label("Project", exact=True).select_option(project)
 
 
 def expect_state(page: Page, word: str) -> None:
@@ -142,7 +143,7 @@ def test_a_restart_that_fails_leaves_the_old_version_up_and_says_why(page: Page,
     button(page, "Restart API").click()
     expect(page.locator(".failure")).to_contain_text("hello_world goes on serving as it was.")
     expect_state(page, "Serving")
-    expect(page.get_by_label("Project")).to_have_value("broken")
+    expect(page.get_by_label("Project", exact=True)).to_have_value("broken")
     assert stack.invoke("hello_world").text == "Hello, world!\n"
 
 
@@ -193,7 +194,7 @@ def test_without_javascript_a_failing_start_is_a_page_with_its_status_code(plain
         button(plain_page, "Start API").click()
     assert answered.value.status == 422
     expect(plain_page.locator(".failure")).to_contain_text("cell 2, line 2")
-    expect(plain_page.get_by_label("Project")).to_have_value("broken")
+    expect(plain_page.get_by_label("Project", exact=True)).to_have_value("broken")
 
 
 @pytest.mark.parametrize(
@@ -215,6 +216,7 @@ def test_the_header_for_hasura_is_made_in_the_browser_and_sent_nowhere(page: Pag
     assert {(request.method, urlsplit(request.url).path) for request in requests} <= {
         ("GET", "/"),
         ("GET", "/static/icon.svg"),
+        ("GET", "/process/logs"),
     }
     assert all(password not in unquote_plus(request.url) for request in requests)
 
@@ -313,6 +315,57 @@ def test_a_page_that_renews_itself_leaves_alone_what_a_person_types_selects_and_
     expect(tail).to_contain_text("more")
 
 
+def test_the_log_comes_live_is_paused_filtered_and_copied_by_keyboard(
+    page: Page, context: BrowserContext, stack: Stack
+) -> None:
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    stack.write("noisy", NOISY)
+    page.reload()
+    start(page, "noisy")
+    lines = page.locator("#log-lines")
+    pause = page.get_by_role("button", name="Pause")
+    stack.invoke("say/apples", headers={"X-Request-Id": "first-call"})
+    expect(lines).to_contain_text("[first-call] apples")
+
+    pause.focus()
+    page.keyboard.press("Enter")
+    expect(pause).to_have_attribute("aria-pressed", "true")
+    stack.invoke("say/pears", headers={"X-Request-Id": "second-call"})
+    expect(page.locator("#log-state")).to_have_text("Paused. New lines that wait: 1.")
+    expect(lines).not_to_contain_text("pears")
+    page.keyboard.press("Enter")
+    expect(lines).to_contain_text("[second-call] pears")
+    expect(page.locator("#log-state")).to_have_text("")
+
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.type("APPLE")
+    expect(lines).to_have_text("[first-call] apples\n")
+    page.get_by_label("request id").fill("second-call")
+    expect(lines).to_have_text("[second-call] pears\n")
+    stack.invoke("say/plums", headers={"X-Request-Id": "second-call"})
+    expect(lines).to_contain_text("plums")
+    stack.invoke("say/grapes", headers={"X-Request-Id": "third-call"})
+    page.get_by_role("button", name="Copy the lines that are shown").press("Enter")
+    expect(page.locator("#said")).to_have_text("Copied.")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied.strip() == "[second-call] pears\n[second-call] plums"
+    page.get_by_label("request id").fill("nobody wrote this")
+    expect(page.locator("#log-state")).to_have_text("No line has this text.")
+
+
+def test_an_answer_leads_to_its_lines_in_the_log(page: Page, stack: Stack) -> None:
+    stack.write("noisy", NOISY)
+    page.reload()
+    start(page, "noisy")
+    stack.invoke("say/another")
+    page.get_by_label("Path after /invoke").fill("/say/mine")
+    button(page, "Test API").click()
+    button(page, "Its lines in the log").click()
+    expect(page.locator("#log-lines")).to_contain_text("mine")
+    expect(page.locator("#log-lines")).not_to_contain_text("another")
+    expect(page.get_by_label("request id")).to_be_focused()
+
+
 def test_a_selection_outlives_a_renewal_of_the_page(page: Page, stack: Stack) -> None:
     stack.write("noisy", NOISY)
     page.reload()
@@ -328,11 +381,11 @@ def test_a_selection_outlives_a_renewal_of_the_page(page: Page, stack: Stack) ->
 
 def test_a_project_appears_in_the_list_and_the_choice_stays(page: Page, stack: Stack) -> None:
     stack.write("aaa", ["# GET /a\nprint()"])
-    expect(page.get_by_label("Project").locator("option")).to_have_text(["aaa", "hello_world"])
+    expect(page.get_by_label("Project", exact=True).locator("option")).to_have_text(["aaa", "hello_world"])
     choose(page, "aaa")
     stack.write("bbb", ["# GET /b\nprint()"])
-    expect(page.get_by_label("Project").locator("option")).to_have_text(["aaa", "bbb", "hello_world"])
-    expect(page.get_by_label("Project")).to_have_value("aaa")
+    expect(page.get_by_label("Project", exact=True).locator("option")).to_have_text(["aaa", "bbb", "hello_world"])
+    expect(page.get_by_label("Project", exact=True)).to_have_value("aaa")
 
 
 def test_what_is_done_elsewhere_shows_on_an_open_page(page: Page, stack: Stack) -> None:
@@ -382,3 +435,81 @@ def test_a_page_that_loses_the_server_says_so_and_recovers(page: Page, context: 
     expect(page.locator("#offline")).to_be_visible()
     context.set_offline(False)
     expect(page.locator("#offline")).to_be_hidden()
+
+
+def test_a_restart_that_fails_while_two_pages_are_open_shows_on_both(
+    page: Page, context: BrowserContext, stack: Stack
+) -> None:
+    start(page, "hello_world")
+    second = context.new_page()
+    second.goto(stack.url)
+    stack.write("broken", BROKEN)
+    stack.restart_api("broken")
+    for one in (page, second):
+        expect(one.locator(".failure")).to_contain_text("it failed in cell 2, line 2.")
+        expect_state(one, "Serving")
+        one.reload()
+        expect(one.locator(".failure")).to_contain_text("hello_world goes on serving as it was.")
+
+
+def test_the_switch_is_turned_on_one_page_and_seen_on_all(page: Page, context: BrowserContext, stack: Stack) -> None:
+    stack.write("edited", ["# GET /edited\nprint(1)"])
+    second = context.new_page()
+    second.goto(stack.url)
+    start(page, "edited")
+    switch = page.get_by_role("switch", name="Restart at each save")
+    expect(switch).not_to_be_checked()
+    switch.focus()
+    page.keyboard.press("Space")
+    expect(switch).to_be_checked()
+    expect(switch).to_be_focused()
+    expect(second.get_by_role("switch")).to_be_checked()
+    page.reload()
+    expect(switch).to_be_checked()
+
+    stack.write("edited", ["# GET /edited\nprint(1)", "# GET /added\nprint(2)"])
+    for one in (page, second):
+        expect(one.locator(".endpoint h3")).to_have_text(["GET /edited", "GET /added"])
+    stack.write("edited", BROKEN)
+    for one in (page, second):
+        expect(one.locator(".failure")).to_contain_text("it failed in cell 2, line 2.")
+        expect_state(one, "Serving")
+    switch.click()
+    expect(second.get_by_role("switch")).not_to_be_checked()
+
+
+def test_without_javascript_the_switch_is_a_button_of_a_form(plain_page: Page) -> None:
+    switch = plain_page.get_by_role("switch")
+    switch.click()
+    expect(switch).to_be_checked()
+    switch.click()
+    expect(switch).not_to_be_checked()
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_a_project_is_made_from_a_template_downloaded_and_uploaded_again(
+    page: Page, plain_page: Page, stack: Stack, tmp_path: Path, javascript: bool
+) -> None:
+    used = page if javascript else plain_page
+    button(used, "Create project").click()
+    expect(used.get_by_label("Project", exact=True)).to_have_value("my_api")
+    with used.expect_download() as downloaded:
+        used.get_by_role("link", name="Download my_api as a zip").click()
+    assert downloaded.value.suggested_filename == "my_api.zip"
+    downloaded.value.save_as(tmp_path / "again.zip")
+
+    used.get_by_label("Zip file of a project").set_input_files(tmp_path / "again.zip")
+    button(used, "Upload project").click()
+    expect(used.get_by_label("Project", exact=True)).to_have_value("again")
+    button(used, "Start API").click()
+    expect_state(used, "Serving")
+    expect(used.get_by_role("heading", level=1)).to_have_text("again")
+    assert stack.invoke("hello_world").text == "Hello, world!\n"
+
+    used.get_by_label("Zip file of a project").set_input_files(tmp_path / "again.zip")
+    button(used, "Upload project").click()
+    expect(used.locator("#notice")).to_contain_text("There is something named again already.")
+    (tmp_path / "broken.zip").write_text("no zip")
+    used.get_by_label("Zip file of a project").set_input_files(tmp_path / "broken.zip")
+    button(used, "Upload project").click()
+    expect(used.locator("#notice")).to_contain_text("The file is no zip archive.")

@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 
 from control import errors
 from control.api import Status
+from control.log_follow import Followers
 from control.process_api import process
 from control.supervisor import SupervisorError
 
@@ -68,6 +69,7 @@ def api(tmp_path: Path) -> FakeApi:
 def client(api: FakeApi) -> FlaskClient:
     app = Flask(__name__)
     app.extensions["api"] = api
+    app.extensions["log_followers"] = Followers()
     app.register_blueprint(process)
     return app.test_client()
 

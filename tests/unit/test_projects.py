@@ -126,3 +126,26 @@ def test_the_refusal_names_the_projects_that_there_are(folder: Path) -> None:
 def test_the_refusal_says_when_there_are_none(tmp_path: Path) -> None:
     with pytest.raises(UnknownProject, match="none yet"):
         projects.find(tmp_path, "nope")
+
+
+def test_a_listing_is_not_walked_anew_for_everybody_who_asks(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    walks: list[Path] = []
+    found = projects.find_all(folder)
+    clock = iter([0.0, 0.1, 1.9, 2.2, 2.3, 2.4, 2.5, 3.0])
+
+    def walk(notebook_dir: Path) -> list[projects.Project]:
+        walks.append(notebook_dir)
+        return found
+
+    monkeypatch.setattr(projects, "find_all", walk)
+    monkeypatch.setattr(projects.time, "monotonic", lambda: next(clock))
+    listing = projects.Listing(folder)
+    names = ["a b", "shop", "team/deep"]
+
+    assert [listing.names(), listing.names()] == [names, names]  # walked from 0.0 to 0.1, asked again at 1.9
+    assert len(walks) == 1
+    assert listing.names() == names  # at 2.2
+    assert len(walks) == 2
+    listing.forget()
+    assert listing.names() == names
+    assert len(walks) == 3

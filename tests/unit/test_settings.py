@@ -45,6 +45,7 @@ def test_without_any_variable_the_defaults_hold() -> None:
     assert (settings.port, settings.bind_address) == (8080, "127.0.0.1")
     assert settings.notebook_dir == ROOT / "notebook"
     assert settings.serve is None
+    assert settings.reload is False
     assert (settings.kernels, settings.request_timeout, settings.start_timeout) == (1, 60, 60)
     assert settings.max_body_mb == 100
 

@@ -104,7 +104,8 @@ def test_a_slot_is_brought_up_with_what_it_is_to_serve(
     slots.bring_up("green", shop, never)
 
     assert supervisor.calls == [("start", "green")]
-    assert read_json(slots.run.slot_file("green")) == {"notebook": "shop", "path": str(shop.notebook)}
+    order = {"notebook": "shop", "path": str(shop.notebook), "code": None}
+    assert read_json(slots.run.slot_file("green")) == order
     assert slots.project("green") == "shop"
     assert slots.serving() is None  # that is the caller's decision
 
@@ -164,6 +165,7 @@ def test_a_start_can_be_cancelled(slots: Slots, shop: Project, supervisor: FakeS
 def test_a_slot_that_still_finishes_requests_is_waited_for(
     slots: Slots, shop: Project, supervisor: FakeSupervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    write_json(slots.run.slot_file("blue"), {"notebook": "shop"})
     monkeypatch.setattr(slots, "gateway", ready)
     looks = iter([False, False, True])
     monkeypatch.setattr(slots, "has_ended", lambda slot: next(looks))
@@ -177,12 +179,73 @@ def test_a_slot_that_still_finishes_requests_is_waited_for(
 def test_a_slot_that_never_ends_is_not_waited_for_without_limit(
     slots: Slots, shop: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    write_json(slots.run.slot_file("blue"), {"notebook": "shop"})
     monkeypatch.setattr(module, "END_MARGIN", 0)
     slots.settings = replace(slots.settings, request_timeout=0)
     monkeypatch.setattr(slots, "has_ended", lambda slot: False)
 
     with pytest.raises(NotReady):
         slots.bring_up("blue", shop, never)
+
+
+def test_a_gateway_that_waits_for_its_order_is_given_it(
+    slots: Slots, shop: Project, supervisor: FakeSupervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_json(slots.run.slot_file("blue"), {"notebook": "left by an earlier start"})
+
+    slots.keep_waiting("blue", True)
+    slots.keep_waiting("blue", True)
+    assert supervisor.calls == [("start", "blue")]
+    assert slots.is_waiting("blue")
+
+    monkeypatch.setattr(slots, "gateway", ready)
+    slots.bring_up("blue", shop, never)
+    assert slots.project("blue") == "shop"
+    assert not slots.is_waiting("blue")
+
+
+def test_a_gateway_that_waits_is_ended_when_no_restart_is_expected(slots: Slots, supervisor: FakeSupervisor) -> None:
+    slots.keep_waiting("blue", True)
+
+    slots.keep_waiting("blue", False)
+
+    assert supervisor.states["blue"] == "STOPPED"
+
+
+def test_a_slot_that_finishes_requests_is_not_taken_for_one_that_waits(
+    slots: Slots, supervisor: FakeSupervisor
+) -> None:
+    write_json(slots.run.slot_file("blue"), {"notebook": "shop"})
+    supervisor.states["blue"] = "STOPPING"
+
+    slots.keep_waiting("blue", True)
+    slots.keep_waiting("blue", False)
+
+    assert supervisor.calls == []
+
+
+def test_the_code_of_the_last_start_is_known_whether_it_was_good_or_not(
+    slots: Slots, shop: Project, supervisor: FakeSupervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.notebook.parent.mkdir()
+    shop.notebook.write_text("first")
+    monkeypatch.setattr(slots, "gateway", ready)
+    slots.bring_up("blue", shop, never)
+    slots.cut_over("blue")
+    first = slots.last_code("shop")
+    shop.notebook.write_text("second")
+    monkeypatch.setattr(slots, "gateway", lambda slot: None)
+    supervisor.on_start = lambda slot: write_json(slots.run.slot_failure(slot), FAILURE)
+    with pytest.raises(NotebookFailed):
+        slots.bring_up("green", shop, never)
+    assert first is not None
+    assert slots.last_code("shop") not in (None, first)
+
+    with pytest.raises(NotebookFailed):
+        slots.bring_up("green", Project("other", shop.notebook), never)
+
+    assert slots.last_code("shop") == first  # that of the version that serves
+    assert slots.last_code("unknown") is None
 
 
 def test_a_supervisor_that_is_away_has_an_error_of_its_own(tmp_path: Path) -> None:

@@ -1,0 +1,75 @@
+"""Following the log through nginx, with `curl -N` and with more readers than there is room for."""
+
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+import requests
+
+from control.log_follow import MOST
+from tests.support.stack import OWNER, STOP_SECONDS, Stack
+from tests.support.waiting import eventually
+
+FOLLOW = "/process/logs?follow=1&lines=0"
+SAY = ["import json, sys", "# GET /say/:word\nprint(json.loads(REQUEST)['path']['word'], file=sys.stderr)"]
+
+
+@pytest.fixture
+def talking(stack: Stack) -> Stack:
+    """The shared stack, serving a notebook that writes what it is told into its log."""
+    stack.serve("talking", SAY)
+    return stack
+
+
+@pytest.fixture
+def follow(talking: Stack) -> Iterator[Callable[[], requests.Response]]:
+    """Opens streams of the log, and closes them after the test."""
+    with ExitStack() as opened:
+        yield lambda: opened.enter_context(talking.get(FOLLOW, stream=True))
+
+
+def test_curl_shows_each_line_as_it_is_written(talking: Stack) -> None:
+    command = ["curl", "-sN", "--noproxy", "*", "-u", ":".join(OWNER), f"{talking.url}{FOLLOW}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as curl:
+        assert curl.stdout
+        assert curl.stdout.readline() == b":\n"  # a comment: it has begun
+        talking.invoke("say/first", headers={"X-Request-Id": "my-request"})
+        assert [curl.stdout.readline() for _ in range(4)][2] == b"data: [my-request] first\n"
+        curl.terminate()
+
+
+def test_all_who_fit_follow_and_the_next_is_told_so_while_other_calls_are_answered(
+    talking: Stack, follow: Callable[[], requests.Response]
+) -> None:
+    followers = [follow() for _ in range(MOST)]
+    refused = follow()
+
+    assert [one.status_code for one in followers] == [200] * MOST
+    assert refused.status_code == 503
+    assert f"{MOST} times already" in refused.json()["message"]
+    assert talking.status()["state"] == "serving"
+    assert talking.restart_api().status_code == 200
+    for one in followers:
+        one.close()
+    eventually(lambda: follow().status_code == 200, 5, "a free place")
+
+
+def test_open_followers_do_not_delay_the_end(new_stack: Callable[..., Stack]) -> None:
+    stack = new_stack().start()
+    with ExitStack() as opened:
+        for _ in range(MOST):
+            assert opened.enter_context(stack.get(FOLLOW, stream=True)).status_code == 200
+        begun = time.monotonic()
+
+        assert stack.stop() == 0  # asserts that no process is left
+
+        assert time.monotonic() - begun < STOP_SECONDS
+
+
+def test_a_follower_that_makes_no_sense_is_refused(stack: Stack) -> None:
+    answer = stack.get("/process/logs?follow=yes")
+
+    assert answer.status_code == 400
+    assert "give 1 to follow" in answer.json()["message"]
