@@ -20,7 +20,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 API_KEY = "the-openai-key-of-the-tests"
 DIMENSIONS = {"text-embedding-3-small": 1536, "text-embedding-3-large": 3072}
 ROLES = {"system", "developer", "user", "assistant", "tool"}
-Mode = Literal["well", "rate_limited", "slow", "broken"]
+Mode = Literal["well", "rate_limited", "refusing", "slow", "broken"]
 
 
 @dataclass
@@ -38,8 +38,9 @@ class OpenAIServer:
     `reply` makes what the assistant says of a request's body: a text, or a dictionary. That is a tool call,
     `{"name", "arguments"}`, where the request offers tools, and else the structured output.
 
-    `mode` may be set at any time: `rate_limited` answers 429 with `retry_after` (seconds), `slow` holds each answer
-    until the mode changes or the server stops, `broken` breaks off in the middle of the JSON.
+    `mode` may be set at any time: `rate_limited` answers 429 with `retry_after` (seconds), `refusing` 400 as for a text
+    that is too long, `slow` holds each answer until the mode changes or the server stops, `broken` breaks off in the
+    middle of the JSON.
     """
 
     def __init__(self) -> None:
@@ -86,6 +87,8 @@ class OpenAIServer:
             _check_key(headers.get("authorization", ""))
             if mode == "rate_limited":
                 raise Refused(429, "Rate limit reached for requests", code="rate_limit_exceeded", kind="requests")
+            if mode == "refusing":
+                raise Refused(400, "The text exceeds the maximum context length.", code="context_length_exceeded")
             text = json.dumps(self._result(request, body))
         except Refused as refused:
             return self._error(refused)
@@ -126,9 +129,12 @@ def echo(body: dict[str, Any]) -> str:
 
 
 def embed(text: str, dimensions: int = 1536) -> list[float]:
-    """A unit vector that counts the words of a text, so that texts with words in common are near."""
+    """A unit vector that counts the words of a text, so that texts with words in common are near.
+
+    Short words are left out: what "a" and "the" have in common is no meaning.
+    """
     vector = [0.0] * dimensions
-    for word in re.findall(r"\w+", text.lower()) or [""]:
+    for word in re.findall(r"\w{4,}", text.lower()) or [""]:
         vector[int.from_bytes(hashlib.sha256(word.encode()).digest()[:8]) % dimensions] += 1
     length = math.hypot(*vector)
     return [value / length for value in vector]

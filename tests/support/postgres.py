@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -26,7 +27,7 @@ RUN apt-get update \\
     && rm -rf /var/lib/apt/lists/*
 ENV PATH=/usr/lib/postgresql/17/bin:$PATH PGDATA=/tmp/data
 USER postgres
-RUN initdb --auth=trust && echo "host all all all trust" >>$PGDATA/pg_hba.conf
+RUN initdb --auth=trust --encoding=UTF8 --locale=C.UTF-8 && echo "host all all all trust" >>$PGDATA/pg_hba.conf
 STOPSIGNAL SIGINT
 ENTRYPOINT ["postgres", "-c", "listen_addresses=*", "-c", "unix_socket_directories=/tmp"]
 """
@@ -90,11 +91,12 @@ def _on_this_machine(programs: Path) -> Iterator[str]:
         shutil.chown(home, user)
     port = free_port()
     listen = ["-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={home}", "-c", f"port={port}"]
-    initdb = [programs / "initdb", "--auth=trust", "--username=postgres", f"--pgdata={home}/data"]
+    options = ["--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--username=postgres", f"--pgdata={home}/data"]
     with (home / "log").open("wb") as log:
-        subprocess.run(initdb, user=user, cwd=home, stdout=log, stderr=log, timeout=START_SECONDS, check=True)
+        as_user: dict[str, Any] = {"user": user, "cwd": home, "stdout": log, "stderr": log}
+        subprocess.run([programs / "initdb", *options], timeout=START_SECONDS, check=True, **as_user)
         server = [programs / "postgres", "-D", home / "data", *listen, *SPEED]
-        popen = subprocess.Popen(server, user=user, cwd=home, stdout=log, stderr=log)
+        popen = subprocess.Popen(server, **as_user)
     try:
         yield f"host=127.0.0.1 port={port} user=postgres dbname=postgres"
     finally:
