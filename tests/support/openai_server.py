@@ -40,13 +40,14 @@ class OpenAIServer:
 
     `mode` may be set at any time: `rate_limited` answers 429 with `retry_after` (seconds), `refusing` 400 as for a text
     that is too long, `slow` holds each answer until the mode changes or the server stops, `broken` breaks off in the
-    middle of the JSON.
+    middle of the JSON. `api_key` may be changed too, as one that is revoked.
     """
 
     def __init__(self) -> None:
         self.requests: list[Received] = []
         self.reply: Callable[[dict[str, Any]], str | dict[str, Any]] = echo
         self.retry_after = 1
+        self.api_key = API_KEY
         self._mode: Mode = "well"
         self._released = threading.Event()
         application = Request.application(lambda request: self._answer(request))
@@ -84,7 +85,7 @@ class OpenAIServer:
         if mode == "slow":
             released.wait()
         try:
-            _check_key(headers.get("authorization", ""))
+            _check_key(headers.get("authorization", ""), self.api_key)
             if mode == "rate_limited":
                 raise Refused(429, "Rate limit reached for requests", code="rate_limit_exceeded", kind="requests")
             if mode == "refusing":
@@ -140,10 +141,10 @@ def embed(text: str, dimensions: int = 1536) -> list[float]:
     return [value / length for value in vector]
 
 
-def _check_key(authorization: str) -> None:
+def _check_key(authorization: str, key: str) -> None:
     if not authorization.startswith("Bearer "):
         raise Refused(401, "You didn't provide an API key.")
-    if authorization != f"Bearer {API_KEY}":
+    if authorization != f"Bearer {key}":
         raise Refused(401, "Incorrect API key provided.", code="invalid_api_key")
 
 

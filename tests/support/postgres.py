@@ -3,12 +3,12 @@
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
@@ -86,23 +86,19 @@ def _programs() -> Path | None:
 @contextmanager
 def _on_this_machine(programs: Path) -> Iterator[str]:
     user = "postgres" if os.geteuid() == 0 else None  # the server does not run as root
-    home = Path(tempfile.mkdtemp(dir="/tmp", prefix="pg"))
-    if user:
-        shutil.chown(home, user)
     port = free_port()
-    listen = ["-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={home}", "-c", f"port={port}"]
-    options = ["--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--username=postgres", f"--pgdata={home}/data"]
-    with (home / "log").open("wb") as log:
-        as_user: dict[str, Any] = {"user": user, "cwd": home, "stdout": log, "stderr": log}
-        subprocess.run([programs / "initdb", *options], timeout=START_SECONDS, check=True, **as_user)
-        server = [programs / "postgres", "-D", home / "data", *listen, *SPEED]
-        popen = subprocess.Popen(server, **as_user)
-    try:
-        yield f"host=127.0.0.1 port={port} user=postgres dbname=postgres"
-    finally:
-        popen.terminate()
+    with tempfile.TemporaryDirectory(dir="/tmp", prefix="pg") as home:
+        if user:
+            shutil.chown(home, user)
+        listen = ["-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={home}", "-c", f"port={port}"]
+        make = [programs / "initdb", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--username=postgres"]
+        subprocess.run([*make, "-D", f"{home}/data"], user=user, cwd=home, timeout=START_SECONDS, check=True)
+        popen = subprocess.Popen([programs / "postgres", "-D", f"{home}/data", *listen, *SPEED], user=user, cwd=home)
         try:
-            popen.wait(10)
+            yield f"host=127.0.0.1 port={port} user=postgres dbname=postgres"
         finally:
-            popen.kill()
-            shutil.rmtree(home)
+            popen.send_signal(signal.SIGINT)  # do not wait for clients
+            try:
+                popen.wait(10)
+            finally:
+                popen.kill()
