@@ -1,0 +1,536 @@
+"""The project book_recommendation, with PostgreSQL and pgvector behind Hasura."""
+
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from nbclient.exceptions import CellExecutionError
+
+from tests.support.graphql_server import ADMIN_SECRET, GraphQLServer
+from tests.support.openai_server import API_KEY, OpenAIServer, embed
+from tests.support.postgres import postgres
+from tests.support.stack import Stack, as_json
+from tests.support.templates import deliver, json_answer, payload, retry_reason, run_in_jupyter, serving
+from tests.support.waiting import eventually
+from tests.templates.book_hasura import Books, tables
+
+PROJECT = "book_recommendation"
+SECRET = "a-secret-shared-with-hasura"
+WHALE = payload("book_insert")["event"]["data"]["new"]
+
+
+@pytest.fixture(scope="module")
+def table() -> Iterator[Books]:
+    with postgres() as address:
+        books = Books(address)
+        books.run(tables())
+        yield books
+
+
+@pytest.fixture(scope="module")
+def servers(table: Books) -> Iterator[tuple[GraphQLServer, OpenAIServer]]:
+    with table.serve() as hasura, OpenAIServer() as openai:
+        yield hasura, openai
+
+
+def settings(servers: tuple[GraphQLServer, OpenAIServer], **changes: str) -> dict[str, str]:
+    hasura, openai = servers
+    given = {"GRAPHQL_ENDPOINT": hasura.url, "ADMIN_SECRET": ADMIN_SECRET}
+    return {**given, "OPENAI_BASE_URL": openai.url, "OPENAI_API_KEY": API_KEY, **changes}
+
+
+@pytest.fixture(scope="module")
+def served(servers: tuple[GraphQLServer, OpenAIServer]) -> Iterator[Stack]:
+    limits = {"GRAPHQL_TIMEOUT": "2", "OPENAI_TIMEOUT": "2"}
+    with serving(PROJECT, **settings(servers, WEBHOOK_SECRET=SECRET, **limits)) as stack:
+        yield stack
+
+
+@pytest.fixture
+def books(table: Books, servers: tuple[GraphQLServer, OpenAIServer]) -> Iterator[Books]:
+    """The table with one book, which has no embedding yet, when all is well."""
+    hasura, openai = servers
+    table.run("TRUNCATE book")
+    add(table, WHALE)
+    hasura.requests.clear()
+    openai.requests.clear()
+    yield table
+    hasura.start()
+    hasura.mode, openai.mode = "well", "well"
+    hasura.admin_secret, openai.api_key, openai.retry_after = ADMIN_SECRET, API_KEY, 1
+
+
+@pytest.fixture
+def hasura(books: Books, servers: tuple[GraphQLServer, OpenAIServer]) -> GraphQLServer:
+    return servers[0]
+
+
+@pytest.fixture
+def openai(books: Books, servers: tuple[GraphQLServer, OpenAIServer]) -> OpenAIServer:
+    return servers[1]
+
+
+def add(books: Books, book: dict[str, Any]) -> None:
+    values = [book[name] for name in ("id", "title", "author", "description")]
+    books.run("INSERT INTO book (id, title, author, description) VALUES (%s, %s, %s, %s)", *values)
+
+
+def describe(books: Books, description: str) -> None:
+    """Somebody gives the whale another description."""
+    books.run("UPDATE book SET description = %s WHERE id = %s", description, WHALE["id"])
+
+
+def whale(books: Books) -> dict[str, Any]:
+    return books.run("SELECT * FROM book WHERE id = %s", WHALE["id"])[0]
+
+
+def handle(stack: Stack, event: Any, **headers: str) -> requests.Response:
+    return deliver(stack, "handle_event", event, **{"X-Webhook-Secret": SECRET, **headers})
+
+
+def result(answer: requests.Response) -> str:
+    """What became of an event that is not to be delivered again."""
+    return str(json_answer(answer)["result"])
+
+
+def recommend(stack: Stack, wish: str, **more: Any) -> requests.Response:
+    action = payload("book_action")
+    action["input"] = {"wish": wish, **more}
+    return deliver(stack, "handle_query", action, **{"X-Webhook-Secret": SECRET})
+
+
+def refusal(answer: requests.Response, status: int) -> str:
+    """What Hasura shows its client of an Action's error."""
+    assert answer.status_code == status, answer.text
+    body = as_json(answer)
+    codes = {400: "bad-request", 401: "unauthorized", 424: "failed-dependency", 429: "too-many-requests"}
+    assert body["extensions"]["code"] == codes[status]
+    return str(body["message"])
+
+
+def is_embedded(books: Books, text: str) -> bool:
+    """Whether the row holds the embedding of that text, as PostgreSQL says."""
+    vector = str(embed(text))
+    found = books.run("SELECT embedded_text, embedding <-> %s::vector AS distance FROM book", vector)
+    return [(row["embedded_text"], row["distance"] is not None and row["distance"] < 1e-6) for row in found] == [
+        (text, True)
+    ]
+
+
+def text_of(book: dict[str, Any]) -> str:
+    return f"{book['title']}\n{book['description']}"
+
+
+# -- the event trigger
+
+
+@pytest.mark.parametrize("name", ["book_insert", "book_manual"])
+def test_a_book_gets_its_embedding(served: Stack, books: Books, openai: OpenAIServer, name: str) -> None:
+    assert result(handle(served, payload(name))) == "embedded"
+
+    assert is_embedded(books, text_of(WHALE))
+    (sent,) = openai.sent("/embeddings")
+    assert sent["input"] == [text_of(WHALE)]
+    assert (sent["model"], sent["dimensions"]) == ("text-embedding-3-small", 1536)
+
+
+def test_a_book_whose_text_changes_gets_a_new_embedding(served: Stack, books: Books) -> None:
+    handle(served, payload("book_insert"))
+    update = payload("book_update")
+    describe(books, update["event"]["data"]["new"]["description"])
+
+    assert result(handle(served, update)) == "embedded"
+
+    assert is_embedded(books, text_of(update["event"]["data"]["new"]))
+
+
+def test_the_event_of_a_deleted_book_is_settled_without_a_question(
+    served: Stack, hasura: GraphQLServer, openai: OpenAIServer
+) -> None:
+    assert result(handle(served, payload("book_delete"))) == "deleted"
+
+    assert hasura.requests == []
+    assert openai.requests == []
+
+
+def test_a_book_that_is_gone_by_now_is_no_error(served: Stack, books: Books, openai: OpenAIServer) -> None:
+    books.run("TRUNCATE book")
+
+    assert result(handle(served, payload("book_insert"))) == "deleted"
+
+    assert openai.requests == []
+
+
+def test_an_event_that_is_delivered_twice_is_embedded_once(served: Stack, books: Books, openai: OpenAIServer) -> None:
+    assert result(handle(served, payload("book_insert"))) == "embedded"
+    assert result(handle(served, payload("book_insert"))) == "embedded before"
+
+    assert len(openai.requests) == 1
+    assert is_embedded(books, text_of(WHALE))
+
+
+def test_the_event_that_the_write_back_would_cause_writes_nothing_so_that_there_is_no_loop(
+    served: Stack, books: Books, hasura: GraphQLServer, openai: OpenAIServer
+) -> None:
+    handle(served, payload("book_insert"))
+    caused = payload("book_update")
+    caused["event"]["data"]["old"] = dict(WHALE)
+    caused["event"]["data"]["new"] = {**whale(books), "id": WHALE["id"]}
+    hasura.requests.clear()
+
+    assert result(handle(served, caused)) == "embedded before"
+
+    assert not any("mutation" in request.query for request in hasura.requests)
+    assert len(openai.requests) == 1
+
+
+def test_a_change_of_other_columns_embeds_nothing(served: Stack, books: Books, openai: OpenAIServer) -> None:
+    handle(served, payload("book_insert"))
+    books.run("UPDATE book SET author = 'H. Melville'")
+
+    assert result(handle(served, payload("book_update"))) == "embedded before"
+
+    assert len(openai.requests) == 1
+
+
+def test_an_old_event_that_comes_late_does_not_bring_back_the_old_text(
+    served: Stack, books: Books, openai: OpenAIServer
+) -> None:
+    update = payload("book_update")
+    describe(books, update["event"]["data"]["new"]["description"])
+
+    assert result(handle(served, update)) == "embedded"
+    assert result(handle(served, payload("book_insert"))) == "embedded before"
+
+    assert is_embedded(books, text_of(update["event"]["data"]["new"]))
+
+
+def test_a_text_that_changes_while_it_is_being_embedded_is_left_to_its_own_event(
+    served: Stack, books: Books, openai: OpenAIServer
+) -> None:
+    openai.mode = "slow"
+    with ThreadPoolExecutor() as callers:
+        first = callers.submit(handle, served, payload("book_insert"))
+        eventually(lambda: openai.requests, what="the question to OpenAI")
+        describe(books, "A whale.")
+        openai.mode = "well"
+
+        assert result(first.result()) == "outdated"
+    assert whale(books)["embedding"] is None
+
+    assert result(handle(served, payload("book_update"))) == "embedded"
+
+    assert is_embedded(books, "Moby-Dick\nA whale.")
+
+
+def test_fifty_events_at_once_embed_all_books(served: Stack, books: Books) -> None:
+    events = []
+    for number in range(50):
+        event = deepcopy(payload("book_insert"))
+        event["event"]["data"]["new"] |= {"id": str(uuid.uuid4()), "title": f"Volume {number}"}
+        add(books, event["event"]["data"]["new"])
+        events.append(event)
+
+    with ThreadPoolExecutor(50) as callers:
+        answers = list(callers.map(lambda event: handle(served, event), events))
+
+    assert [result(answer) for answer in answers] == ["embedded"] * 50
+    assert books.run("SELECT title FROM book WHERE embedded_text IS DISTINCT FROM title || E'\\n' || description") == [
+        {"title": WHALE["title"]}
+    ]
+
+
+def other(**changes: Any) -> dict[str, Any]:
+    return {**payload("book_insert"), **changes}
+
+
+def test_a_book_whose_id_the_database_cannot_read_is_a_poison_event(served: Stack, books: Books) -> None:
+    event = payload("book_insert")
+    event["event"]["data"]["new"]["id"] = "seven"
+
+    assert result(handle(served, event)) == 'put aside: invalid input syntax for type uuid: "seven"'
+
+    assert "put aside: event 'b1f0d5c2-6a0e-4a86-9b83-2b7a4c6f9d10'" in served.api_log()
+
+
+@pytest.mark.parametrize(
+    ("body", "complaint"),
+    [
+        (other(table={"schema": "public", "name": "customer"}), "INSERT on customer"),
+        (other(event={"op": "TRUNCATE", "data": {"old": None, "new": WHALE}}), "TRUNCATE on book"),
+        (other(event={"op": "INSERT", "data": {"old": None, "new": {"title": "x"}}}), "says no id"),
+        (other(event={"op": ["INSERT"], "data": {"old": None, "new": WHALE}}), "none of ours"),
+        (other(event=None), "not what an Event Trigger sends"),
+        ({"payload": payload("book_insert")}, "not what an Event Trigger sends"),
+        ([], "not what an Event Trigger sends"),
+        ("a text", "not what an Event Trigger sends"),
+    ],
+)
+def test_a_poison_event_is_kept_in_the_log_and_not_delivered_again(
+    served: Stack, hasura: GraphQLServer, body: Any, complaint: str
+) -> None:
+    assert complaint in result(handle(served, body))
+
+    assert complaint in served.api_log()
+    assert hasura.requests == []
+
+
+def test_a_text_that_openai_refuses_is_a_poison_event(served: Stack, books: Books, openai: OpenAIServer) -> None:
+    openai.mode = "refusing"
+
+    answer = result(handle(served, payload("book_insert")))
+
+    assert "put aside: OpenAI refuses the text" in answer
+    assert "maximum context length" in answer
+
+
+def test_while_hasura_is_down_the_event_is_to_be_delivered_again_and_then_is_handled(
+    served: Stack, books: Books, hasura: GraphQLServer
+) -> None:
+    hasura.stop()
+    assert "TransportConnectionFailed" in retry_reason(handle(served, payload("book_insert")))
+
+    hasura.start()
+
+    assert result(handle(served, payload("book_insert"))) == "embedded"
+
+
+@pytest.mark.parametrize(
+    ("mode", "complaint"), [("slow", "within 2 s"), ("refusing", "503"), ("erroring", "database query error")]
+)
+def test_an_event_that_hasura_does_not_take_now_is_to_be_delivered_again(
+    served: Stack, books: Books, hasura: GraphQLServer, mode: Any, complaint: str
+) -> None:
+    hasura.mode = mode
+    assert complaint in retry_reason(handle(served, payload("book_insert")))
+    hasura.mode = "well"
+
+    assert result(handle(served, payload("book_insert"))) == "embedded"
+
+
+@pytest.mark.parametrize(
+    ("mode", "complaint"),
+    [("rate_limited", "RateLimited"), ("slow", "APITimeoutError"), ("broken", "JSONDecodeError")],
+)
+def test_an_event_that_openai_does_not_take_now_is_to_be_delivered_again(
+    served: Stack, books: Books, openai: OpenAIServer, mode: Any, complaint: str
+) -> None:
+    openai.mode = mode
+    assert complaint in retry_reason(handle(served, payload("book_insert")))
+    openai.mode = "well"
+
+    assert result(handle(served, payload("book_insert"))) == "embedded"
+
+
+@pytest.mark.parametrize(("asked", "given"), [(37, "37"), (0, "1")])
+def test_an_event_is_delivered_again_after_the_pause_that_openai_asks_for(
+    served: Stack, books: Books, openai: OpenAIServer, asked: int, given: str
+) -> None:
+    openai.mode, openai.retry_after = "rate_limited", asked
+
+    assert handle(served, payload("book_insert")).headers["Retry-After"] == given
+    assert len(openai.requests) == 1
+
+
+# -- the action
+
+
+@pytest.fixture(scope="module")
+def samples(
+    table: Books, servers: tuple[GraphQLServer, OpenAIServer], tmp_path_factory: pytest.TempPathFactory
+) -> list[dict[str, Any]]:
+    """The rows that insert_data.ipynb inserts."""
+    table.run("TRUNCATE book")
+    run_in_jupyter(PROJECT, tmp_path_factory.mktemp("home"), "insert_data.ipynb", **settings(servers))
+    return table.run("SELECT id::text, title, author, description, embedding, embedded_text FROM book")
+
+
+@pytest.fixture
+def library(samples: list[dict[str, Any]], served: Stack, books: Books) -> list[str]:
+    """The table with the sample books, embedded by the trigger; their texts."""
+    books.run("TRUNCATE book")
+    for row in samples:
+        add(books, row)
+        event = payload("book_insert")
+        event["event"]["data"]["new"] = row
+        assert result(handle(served, event)) == "embedded"
+    return [text_of(row) for row in samples]
+
+
+def similarity(one: str, another: str) -> float:
+    return sum(a * b for a, b in zip(embed(one), embed(another), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("wish", "first"),
+    [
+        ("a captain hunts a whale", "Moby-Dick"),
+        ("a vampire in England", "Dracula"),
+        ("travels to the future", "The Time Machine"),
+        ("pirates and buried gold", "Treasure Island"),
+    ],
+)
+def test_the_books_nearest_to_the_wish_are_recommended_the_nearest_first(
+    served: Stack, library: list[str], wish: str, first: str
+) -> None:
+    found = json_answer(recommend(served, wish, limit=4))
+
+    assert found[0]["title"] == first
+    assert {frozenset(book) for book in found} == {frozenset({"id", "title", "author", "description"})}
+    nearest = sorted((similarity(wish, text) for text in library), reverse=True)
+    assert [similarity(wish, text_of(book)) for book in found] == pytest.approx(nearest[:4], abs=1e-5)
+
+
+@pytest.mark.parametrize("more", [{}, {"limit": None}])
+def test_without_a_limit_three_books_are_recommended(served: Stack, library: list[str], more: dict[str, None]) -> None:
+    assert len(json_answer(recommend(served, "a wish", **more))) == 3
+
+
+def test_the_action_as_hasura_sends_it_is_answered_with_exactly_one_json_document(
+    served: Stack, library: list[str]
+) -> None:
+    answer = deliver(served, "handle_query", payload("book_action"), **{"X-Webhook-Secret": SECRET})
+
+    assert json_answer(answer)[0]["author"] == "Herman Melville"
+
+
+def test_books_without_an_embedding_are_not_recommended(served: Stack, books: Books) -> None:
+    assert json_answer(recommend(served, "a whale")) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "complaint"),
+    [
+        ({}, "input.wish"),
+        ([], "input.wish"),
+        ("text", "input.wish"),
+        ({"input": {"wish": " "}}, "input.wish"),
+        ({"input": {"wish": 7}}, "input.wish"),
+        ({"input": {"wish": "x", "limit": 21}}, "limit is 21"),
+        ({"input": {"wish": "x", "limit": -1}}, "limit is -1"),
+        ({"input": {"wish": "x", "limit": 0}}, "limit is 0"),
+        ({"input": {"wish": "x", "limit": "3"}}, "limit is '3'"),
+    ],
+)
+def test_an_action_that_cannot_be_understood_is_told_why(
+    served: Stack, openai: OpenAIServer, body: Any, complaint: str
+) -> None:
+    assert complaint in refusal(deliver(served, "handle_query", body, **{"X-Webhook-Secret": SECRET}), 400)
+
+    assert openai.requests == []
+
+
+@pytest.mark.parametrize(
+    ("mode", "complaint"), [("slow", "within 2 s"), ("refusing", "503"), ("erroring", "database query error")]
+)
+def test_a_wish_that_hasura_does_not_answer_is_told_why(
+    served: Stack, hasura: GraphQLServer, mode: Any, complaint: str
+) -> None:
+    hasura.mode = mode
+
+    assert complaint in refusal(recommend(served, "a whale"), 424)
+
+
+def test_a_wish_while_hasura_is_down_is_told_so(served: Stack, hasura: GraphQLServer) -> None:
+    hasura.stop()
+
+    assert "TransportConnectionFailed" in refusal(recommend(served, "a whale"), 424)
+
+
+@pytest.mark.parametrize(
+    ("mode", "status", "complaint"),
+    [
+        ("rate_limited", 429, "OpenAI takes no more requests for now"),
+        ("slow", 424, "APITimeoutError"),
+        ("broken", 424, "JSONDecodeError"),
+    ],
+)
+def test_a_wish_that_openai_does_not_take_is_told_why(
+    served: Stack, openai: OpenAIServer, mode: Any, status: int, complaint: str
+) -> None:
+    openai.mode = mode
+
+    assert complaint in refusal(recommend(served, "a whale"), status)
+
+
+def test_slow_wishes_keep_no_other_request_waiting(served: Stack, books: Books, openai: OpenAIServer) -> None:
+    openai.mode = "slow"
+    with ThreadPoolExecutor(20) as callers:
+        slow = [callers.submit(recommend, served, "a whale") for _ in range(20)]
+        eventually(lambda: len(openai.requests) == 20, what="twenty questions to OpenAI at once")
+        assert result(handle(served, payload("book_delete"))) == "deleted"
+        openai.mode = "well"
+        assert {answer.result().status_code for answer in slow} == {200}
+
+
+# -- settings and secrets
+
+
+@pytest.mark.parametrize("path", ["handle_event", "handle_query"])
+@pytest.mark.parametrize("given", ["", "a-guess", "é"])
+def test_a_caller_without_the_shared_secret_is_refused(
+    served: Stack, hasura: GraphQLServer, path: str, given: str
+) -> None:
+    answer = deliver(served, path, payload("book_insert"), **{"X-Webhook-Secret": given})
+
+    assert "X-Webhook-Secret" in refusal(answer, 401)
+    assert hasura.requests == []
+    assert SECRET not in answer.text + served.log()
+
+
+def test_without_settings_it_is_served_and_names_what_is_missing() -> None:
+    with serving(PROJECT) as stack:
+        assert stack.status()["state"] == "serving"
+        assert "GRAPHQL_ENDPOINT is not set" in retry_reason(deliver(stack, "handle_event", payload("book_insert")))
+        assert "OPENAI_API_KEY is not set" in refusal(deliver(stack, "handle_query", payload("book_action")), 424)
+
+
+def test_a_wrong_key_and_a_wrong_admin_secret_are_said_to_be_that_and_shown_nowhere(
+    served: Stack, hasura: GraphQLServer, openai: OpenAIServer
+) -> None:
+    hasura.admin_secret = "another"
+    event = handle(served, payload("book_insert"))
+    openai.api_key = "another"
+    action = recommend(served, "a whale")
+
+    assert "x-hasura-admin-secret" in retry_reason(event)
+    assert "OpenAI refuses the key in OPENAI_API_KEY" in refusal(action, 424)
+    for secret in (ADMIN_SECRET, API_KEY):
+        assert secret not in event.text + action.text + served.log()
+
+
+# -- in Jupyter
+
+
+def test_its_cells_run_from_top_to_bottom_in_jupyter(
+    servers: tuple[GraphQLServer, OpenAIServer], books: Books, tmp_path: Path
+) -> None:
+    outputs = run_in_jupyter(PROJECT, tmp_path, **settings(servers))
+
+    answers = [output["data"]["text/plain"] for output in outputs if output["output_type"] == "execute_result"]
+    assert len(answers) == 2
+    assert all("200 OK" in answer for answer in answers)
+    assert is_embedded(books, text_of(WHALE))
+
+
+def test_the_sample_books_can_be_inserted_twice(
+    servers: tuple[GraphQLServer, OpenAIServer], books: Books, tmp_path: Path
+) -> None:
+    books.run("TRUNCATE book")
+
+    run_in_jupyter(PROJECT, tmp_path, "insert_data.ipynb", **settings(servers))
+    outputs = run_in_jupyter(PROJECT, tmp_path, "insert_data.ipynb", **settings(servers))
+
+    assert books.run("SELECT count(*) FROM book") == [{"count": 10}]
+    assert WHALE in books.run("SELECT id::text, title, author, description, embedding, embedded_text FROM book")
+    assert "'Moby-Dick'" in outputs[-1]["data"]["text/plain"], "it shows the books that have no embedding yet"
+
+
+def test_inserting_the_sample_books_without_settings_names_what_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(CellExecutionError, match="GRAPHQL_ENDPOINT is not set"):
+        run_in_jupyter(PROJECT, tmp_path, "insert_data.ipynb")

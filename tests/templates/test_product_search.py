@@ -1,0 +1,303 @@
+"""The project product_search, with Weaviate behind Hasura."""
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from ariadne import QueryType
+from nbclient.exceptions import CellExecutionError
+
+from tests.support import weaviate_server
+from tests.support.graphql_server import ADMIN_SECRET, GraphQLServer
+from tests.support.openai_server import API_KEY, OpenAIServer, echo
+from tests.support.stack import Stack, as_json
+from tests.support.templates import deliver, json_answer, payload, run_in_jupyter, serving
+from tests.support.waiting import eventually
+from tests.support.weaviate_server import WeaviateServer
+
+PROJECT = "product_search"
+SECRET = "a-secret-shared-with-hasura"
+# What Hasura makes of a collection behind its Weaviate connector.
+SCHEMA = """
+    scalar vector
+    type Query { Product(where: Product_bool_exp, limit: Int, offset: Int): [Product!]! }
+    type Product { id: String!, name: String, category: String, price: Float, description: String, vector: vector }
+    input Product_bool_exp { _and: [Product_bool_exp!], vector: vector_comparison_exp }
+    input vector_comparison_exp { _is_null: Boolean, near_text: String }
+"""
+
+
+@dataclass
+class Peers:
+    """All that the project talks to."""
+
+    hasura: GraphQLServer
+    openai: OpenAIServer
+    weaviate: WeaviateServer
+
+    def settings(self, **changes: str) -> dict[str, str]:
+        """Where they are, and their keys."""
+        given = {"GRAPHQL_ENDPOINT": self.hasura.url, "ADMIN_SECRET": ADMIN_SECRET}
+        given |= {"OPENAI_BASE_URL": self.openai.url, "OPENAI_API_KEY": API_KEY}
+        given |= {"WEAVIATE_URL": self.weaviate.url, "WEAVIATE_API_KEY": weaviate_server.API_KEY}
+        return given | changes
+
+
+@pytest.fixture(scope="module")
+def shared_peers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peers]:
+    """They run, and the two notebooks have put the sample products into Weaviate."""
+    weaviate, query = WeaviateServer(API_KEY), QueryType()
+    query.set_field(
+        "Product", lambda *_, where, limit: weaviate.near_text("Product", where["vector"]["near_text"], limit)
+    )
+    with weaviate, OpenAIServer() as openai, GraphQLServer(SCHEMA, query) as hasura:
+        peers = Peers(hasura, openai, weaviate)
+        for notebook in ("setup.ipynb", "insert_data.ipynb"):
+            run_in_jupyter(PROJECT, tmp_path_factory.mktemp("home"), notebook, **peers.settings())
+        yield peers
+
+
+@pytest.fixture
+def peers(shared_peers: Peers) -> Iterator[Peers]:
+    """The same, when all is well."""
+    hasura, openai = shared_peers.hasura, shared_peers.openai
+    hasura.requests.clear()
+    openai.requests.clear()
+    yield shared_peers
+    hasura.start()
+    hasura.mode, openai.mode, openai.reply = "well", "well", echo
+    hasura.admin_secret, openai.api_key, openai.retry_after = ADMIN_SECRET, API_KEY, 1
+
+
+@pytest.fixture(scope="module")
+def served(shared_peers: Peers) -> Iterator[Stack]:
+    limits = {"GRAPHQL_TIMEOUT": "2", "ANSWER_TIMEOUT": "4", "WEBHOOK_SECRET": SECRET}
+    with serving(PROJECT, **shared_peers.settings(**limits)) as stack:
+        yield stack
+
+
+def ask(stack: Stack, question: Any, **headers: str) -> requests.Response:
+    action = payload("product_action")
+    action["input"] = {"question": question}
+    return deliver(stack, "handle_query", action, **{"X-Webhook-Secret": SECRET, **headers})
+
+
+def refusal(answer: requests.Response, status: int) -> str:
+    """What Hasura shows its client of an Action's error."""
+    assert answer.status_code == status, answer.text
+    body = as_json(answer)
+    codes = {400: "bad-request", 401: "unauthorized", 424: "failed-dependency", 429: "too-many-requests"}
+    assert body["extensions"]["code"] == codes[status]
+    return str(body["message"])
+
+
+def test_the_action_as_hasura_sends_it_is_answered_with_exactly_one_json_document(served: Stack, peers: Peers) -> None:
+    peers.openai.reply = lambda body: "The vacuum flask, for 29.90 €."
+
+    answer = deliver(served, "handle_query", payload("product_action"), **{"X-Webhook-Secret": SECRET})
+
+    found = json_answer(answer)
+    assert found["answer"] == "The vacuum flask, for 29.90 €."
+    assert found["products"][0] == "Vacuum flask"
+    assert len(found["products"]) == 5
+
+
+@pytest.mark.parametrize(
+    ("question", "first"),
+    [
+        ("Which tent stays dry in heavy rain?", "Two-person tent"),
+        ("How do I make water from a stream safe to drink?", "Water filter"),
+        ("What grinds coffee beans without electricity?", "Hand grinder"),
+    ],
+)
+def test_the_product_nearest_to_the_question_comes_first(
+    served: Stack, peers: Peers, question: str, first: str
+) -> None:
+    assert json_answer(ask(served, question))["products"][0] == first
+
+
+def test_the_model_is_given_the_question_and_the_products_that_were_found_and_no_others(
+    served: Stack, peers: Peers
+) -> None:
+    found = json_answer(ask(served, "Which tent stays dry in heavy rain?"))
+
+    (sent,) = peers.openai.sent("/chat/completions")
+    told = sent["messages"][-1]["content"]
+    assert told.startswith("Which tent stays dry in heavy rain?\n")
+    given = json.loads(told.partition("Products:\n")[2])
+    assert [product["name"] for product in given] == found["products"]
+    tent = {"name": "Two-person tent", "category": "outdoor", "price": 189.0}
+    assert given[0] | tent == given[0]
+
+
+def test_an_empty_collection_is_said_to_be_that_without_the_model(served: Stack, peers: Peers) -> None:
+    stored, peers.weaviate.objects = peers.weaviate.objects, {}
+    try:
+        assert json_answer(ask(served, "a tent")) == {"answer": "There are no products yet.", "products": []}
+    finally:
+        peers.weaviate.objects = stored
+
+    assert peers.openai.requests == []
+
+
+def test_the_same_question_twice_is_answered_twice(served: Stack, peers: Peers) -> None:
+    assert json_answer(ask(served, "a warm sock")) == json_answer(ask(served, "a warm sock"))
+
+
+def test_slow_answers_keep_no_other_request_waiting(served: Stack, peers: Peers) -> None:
+    peers.openai.mode = "slow"
+    with ThreadPoolExecutor(20) as callers:
+        slow = [callers.submit(ask, served, "a tent") for _ in range(20)]
+        eventually(lambda: len(peers.openai.requests) == 20, what="twenty questions to the model at once")
+        assert ask(served, "").status_code == 400
+        peers.openai.mode = "well"
+        assert {answer.result().status_code for answer in slow} == {200}
+
+
+# -- failures
+
+
+@pytest.mark.parametrize(
+    "body", [{}, [], "text", {"input": None}, {"input": {"question": " "}}, {"input": {"question": ["a"]}}]
+)
+def test_an_action_that_cannot_be_understood_is_told_why(served: Stack, peers: Peers, body: Any) -> None:
+    answer = deliver(served, "handle_query", body, **{"X-Webhook-Secret": SECRET})
+
+    assert '"question"' in refusal(answer, 400)
+    assert peers.hasura.requests == []
+
+
+def test_a_question_that_is_too_long_is_refused(served: Stack, peers: Peers) -> None:
+    assert "1 to 2000 characters" in refusal(ask(served, "x" * 2001), 400)
+
+
+@pytest.mark.parametrize(
+    ("mode", "complaint"),
+    [
+        ("slow", "no answer from Hasura within 2 s"),
+        ("refusing", "Hasura gave no answer (TransportServerError)"),
+        ("erroring", "Hasura refuses the query: database query error"),
+    ],
+)
+def test_a_question_that_hasura_does_not_answer_is_told_why(
+    served: Stack, peers: Peers, mode: Any, complaint: str
+) -> None:
+    peers.hasura.mode = mode
+
+    assert complaint in refusal(ask(served, "a tent"), 424)
+
+    assert complaint in served.api_log()
+    assert peers.openai.requests == []
+
+
+def test_a_question_while_hasura_is_down_is_told_so_and_the_next_is_answered(served: Stack, peers: Peers) -> None:
+    peers.hasura.stop()
+    assert "Hasura gave no answer (TransportConnectionFailed)" in refusal(ask(served, "a tent"), 424)
+
+    peers.hasura.start()
+
+    json_answer(ask(served, "a tent"))
+
+
+@pytest.mark.parametrize(
+    ("mode", "status", "complaint"),
+    [
+        ("rate_limited", 429, "too many requests"),
+        ("slow", 424, "no answer within 4 s"),
+        ("broken", 424, "JSONDecodeError"),
+        ("refusing", 424, "the model failed"),
+    ],
+)
+def test_a_question_that_the_model_does_not_answer_is_told_why(
+    served: Stack, peers: Peers, mode: Any, status: int, complaint: str
+) -> None:
+    peers.openai.mode = mode
+
+    assert complaint in refusal(ask(served, "a tent"), status)
+
+
+def test_a_model_that_asks_for_a_long_pause_is_not_waited_for(served: Stack, peers: Peers) -> None:
+    peers.openai.mode, peers.openai.retry_after = "rate_limited", 60
+
+    assert "no answer within 4 s" in refusal(ask(served, "a tent"), 424)
+
+
+def test_an_empty_answer_of_the_model_is_not_passed_on(served: Stack, peers: Peers) -> None:
+    peers.openai.reply = lambda body: " "
+
+    assert "the model said nothing" in refusal(ask(served, "a tent"), 424)
+
+
+# -- settings and secrets
+
+
+@pytest.mark.parametrize("given", ["", "a-guess", "é"])
+def test_a_caller_without_the_shared_secret_is_refused(served: Stack, peers: Peers, given: str) -> None:
+    answer = ask(served, "a tent", **{"X-Webhook-Secret": given})
+
+    assert "X-Webhook-Secret" in refusal(answer, 401)
+    assert peers.hasura.requests == []
+    assert SECRET not in answer.text + served.log()
+
+
+def test_without_settings_it_is_served_and_names_what_is_missing(peers: Peers) -> None:
+    hasura_alone = {"GRAPHQL_ENDPOINT": peers.hasura.url, "ADMIN_SECRET": ADMIN_SECRET}
+    for settings, missing in (({}, "GRAPHQL_ENDPOINT"), (hasura_alone, "OPENAI_API_KEY")):
+        with serving(PROJECT, **settings) as stack:
+            assert stack.status()["state"] == "serving"
+            assert f"{missing} is not set" in refusal(ask(stack, "a tent"), 424)
+
+
+def test_wrong_secrets_are_said_to_be_that_and_shown_nowhere(served: Stack, peers: Peers) -> None:
+    peers.openai.api_key = "another"
+    key = ask(served, "a tent")
+    peers.hasura.admin_secret = "another"
+    secret = ask(served, "a tent")
+
+    assert "check OPENAI_API_KEY" in refusal(key, 424)
+    assert 'invalid "x-hasura-admin-secret"' in refusal(secret, 424)
+    for hidden in (ADMIN_SECRET, API_KEY):
+        assert hidden not in key.text + secret.text + served.log()
+
+
+# -- in Jupyter
+
+
+def test_its_cells_run_from_top_to_bottom_in_jupyter(peers: Peers, tmp_path: Path) -> None:
+    outputs = run_in_jupyter(PROJECT, tmp_path, **peers.settings())
+
+    assert "200 OK" in outputs[-1]["data"]["text/plain"]
+
+
+def test_setup_and_the_sample_products_can_be_run_twice(peers: Peers, tmp_path: Path) -> None:
+    before = (dict(peers.weaviate.classes), dict(peers.weaviate.objects))
+
+    setup = run_in_jupyter(PROJECT, tmp_path, "setup.ipynb", **peers.settings())
+    insert = run_in_jupyter(PROJECT, tmp_path, "insert_data.ipynb", **peers.settings())
+
+    assert (peers.weaviate.classes, peers.weaviate.objects) == before
+    assert "price: number" in setup[-1]["data"]["text/plain"]
+    assert "10 products are in Weaviate" in insert[-1]["data"]["text/plain"]
+
+
+@pytest.mark.parametrize(
+    ("notebook", "changes", "complaint"),
+    [
+        ("setup.ipynb", {"WEAVIATE_URL": ""}, "WEAVIATE_URL is not set"),
+        ("setup.ipynb", {"WEAVIATE_API_KEY": "wrong"}, "Weaviate answers 401: .*API key"),
+        ("setup.ipynb", {"WEAVIATE_API_KEY": ""}, "Weaviate answers 401: .*API key"),
+        ("insert_data.ipynb", {"OPENAI_API_KEY": ""}, "OPENAI_API_KEY is not set"),
+        ("insert_data.ipynb", {"WEAVIATE_API_KEY": "wrong"}, "Weaviate answers 401: .*API key"),
+        ("insert_data.ipynb", {"OPENAI_API_KEY": "wrong"}, "Vacuum flask: connection to OpenAI failed"),
+    ],
+)
+def test_a_notebook_that_cannot_do_its_work_says_why(
+    peers: Peers, tmp_path: Path, notebook: str, changes: dict[str, str], complaint: str
+) -> None:
+    with pytest.raises(CellExecutionError, match=complaint):
+        run_in_jupyter(PROJECT, tmp_path, notebook, **peers.settings(**changes))
