@@ -13,6 +13,8 @@ from control.errors import BadName, CannotWrite, NameTaken, UnknownProject
 from control.settings import ROOT, Settings
 from control.shipped import copy_writable
 
+FIRST = "hello_world"
+
 
 class NewProjects:
     """Each is there as a whole or not at all, and never in place of another."""
@@ -23,8 +25,9 @@ class NewProjects:
         self.making = threading.Lock()
 
     def templates(self) -> list[str]:
-        """The names of the projects that ship with the product."""
-        return [project.name for project in projects.find_all(self.templates_dir)]
+        """The names of the projects that ship with the product, the one to begin with first."""
+        names = [project.name for project in projects.find_all(self.templates_dir)]
+        return sorted(names, key=lambda name: (name != FIRST, name))
 
     def free_name(self, wanted: str) -> str:
         """`wanted`, or with a number where there is one already."""
