@@ -87,6 +87,19 @@ def test_a_killed_control_app_comes_back_and_knows_what_is_served(mortal: Stack)
     assert mortal.get("/").status_code == 200
 
 
+def test_while_the_control_app_is_away_programs_are_told_so_as_json_and_people_by_a_page(mortal: Stack) -> None:
+    mortal.kill(min((p for p in mortal.processes() if "gunicorn" in p.command), key=lambda process: process.pid))
+
+    told = []
+    for path in ("/process/status", "/"):
+        eventually(lambda path=path: told.append(mortal.get(path)) or told[-1].status_code == 503, BACK, path)
+    eventually(mortal.is_healthy, BACK, "control")
+    assert told[-1].headers["Content-Type"].startswith("text/html")
+    refusal = next(answer for answer in told if answer.status_code == 503)
+    assert as_json(refusal)["extensions"]["code"] == "control-starting"
+    assert refusal.headers["Retry-After"] == "1"
+
+
 def test_a_killed_jupyter_is_unhealthy_until_it_is_back_and_its_kernels_are_gone(mortal: Stack) -> None:
     with Jupyter(mortal) as jupyter:
         known = {process.pid for process in kernels(mortal)}
