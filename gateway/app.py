@@ -1,5 +1,6 @@
 """The gateway of one slot: KernelGatewayApp on unix sockets, with readiness, a clear failure and draining."""
 
+import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -28,6 +29,7 @@ class GatewayApp(KernelGatewayApp):  # type: ignore[misc]
         if not self.notebook.is_ours:
             kernel_process.discard()
         self.ready = False
+        self.beginning: asyncio.Task[Any] | None = None
         self.stopping = False
         self.status = 0
 
@@ -58,6 +60,7 @@ class GatewayApp(KernelGatewayApp):  # type: ignore[misc]
 
     async def begin(self, start: Callable[[], Awaitable[None]]) -> None:
         """Bring the kernels up with `start`, then be ready; end where that fails."""
+        self.beginning = asyncio.current_task()
         try:
             await start()
         except NotebookError as error:
@@ -87,9 +90,19 @@ class GatewayApp(KernelGatewayApp):  # type: ignore[misc]
         elsewhere, or find no socket any more, so the backlog only shrinks.
         """
         self.slot.socket.unlink(missing_ok=True)
-        await self.personality.drain()
-        await self.kernel_manager.shutdown_all(now=True)
+        try:
+            await self._give_up_start()
+            await self.personality.drain()
+            await self.kernel_manager.shutdown_all(now=True)
+        except Exception:
+            self.log.exception("Not everything was ended in order.")
         self.io_loop.stop()
+
+    async def _give_up_start(self) -> None:
+        """End kernels that are still being started: by their starter, as two who end one kernel may wait for ever."""
+        if self.beginning and not self.beginning.done():
+            self.beginning.cancel()
+            await asyncio.wait([self.beginning])
 
     def start(self) -> None:
         """Run until a signal or a failing notebook ends it."""

@@ -64,6 +64,7 @@ class Pool:
         except BaseException:
             for start in starts:
                 start.cancel()
+            await asyncio.wait(starts)  # each ends the kernel that it has begun
             raise
         for worker in workers:
             self._take_on(worker)
@@ -134,6 +135,7 @@ class Pool:
             worker = WorkerProcess(kernel_id, hello.result())
             try:
                 await worker.attach(self.listener.fileno(), self.config)
+                await reply  # until then it is busy with ending the cell, and would miss its turn
             except BaseException:
                 worker.close()
                 raise
