@@ -60,8 +60,7 @@ class Connection:
 
     def close(self) -> None:
         """Whatever the state, the end."""
-        if self._call is not None:
-            self._end_call(CLIENT_LEFT)
+        self._end_call()
         self._task = None
         self._sock.close()
         self._server.forget(self)
@@ -138,7 +137,7 @@ class Connection:
             body = Body(self._server.runner, self._call, answer.stream, self._reader.speaks_1_1())
             self._send_stream(body, answer)
             return
-        self._end_call(answer.status)
+        self._end_call()
         data = self._server.site.render(answer, self._request)
         try:
             sent = self._sock.send(data, socket.MSG_DONTWAIT)
@@ -174,7 +173,7 @@ class Connection:
                 head = self._server.site.head(answer, call.request, body.is_chunked)
                 await body.send(self._sock, head)
             finally:
-                self._end_call(answer.status)
+                self._end_call()
                 self._note(answer, body.sent)
                 self.close()
                 if not call.handler.awaits:
@@ -182,10 +181,10 @@ class Connection:
 
         self._task = self._loop.create_task(send())
 
-    def _end_call(self, status: int) -> None:
+    def _end_call(self) -> None:
         if self._call is not None:
             call, self._call = self._call, None
-            self._server.runner.close(call, status)
+            self._server.runner.close(call)
 
     def _note(self, answer: Answer, bytes_out: int) -> None:
         if self._server.on_record is not None and self._request is not None:

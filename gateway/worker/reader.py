@@ -6,8 +6,8 @@ import socket
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
-from gateway.worker.request import Request
-from gateway.worker.wire import CONTINUE, Refused
+from gateway.worker.request import Headers, Request
+from gateway.worker.wire import CONTINUE, Refused, header_name
 
 _MAX_HEAD_BYTES = 64 * 1024
 # nginx sends a request right behind its connect: waiting a moment is cheaper than a turn of the event loop.
@@ -33,7 +33,7 @@ class Message:
 
     def __init__(self, max_body: int) -> None:
         self.target = b""
-        self.headers: list[tuple[bytes, bytes]] = []
+        self.headers: Headers = {}
         self.size = 0
         self.has_head = self.is_complete = False
         self._chunks: list[bytes] = []
@@ -43,7 +43,10 @@ class Message:
         self.target += part
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self.headers.append((name, value))
+        key, text = header_name(name), value.decode("latin-1")
+        before = self.headers.setdefault(key, text)
+        if before is not text:
+            self.headers[key] = [before, text] if isinstance(before, str) else [*before, text]
 
     def on_headers_complete(self) -> None:
         self.has_head = True
@@ -60,7 +63,7 @@ class Message:
 
     def expects_continue(self) -> bool:
         """Whether the caller holds the body back until it is asked for."""
-        return (b"expect", b"100-continue") in ((name.lower(), value.lower()) for name, value in self.headers)
+        return str(self.headers.get("Expect", "")).lower() == "100-continue"
 
     def body(self) -> bytes:
         """The whole body, once; it is not kept. Refused: it was larger than the limit."""

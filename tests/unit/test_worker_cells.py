@@ -520,7 +520,7 @@ def test_what_such_a_cell_assigns_is_its_own(api: Arbiter) -> None:
 def test_such_a_cell_sees_the_globals_change(api: Arbiter) -> None:
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(api.get, "/await/latest")
-        eventually(lambda: api.workers[0].state().in_flight == 1, "the cell waits")
+        eventually(lambda: len(api.workers[0].state().running) == 1, "the cell waits")
         api.post("/await/latest", "news")
         assert waiting.result().text == "news\n"
 
@@ -533,7 +533,7 @@ def test_response_info_shares_the_namespace_of_a_cell_that_awaits(api: Arbiter) 
 def test_while_one_cell_awaits_others_are_answered(api: Arbiter) -> None:
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(api.get, "/await/sleep")
-        eventually(lambda: api.workers[0].state().in_flight == 1, "the cell waits")
+        eventually(lambda: len(api.workers[0].state().running) == 1, "the cell waits")
         assert api.get("/print").status == 200
         assert not waiting.done()
 
