@@ -13,20 +13,38 @@ import requests
 from nbclient import NotebookClient
 
 from tests.support.stack import API_USER, ROOT, Stack, as_json
+from tests.support.waiting import eventually
 
 PAYLOADS = ROOT / "tests" / "templates" / "payloads"
 KERNEL_SECONDS = 60
+AT_ONCE = 100  # events that Hasura delivers at once: HASURA_GRAPHQL_EVENTS_HTTP_POOL_SIZE
+STARTUP = """\
+import warnings
+
+warnings.simplefilter("error")
+"""
 
 
 @contextmanager
 def serving(project: str, **settings: str) -> Iterator[Stack]:
-    """A stack of its own that serves a copy of notebook/`project`, with `settings` in its environment."""
+    """A stack of its own that serves a copy of notebook/`project`, with `settings` in its environment.
+
+    Warnings are errors in its kernels.
+    """
     with Stack(**settings) as stack:
+        make_warnings_errors(stack)
         shutil.copytree(ROOT / "notebook" / project, stack.notebook_dir / project)
         stack.start()
         started = stack.start_api(project)
         assert started.status_code == 200, started.text
         yield stack
+
+
+def make_warnings_errors(stack: Stack) -> None:
+    """In the kernels alone: supervisord would not survive its own."""
+    startup = stack.home / ".ipython" / "profile_default" / "startup"
+    startup.mkdir(parents=True)
+    (startup / "warnings_are_errors.py").write_text(STARTUP)
 
 
 def payload(name: str) -> dict[str, Any]:
@@ -54,6 +72,11 @@ def retry_reason(answer: requests.Response) -> str:
     body = as_json(answer)
     assert body["extensions"]["code"] == "service-unavailable"
     return str(body["message"])
+
+
+def wait_for_log(stack: Stack, text: str) -> None:
+    """Until the text is in the API's log: it passes through supervisord, so it may come after the answer."""
+    eventually(lambda: text in stack.api_log(), what=f"{text!r} in the log")
 
 
 def run_in_jupyter(project: str, home: Path, notebook: str = "server.ipynb", **settings: str) -> list[dict[str, Any]]:

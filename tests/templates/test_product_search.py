@@ -16,7 +16,7 @@ from tests.support import weaviate_server
 from tests.support.graphql_server import ADMIN_SECRET, GraphQLServer
 from tests.support.openai_server import API_KEY, OpenAIServer, echo
 from tests.support.stack import Stack, as_json
-from tests.support.templates import deliver, json_answer, payload, run_in_jupyter, serving
+from tests.support.templates import deliver, json_answer, payload, run_in_jupyter, serving, wait_for_log
 from tests.support.waiting import eventually
 from tests.support.weaviate_server import WeaviateServer
 
@@ -191,7 +191,7 @@ def test_a_question_that_hasura_does_not_answer_is_told_why(
 
     assert complaint in refusal(ask(served, "a tent"), 424)
 
-    assert complaint in served.api_log()
+    wait_for_log(served, complaint)
     assert peers.openai.requests == []
 
 

@@ -15,7 +15,7 @@ from tests.support.clickhouse import ClickHouse
 from tests.support.graphql_server import ADMIN_SECRET, GraphQLServer
 from tests.support.openai_server import API_KEY, OpenAIServer
 from tests.support.stack import API_USER, Stack, as_json
-from tests.support.templates import deliver, payload, run_in_jupyter, serving
+from tests.support.templates import deliver, payload, run_in_jupyter, serving, wait_for_log
 from tests.support.waiting import eventually
 from tests.templates import sre_hasura
 
@@ -381,7 +381,7 @@ def test_while_hasura_is_down_the_caller_is_told_and_then_is_answered(
 ) -> None:
     hasura.stop()
     assert "check GRAPHQL_ENDPOINT" in refused(ask(served))
-    assert "TransportConnectionFailed" in served.api_log()
+    wait_for_log(served, "TransportConnectionFailed")
 
     hasura.start()
 
