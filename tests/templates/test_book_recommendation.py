@@ -11,7 +11,7 @@ import pytest
 import requests
 from nbclient.exceptions import CellExecutionError
 
-from tests.support.graphql_server import ADMIN_SECRET, GraphQLServer
+from tests.support.graphql_server import ADMIN_SECRET, JUNK, GraphQLServer
 from tests.support.openai_server import API_KEY, OpenAIServer, embed
 from tests.support.postgres import postgres
 from tests.support.stack import Stack, as_json
@@ -330,9 +330,25 @@ def test_an_event_that_hasura_does_not_take_now_is_to_be_delivered_again(
     assert result(handle(served, payload("book_insert"))) == "embedded"
 
 
+@pytest.mark.parametrize("junk", JUNK)
+def test_an_answer_that_is_not_hasuras_puts_no_event_aside(
+    served: Stack, books: Books, hasura: GraphQLServer, junk: str
+) -> None:
+    hasura.mode, hasura.junk = "junk", JUNK[junk]
+    assert retry_reason(handle(served, payload("book_insert"))).startswith("Transport")
+    hasura.mode = "well"
+
+    assert result(handle(served, payload("book_insert"))) == "embedded"
+
+
 @pytest.mark.parametrize(
     ("mode", "complaint"),
-    [("rate_limited", "RateLimited"), ("slow", "APITimeoutError"), ("broken", "JSONDecodeError")],
+    [
+        ("rate_limited", "RateLimited"),
+        ("slow", "APITimeoutError"),
+        ("broken", "JSONDecodeError"),
+        ("elsewhere", "OpenAI gives no embedding"),
+    ],
 )
 def test_an_event_that_openai_does_not_take_now_is_to_be_delivered_again(
     served: Stack, books: Books, openai: OpenAIServer, mode: Any, complaint: str
@@ -453,6 +469,15 @@ def test_a_wish_that_hasura_does_not_answer_is_told_why(
     assert complaint in refusal(recommend(served, "a whale"), 424)
 
 
+@pytest.mark.parametrize("junk", JUNK)
+def test_a_wish_that_something_else_than_hasura_answers_is_told_so(
+    served: Stack, hasura: GraphQLServer, junk: str
+) -> None:
+    hasura.mode, hasura.junk = "junk", JUNK[junk]
+
+    assert refusal(recommend(served, "a whale"), 424).startswith("Transport")
+
+
 def test_a_wish_while_hasura_is_down_is_told_so(served: Stack, hasura: GraphQLServer) -> None:
     hasura.stop()
 
@@ -465,6 +490,7 @@ def test_a_wish_while_hasura_is_down_is_told_so(served: Stack, hasura: GraphQLSe
         ("rate_limited", 429, "OpenAI takes no more requests for now"),
         ("slow", 424, "APITimeoutError"),
         ("broken", 424, "JSONDecodeError"),
+        ("elsewhere", 424, "OpenAI gives no embedding"),
     ],
 )
 def test_a_wish_that_openai_does_not_take_is_told_why(

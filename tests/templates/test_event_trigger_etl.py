@@ -15,7 +15,7 @@ from ariadne import MutationType
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.graphql_server import ADMIN_SECRET, GraphQLServer
+from tests.support.graphql_server import ADMIN_SECRET, JUNK, GraphQLServer
 from tests.support.stack import API_USER, ROOT, Stack, as_json
 from tests.support.templates import (
     AT_ONCE,
@@ -290,7 +290,20 @@ def test_an_event_that_hasura_does_not_take_now_is_to_be_delivered_again(
     event = stored(customers, payload("event_insert"))
     hasura.mode = mode
     assert complaint in retry_reason(handle(served, event))
-    assert complaint in served.api_log()
+    wait_for_log(served, complaint)
+
+    hasura.mode = "well"
+
+    assert result(handle(served, event)) == "written"
+
+
+@pytest.mark.parametrize("junk", JUNK)
+def test_an_answer_that_is_not_hasuras_puts_no_event_aside(
+    served: Stack, hasura: GraphQLServer, customers: Customers, junk: str
+) -> None:
+    event = stored(customers, payload("event_insert"))
+    hasura.mode, hasura.junk = "junk", JUNK[junk]
+    assert retry_reason(handle(served, event)).startswith("Transport")
 
     hasura.mode = "well"
 

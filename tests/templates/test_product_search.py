@@ -13,7 +13,7 @@ from ariadne import QueryType
 from nbclient.exceptions import CellExecutionError
 
 from tests.support import weaviate_server
-from tests.support.graphql_server import ADMIN_SECRET, GraphQLServer
+from tests.support.graphql_server import ADMIN_SECRET, JUNK, GraphQLServer
 from tests.support.openai_server import API_KEY, OpenAIServer, echo
 from tests.support.stack import Stack, as_json
 from tests.support.templates import deliver, json_answer, payload, run_in_jupyter, serving, wait_for_log
@@ -195,6 +195,13 @@ def test_a_question_that_hasura_does_not_answer_is_told_why(
     assert peers.openai.requests == []
 
 
+@pytest.mark.parametrize("junk", JUNK)
+def test_a_question_that_something_else_than_hasura_answers_is_told_so(served: Stack, peers: Peers, junk: str) -> None:
+    peers.hasura.mode, peers.hasura.junk = "junk", JUNK[junk]
+
+    assert "Hasura " in refusal(ask(served, "a tent"), 424)
+
+
 def test_a_question_while_hasura_is_down_is_told_so_and_the_next_is_answered(served: Stack, peers: Peers) -> None:
     peers.hasura.stop()
     assert "Hasura gave no answer (TransportConnectionFailed)" in refusal(ask(served, "a tent"), 424)
@@ -209,7 +216,8 @@ def test_a_question_while_hasura_is_down_is_told_so_and_the_next_is_answered(ser
     [
         ("rate_limited", 429, "too many requests"),
         ("slow", 424, "no answer within 4 s"),
-        ("broken", 424, "JSONDecodeError"),
+        ("broken", 424, "cannot be read (JSONDecodeError): check OPENAI_BASE_URL"),
+        ("elsewhere", 424, "check OPENAI_BASE_URL"),
         ("refusing", 424, "the model failed"),
     ],
 )

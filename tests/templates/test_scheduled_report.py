@@ -13,9 +13,10 @@ import requests
 from ariadne import MutationType, QueryType
 from graphql import GraphQLError
 
-from tests.support.graphql_server import ADMIN_SECRET, GraphQLServer
+from tests.support.graphql_server import ADMIN_SECRET, JUNK, GraphQLServer
 from tests.support.stack import Stack, as_json
 from tests.support.templates import deliver, json_answer, payload, retry_reason, run_in_jupyter, serving, wait_for_log
+from tests.support.waiting import eventually
 
 PROJECT = "scheduled_report"
 SECRET = "a-secret-shared-with-hasura"
@@ -270,6 +271,28 @@ def test_an_event_that_hasura_does_not_take_now_is_to_be_delivered_again(
     hasura.mode = "well"
 
     assert result(run(served, cron())) == "stored"
+
+
+@pytest.mark.parametrize("junk", JUNK)
+def test_an_answer_that_is_not_hasuras_puts_no_event_aside(
+    served: Stack, hasura: GraphQLServer, database: Database, junk: str
+) -> None:
+    hasura.mode, hasura.junk = "junk", JUNK[junk]
+    assert retry_reason(run(served, cron())).startswith("Transport")
+
+    hasura.mode = "well"
+
+    assert result(run(served, cron())) == "stored"
+
+
+def test_slow_reports_keep_no_other_request_waiting(served: Stack, hasura: GraphQLServer) -> None:
+    hasura.mode = "slow"
+    with ThreadPoolExecutor(20) as callers:
+        slow = [callers.submit(run, served, cron()) for _ in range(20)]
+        eventually(lambda: len(hasura.requests) == 20, what="twenty questions to Hasura at once")
+        assert "put aside" in result(run(served, {}))
+        hasura.mode = "well"
+        assert {answer.result().status_code for answer in slow} == {200}
 
 
 def test_a_wrong_admin_secret_is_said_to_be_that(served: Stack, hasura: GraphQLServer) -> None:

@@ -12,7 +12,7 @@ import requests
 from nbclient.exceptions import CellExecutionError
 
 from tests.support.clickhouse import ClickHouse
-from tests.support.graphql_server import ADMIN_SECRET, GraphQLServer
+from tests.support.graphql_server import ADMIN_SECRET, JUNK, GraphQLServer
 from tests.support.openai_server import API_KEY, OpenAIServer
 from tests.support.stack import API_USER, Stack, as_json
 from tests.support.templates import deliver, payload, run_in_jupyter, serving, wait_for_log
@@ -399,6 +399,15 @@ def test_what_hasura_says_no_to_is_told_to_the_caller(
     assert complaint in refused(ask(served))
 
 
+@pytest.mark.parametrize("junk", JUNK)
+def test_a_question_that_something_else_than_hasura_answers_is_told_so(
+    served: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst, junk: str
+) -> None:
+    hasura.mode, hasura.junk = "junk", JUNK[junk]
+
+    assert "Hasura " in refused(ask(served))
+
+
 def test_a_model_that_is_asked_too_often_is_told_of_as_429(
     served: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst
 ) -> None:
@@ -415,7 +424,15 @@ def test_an_answer_of_the_models_server_that_breaks_off_is_told_of(
 ) -> None:
     model.mode = "broken"
 
-    assert "the model failed (JSONDecodeError)" in refused(ask(served))
+    assert "cannot be read (JSONDecodeError): check OPENAI_BASE_URL" in refused(ask(served))
+
+
+def test_a_server_that_is_not_a_models_is_told_of(
+    served: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst
+) -> None:
+    model.mode = "elsewhere"
+
+    assert "check OPENAI_BASE_URL" in refused(ask(served))
 
 
 def test_an_answer_of_hasura_that_takes_too_long_is_not_waited_for(
