@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ import nbformat
 import requests
 from nbclient import NotebookClient
 
+from tests.support.hasura_caller import Call, act
 from tests.support.stack import API_USER, ROOT, Stack, as_json
 from tests.support.waiting import eventually
 
@@ -72,6 +74,24 @@ def retry_reason(answer: requests.Response) -> str:
     body = as_json(answer)
     assert body["extensions"]["code"] == "service-unavailable"
     return str(body["message"])
+
+
+def graphql_blocks(path: str) -> list[str]:
+    """What a notebook's Markdown cells, or a README, show as GraphQL; `path` below notebook/."""
+    file = ROOT / "notebook" / path
+    cells = nbformat.read(file, as_version=4).cells if file.suffix == ".ipynb" else []
+    text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown") or file.read_text()
+    return re.findall(r"```graphql\n(.*?)```", text, re.DOTALL)
+
+
+def ask_hasura(project: str, call: Call, more_types: str = "") -> Any:
+    """What Hasura's client gets for the README's query, when the Action is made as server.ipynb says."""
+    [query] = graphql_blocks(f"{project}/README.md")
+    types = "\n".join([more_types, *graphql_blocks(f"{project}/server.ipynb")])
+    result = act(types, query, call)
+    assert "errors" not in result, result
+    [answer] = result["data"].values()
+    return answer
 
 
 def wait_for_log(stack: Stack, text: str) -> None:

@@ -17,6 +17,7 @@ from tests.support.postgres import postgres
 from tests.support.stack import Stack, as_json
 from tests.support.templates import (
     AT_ONCE,
+    ask_hasura,
     deliver,
     json_answer,
     payload,
@@ -430,6 +431,17 @@ def test_the_action_as_hasura_sends_it_is_answered_with_exactly_one_json_documen
     answer = deliver(served, "handle_query", payload("book_action"), **{"X-Webhook-Secret": SECRET})
 
     assert json_answer(answer)[0]["author"] == "Herman Melville"
+
+
+def test_the_readmes_query_is_answered_through_the_action_that_the_notebook_declares(
+    served: Stack, library: list[str]
+) -> None:
+    def call(body: dict[str, Any]) -> requests.Response:
+        return deliver(served, "handle_query", body, **{"X-Webhook-Secret": SECRET})
+
+    answer = ask_hasura(PROJECT, call, "scalar uuid")
+
+    assert [set(book) for book in answer] == [{"title", "author"}] * 3
 
 
 def test_books_without_an_embedding_are_not_recommended(served: Stack, books: Books) -> None:

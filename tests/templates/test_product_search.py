@@ -16,7 +16,7 @@ from tests.support import weaviate_server
 from tests.support.graphql_server import ADMIN_SECRET, JUNK, GraphQLServer
 from tests.support.openai_server import API_KEY, OpenAIServer, echo
 from tests.support.stack import Stack, as_json
-from tests.support.templates import deliver, json_answer, payload, run_in_jupyter, serving, wait_for_log
+from tests.support.templates import ask_hasura, deliver, json_answer, payload, run_in_jupyter, serving, wait_for_log
 from tests.support.waiting import eventually
 from tests.support.weaviate_server import WeaviateServer
 
@@ -105,6 +105,17 @@ def test_the_action_as_hasura_sends_it_is_answered_with_exactly_one_json_documen
     assert found["answer"] == "The vacuum flask, for 29.90 €."
     assert found["products"][0] == "Vacuum flask"
     assert len(found["products"]) == 5
+
+
+def test_the_readmes_query_is_answered_through_the_action_that_the_notebook_declares(
+    served: Stack, peers: Peers
+) -> None:
+    peers.openai.reply = lambda body: "The vacuum flask."
+
+    answer = ask_hasura(PROJECT, lambda body: deliver(served, "handle_query", body, **{"X-Webhook-Secret": SECRET}))
+
+    assert answer["answer"] == "The vacuum flask."
+    assert answer["products"][0] == "Vacuum flask"
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from tests.support.clickhouse import ClickHouse
 from tests.support.graphql_server import ADMIN_SECRET, JUNK, GraphQLServer
 from tests.support.openai_server import API_KEY, OpenAIServer
 from tests.support.stack import API_USER, Stack, as_json
-from tests.support.templates import deliver, payload, run_in_jupyter, serving, wait_for_log
+from tests.support.templates import ask_hasura, deliver, payload, run_in_jupyter, serving, wait_for_log
 from tests.support.waiting import eventually
 from tests.templates import sre_hasura
 
@@ -241,6 +241,15 @@ def test_a_question_is_answered_from_clickhouse_with_the_rows_as_evidence(
         ),
         ("deployments", "2026-01-31 09:40:00", "payments", "2.3.9 by grace: Roll back 2.4.0"),
     ]
+
+
+def test_the_readmes_query_is_answered_through_the_action_that_the_notebook_declares(
+    served: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst
+) -> None:
+    answer = ask_hasura(PROJECT, lambda body: ask(served, body))
+
+    assert answer["answer"] == analyst.answer
+    assert [row["table"] for row in answer["evidence"]] == ["deployments", "incidents", "logs", "deployments"]
 
 
 def test_the_model_is_shown_the_question_and_all_rows_of_the_plan_by_time(
