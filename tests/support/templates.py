@@ -19,6 +19,7 @@ from tests.support.waiting import eventually
 
 PAYLOADS = ROOT / "tests" / "templates" / "payloads"
 KERNEL_SECONDS = 60
+NOT_JSON = [b"{", b"", b"\xff\xfe", b"null"]
 AT_ONCE = 100  # events that Hasura delivers at once: HASURA_GRAPHQL_EVENTS_HTTP_POOL_SIZE
 STARTUP = """\
 import warnings
@@ -58,6 +59,12 @@ def payload(name: str) -> dict[str, Any]:
 def deliver(stack: Stack, path: str, body: Any, **headers: str) -> requests.Response:
     """Call an endpoint as Hasura does, with the API user's password."""
     return stack.invoke(path, "POST", auth=API_USER, json=body, headers=headers)
+
+
+def deliver_bytes(stack: Stack, path: str, body: bytes, **headers: str) -> requests.Response:
+    """The same with a body that says it is JSON."""
+    sent = {"Content-Type": "application/json", **headers}
+    return stack.invoke(path, "POST", auth=API_USER, data=body, headers=sent)
 
 
 def json_answer(answer: requests.Response) -> Any:

@@ -17,8 +17,10 @@ from tests.support.postgres import postgres
 from tests.support.stack import Stack, as_json
 from tests.support.templates import (
     AT_ONCE,
+    NOT_JSON,
     ask_hasura,
     deliver,
+    deliver_bytes,
     json_answer,
     payload,
     retry_reason,
@@ -296,6 +298,13 @@ def test_a_poison_event_is_kept_in_the_log_and_not_delivered_again(
 
     wait_for_log(served, complaint)
     assert hasura.requests == []
+
+
+@pytest.mark.parametrize("body", NOT_JSON)
+def test_a_body_that_is_not_json_is_a_poison_event(served: Stack, books: Books, body: bytes) -> None:
+    answer = deliver_bytes(served, "handle_event", body, **{"X-Webhook-Secret": SECRET})
+
+    assert "not what an Event Trigger sends" in result(answer)
 
 
 def test_a_text_that_openai_refuses_is_a_poison_event(served: Stack, books: Books, openai: OpenAIServer) -> None:

@@ -16,10 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.graphql_server import ADMIN_SECRET, JUNK, GraphQLServer
-from tests.support.stack import API_USER, ROOT, Stack, as_json
+from tests.support.stack import ROOT, Stack, as_json
 from tests.support.templates import (
     AT_ONCE,
+    NOT_JSON,
     deliver,
+    deliver_bytes,
     json_answer,
     payload,
     retry_reason,
@@ -252,10 +254,9 @@ def test_a_poison_event_is_kept_in_the_log_and_not_delivered_again(
     assert hasura.requests == []
 
 
-@pytest.mark.parametrize("body", [b"{", b"", b"\xff\xfe", b"null"])
+@pytest.mark.parametrize("body", NOT_JSON)
 def test_a_body_that_is_not_json_is_a_poison_event(served: Stack, hasura: GraphQLServer, body: bytes) -> None:
-    headers = {"Content-Type": "application/json", "X-Webhook-Secret": SECRET}
-    answer = served.invoke("handle_event", "POST", auth=API_USER, data=body, headers=headers)
+    answer = deliver_bytes(served, "handle_event", body, **{"X-Webhook-Secret": SECRET})
 
     assert "the body is not what an Event Trigger sends" in result(answer)
 

@@ -16,7 +16,17 @@ from tests.support import weaviate_server
 from tests.support.graphql_server import ADMIN_SECRET, JUNK, GraphQLServer
 from tests.support.openai_server import API_KEY, OpenAIServer, echo
 from tests.support.stack import Stack, as_json
-from tests.support.templates import ask_hasura, deliver, json_answer, payload, run_in_jupyter, serving, wait_for_log
+from tests.support.templates import (
+    NOT_JSON,
+    ask_hasura,
+    deliver,
+    deliver_bytes,
+    json_answer,
+    payload,
+    run_in_jupyter,
+    serving,
+    wait_for_log,
+)
 from tests.support.waiting import eventually
 from tests.support.weaviate_server import WeaviateServer
 
@@ -181,6 +191,13 @@ def test_an_action_that_cannot_be_understood_is_told_why(served: Stack, peers: P
 
     assert '"question"' in refusal(answer, 400)
     assert peers.hasura.requests == []
+
+
+@pytest.mark.parametrize("body", NOT_JSON)
+def test_a_body_that_is_not_json_is_refused(served: Stack, peers: Peers, body: bytes) -> None:
+    answer = deliver_bytes(served, "handle_query", body, **{"X-Webhook-Secret": SECRET})
+
+    assert "1 to 2000 characters" in refusal(answer, 400)
 
 
 def test_a_question_that_is_too_long_is_refused(served: Stack, peers: Peers) -> None:

@@ -15,7 +15,17 @@ from graphql import GraphQLError
 
 from tests.support.graphql_server import ADMIN_SECRET, JUNK, GraphQLServer
 from tests.support.stack import Stack, as_json
-from tests.support.templates import deliver, json_answer, payload, retry_reason, run_in_jupyter, serving, wait_for_log
+from tests.support.templates import (
+    NOT_JSON,
+    deliver,
+    deliver_bytes,
+    json_answer,
+    payload,
+    retry_reason,
+    run_in_jupyter,
+    serving,
+    wait_for_log,
+)
 from tests.support.waiting import eventually
 
 PROJECT = "scheduled_report"
@@ -238,6 +248,13 @@ def test_a_poison_event_is_kept_in_the_log_and_not_delivered_again(
     assert complaint in answer
     wait_for_log(served, complaint)
     assert database.reports == {}
+
+
+@pytest.mark.parametrize("body", NOT_JSON)
+def test_a_body_that_is_not_json_is_a_poison_event(served: Stack, hasura: GraphQLServer, body: bytes) -> None:
+    answer = deliver_bytes(served, "run", body, **{"X-Webhook-Secret": SECRET})
+
+    assert "not what a Cron Trigger sends" in result(answer)
 
 
 def test_while_hasura_is_down_the_event_is_to_be_delivered_again_and_then_makes_its_report(

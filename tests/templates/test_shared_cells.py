@@ -1,9 +1,12 @@
 """What the shipped projects have in common is written alike, and they are shipped as their authors left them."""
 
 import ast
+import os
 import re
 import shutil
+import subprocess
 from collections import defaultdict
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,7 +14,7 @@ import graphql
 import nbformat
 import pytest
 
-from tests.support.stack import ROOT, Stack, as_json
+from tests.support.stack import OWNER, ROOT, Stack, as_json
 from tests.support.templates import graphql_blocks, serving
 
 PROJECTS = sorted(path.parent for path in (ROOT / "notebook").glob("*/server.ipynb"))
@@ -141,6 +144,38 @@ def test_settings_that_are_left_blank_have_their_defaults() -> None:
         for project in PROJECTS:
             started = stack.restart_api(project.name)
             assert started.status_code == 200, started.text
+
+
+def commands(project: Path) -> str:
+    """What the README gives to try: its indented lines from one that begins with curl up to a blank one."""
+    return "\n".join(re.findall(r"^ {4,}curl .*(?:\n .+)*", (project / "README.md").read_text(), re.M))
+
+
+@pytest.fixture(scope="module")
+def without_settings() -> Iterator[Stack]:
+    """A stack with all projects, as a newcomer has it."""
+    with Stack() as stack:
+        for project in PROJECTS:
+            shutil.copytree(project, stack.notebook_dir / project.name)
+        yield stack.start()
+
+
+@pytest.mark.parametrize("project", PROJECTS, ids=lambda path: path.name)
+def test_the_readmes_commands_reach_the_endpoint_and_are_understood(without_settings: Stack, project: Path) -> None:
+    assert without_settings.restart_api(project.name).status_code == 200
+
+    done = subprocess.run(
+        ["bash", "-ec", commands(project).replace("http://localhost:8080", without_settings.url)],
+        env={"PATH": os.environ["PATH"], "PASSWORD": OWNER[1]},
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.returncode == 0, done.stderr
+    if project.name == "hello_world":
+        assert done.stdout == 'Hello, world!\nBonjour, Ada!\n{"sum": 12, "count": 3}\n'
+    else:
+        assert "is not set: give it to the stack" in done.stdout
 
 
 def test_a_warning_fails_a_cell_of_a_project_that_is_served_here() -> None:

@@ -14,8 +14,17 @@ from nbclient.exceptions import CellExecutionError
 from tests.support.clickhouse import ClickHouse
 from tests.support.graphql_server import ADMIN_SECRET, JUNK, GraphQLServer
 from tests.support.openai_server import API_KEY, OpenAIServer
-from tests.support.stack import API_USER, Stack, as_json
-from tests.support.templates import ask_hasura, deliver, payload, run_in_jupyter, serving, wait_for_log
+from tests.support.stack import Stack, as_json
+from tests.support.templates import (
+    NOT_JSON,
+    ask_hasura,
+    deliver,
+    deliver_bytes,
+    payload,
+    run_in_jupyter,
+    serving,
+    wait_for_log,
+)
 from tests.support.waiting import eventually
 from tests.templates import sre_hasura
 
@@ -541,12 +550,9 @@ def test_a_body_without_a_question_is_refused(served: Stack, model: OpenAIServer
     assert model.requests == []
 
 
-@pytest.mark.parametrize("body", [b"{", b"", b"\xff\xfe", b"null"])
+@pytest.mark.parametrize("body", NOT_JSON)
 def test_a_body_that_is_not_json_is_refused(served: Stack, model: OpenAIServer, body: bytes) -> None:
-    headers = {"Content-Type": "application/json"}
-    response = served.invoke("sre_query", "POST", auth=API_USER, data=body, headers=headers)
-
-    assert '"question"' in refused(response, 400)
+    assert '"question"' in refused(deliver_bytes(served, "sre_query", body), 400)
 
 
 def test_its_cells_run_from_top_to_bottom_in_jupyter(
