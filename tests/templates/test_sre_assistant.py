@@ -1,6 +1,5 @@
 """sre_assistant: an Action's question through nginx, to stand-ins for Hasura and a model, and ClickHouse's engine."""
 
-import json
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -308,6 +307,17 @@ def test_only_the_tables_of_the_plan_are_read(
     assert [row["detail"].split(" by ")[0] for row in found["evidence"]] == ["2.3.9", "2.4.0"]
 
 
+def test_the_plan_is_in_the_log(served: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst) -> None:
+    analyst.plan = {**PLAN, "since": "2026-01-31T08:17:00Z"}
+
+    answered(ask(served))
+
+    wait_for_log(
+        served, "plan: tables=['incidents', 'deployments', 'logs', 'metrics'] services=['checkout', 'payments']"
+    )
+    wait_for_log(served, "since=datetime.datetime(2026, 1, 31, 8, 17")
+
+
 def test_where_there_are_no_rows_the_model_is_not_asked_to_make_something_up(
     served: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst
 ) -> None:
@@ -561,4 +571,6 @@ def test_its_cells_run_from_top_to_bottom_in_jupyter(
     outputs = run_in_jupyter(PROJECT, tmp_path, **settings)
 
     assert "200 OK" in outputs[-1]["data"]["text/plain"]
-    assert [json.dumps(output) for output in outputs if output["output_type"] == "stream"] == []
+    [logged] = [output for output in outputs if output["output_type"] == "stream"]
+    assert logged["name"] == "stderr"
+    assert re.fullmatch(r"INFO:sre_assistant:plan: .*\n", logged["text"])
