@@ -94,8 +94,10 @@ def _headers(raw: list[tuple[bytes, bytes]]) -> dict[str, str | list[str]]:
         name, value = header_name(raw_name), raw_value.decode("latin-1")
         if name in _HIDDEN:
             continue
-        before = headers.setdefault(name, value)
-        if before is not value:
+        if name not in headers:
+            headers[name] = value
+        else:
+            before = headers[name]
             headers[name] = [before, value] if isinstance(before, str) else [*before, value]
     return headers
 
