@@ -40,10 +40,13 @@ class Message:
         self._max_body = max_body
 
     def on_url(self, part: bytes) -> None:
+        if self.is_complete:  # the parser goes on to a second request, which must not mix with this one
+            raise ValueError("one request for each connection")
         self.target += part
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self.headers.append((name, value))
+        if not self.has_head:  # what comes after the body is a trailer, which nobody may take for a header
+            self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         self.has_head = True
@@ -61,6 +64,11 @@ class Message:
     def expects_continue(self) -> bool:
         """Whether the caller holds the body back until it is asked for."""
         return (b"expect", b"100-continue") in ((name.lower(), value.lower()) for name, value in self.headers)
+
+    def announces_body(self) -> bool:
+        """Whether its head says that a body follows."""
+        lengths = (value for name, value in self.headers if name.lower() in (b"content-length", b"transfer-encoding"))
+        return any(value != b"0" for value in lengths)
 
     def body(self) -> bytes:
         """The whole body, once; it is not kept. Refused: it was larger than the limit."""
@@ -118,8 +126,9 @@ class Reader:
         message = self._message
         try:
             self._parser.feed_data(_buffer[:size])
-        except HttpParserUpgrade:
-            pass  # an offer that a server may ignore
+        except HttpParserUpgrade:  # an offer that a server may ignore; but the parser drops the body
+            if message.announces_body():
+                raise Refused(400, "bad-request", "a request with a body cannot ask for an upgrade") from None
         except HttpParserError as error:
             if not message.is_complete:  # what follows a complete request is not for us
                 raise Refused(400, "bad-request", f"not a request: {error}") from None

@@ -57,6 +57,16 @@ def test_query_and_json_body_arrive_parsed(echo: Stack) -> None:
     assert arrived["args"] == {"a": ["1", "2"]}
 
 
+@pytest.mark.parametrize("offer", ["h2c", "websocket"])
+def test_a_body_arrives_whatever_protocol_the_caller_offers_besides(echo: Stack, offer: str) -> None:
+    headers = {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": offer, "HTTP2-Settings": "AAMAAABkAARAAAAA"}
+
+    answer = echo.invoke("echo", method="POST", json={"a": 1}, headers=headers)
+
+    assert (answer.status_code, as_json(answer)["body"]) == (200, {"a": 1})
+    assert "Upgrade" not in as_json(answer)["headers"]
+
+
 def test_a_body_of_20_mb_passes(stack: Stack) -> None:
     stack.serve("large", ["import json", "# POST /size\nprint(len(json.loads(REQUEST)['body']))"])
     size = 20 * 1024 * 1024
