@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.processes import has_ended
-from tests.support.slot import Slot
+from tests.support.slot import Slot, http_over_unix
 from tests.support.waiting import eventually
 
 SMALL = 64 * 1024 * 1024  # bytes
@@ -111,6 +111,19 @@ def test_a_cell_that_ruins_its_kernel_is_followed_by_a_new_one(slot: Slot, path:
     assert slot.get("/ok").text == "ok\n"
     eventually(lambda: slot.get("/pid").text != before, 10, "another kernel")
     eventually(lambda: slot.status()["kernel_deaths"] == deaths + 1, 10, "its death in the status")
+
+
+def test_a_request_that_did_not_fit_into_the_queue_is_not_told_the_fate_of_another_with_its_id(slot: Slot) -> None:
+    def why(connect_time: str) -> tuple[int, str]:
+        """What nginx is told of a request with that id."""
+        headers = {"X-Request-Id": "twice", "X-Connect-Time": connect_time}
+        answer = http_over_unix(slot.folder / "admin.sock", "GET", "/explain", None, headers, 10)
+        return answer.status, answer.json()["extensions"]["code"]
+
+    with contextlib.suppress(OSError):
+        slot.get("/aborts", headers={"X-Request-Id": "twice"})
+    assert why("0.000") == (502, "kernel-died")
+    assert why("-") == (503, "overloaded")
 
 
 def test_a_child_that_lives_on_serves_nothing_and_ends_with_its_kernel() -> None:
