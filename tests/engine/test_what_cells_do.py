@@ -126,6 +126,15 @@ def test_a_request_that_did_not_fit_into_the_queue_is_not_told_the_fate_of_anoth
     assert why("-") == (503, "overloaded")
 
 
+def test_no_request_is_written_down_anywhere(slot: Slot) -> None:
+    headers = {"Authorization": "Basic c2VjcmV0", "X-Key": "a-secret-of-the-caller"}
+    assert slot.get("/ok?token=a-secret-of-the-caller", headers=headers).status == 200
+    files = [file for file in slot.home.rglob("*") if file.is_file()]
+    assert files
+    assert not [file for file in files if "history" in file.name]
+    assert not [file for file in files if b"a-secret-of-the-caller" in file.read_bytes()]
+
+
 def test_a_child_that_lives_on_serves_nothing_and_ends_with_its_kernel() -> None:
     with Slot(CELLS) as slot:
         child = int(slot.get("/lasting-child").text)

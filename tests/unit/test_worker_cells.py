@@ -247,6 +247,17 @@ r = Response('x')
 r.status_code = int(json.loads(REQUEST)['path']['status'])
 r
 
+# POST /alone
+whose = json.loads(REQUEST)['args']['n'][0]
+before = counter
+time.sleep(0.005)
+counter = before + 1
+print(whose)
+
+# ResponseInfo POST /alone
+time.sleep(0.005)
+print(json.dumps({'headers': {'X-Mine': whose, 'X-Count': counter}}))
+
 # GET /request/own
 REQUEST = json.dumps({'body': 'my own'})
 print(json.loads(REQUEST)['body'])
@@ -598,6 +609,14 @@ def test_a_stream_of_anything_but_text_and_bytes_breaks_off(api: Arbiter, worker
     raw = api.raw(b"GET /invoke/stream/wrong HTTP/1.1\r\nX-Request-Id: wrong-piece\r\n\r\n")
     assert raw.endswith(b"1\r\na\r\n")
     worker.logged("[wrong-piece] TypeError: a response is streamed as str or bytes, not as int")
+
+
+def test_no_other_request_comes_between_a_cell_and_its_response_info(api: Arbiter) -> None:
+    first = int(api.get("/count").text)
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda n: api.ask("POST", f"/alone?n={n}"), range(40)))
+    assert [(answer.text, answer.headers["X-Mine"]) for answer in answers] == [(f"{n}\n", str(n)) for n in range(40)]
+    assert sorted(int(answer.headers["X-Count"]) for answer in answers) == list(range(first + 1, first + 41))
 
 
 def test_a_cell_may_assign_request_until_it_ends(api: Arbiter) -> None:
