@@ -13,12 +13,7 @@ from typing import Any
 
 from kernel_gateway.notebook_http import NotebookHTTPPersonality
 from kernel_gateway.notebook_http.handlers import NotebookAPIHandler
-from kernel_gateway.notebook_http.request_utils import (
-    format_request,
-    headers_to_dict,
-    parse_args,
-    parse_body,
-)
+from kernel_gateway.notebook_http.request_utils import format_request, headers_to_dict, parse_args, parse_body
 
 from gateway import stock_openapi
 from gateway.casualties import Verdict
@@ -54,8 +49,8 @@ class StockPersonality(NotebookHTTPPersonality):  # type: ignore[misc]
 
     def create_request_handlers(self) -> list[tuple[Any, ...]]:
         """Stock's routes, each endpoint with our handler; and the OpenAPI document."""
-        slot = self.parent.slot
-        extra = {"pool": self.pool, "limit": slot.request_timeout, "longest": slot.max_output_mb * 1024 * 1024}
+        longest = self.parent.slot.max_output_mb * 1024 * 1024
+        extra = {"pool": self.pool, "limit": self.parent.slot.request_timeout, "longest": longest}
         stock = [
             (path, CellHandler, {**arguments[0], **extra})
             if handler is NotebookAPIHandler
@@ -180,7 +175,7 @@ class CellHandler(Problems, NotebookAPIHandler):  # type: ignore[misc]
     def _add(self, name: str, value: str) -> None:
         try:
             self.add_header(name, value)
-        except ValueError:  # tornado sends Latin-1 only
+        except ValueError:  # not Latin-1
             raise ValueError(f"sets the header {name} to {value!r}") from None
 
 
