@@ -44,7 +44,8 @@ class ExplainHandler(AdminHandler):
     async def get(self) -> None:
         request_id = self.request.headers.get("X-Request-Id", "")
         was_taken = self.request.headers.get("X-Connect-Time", "-") != "-"
-        verdict = await self.app.personality.explain(request_id) or (ENDED if was_taken else OVERLOADED)
+        # What no kernel took is no casualty, whatever became of another request with that id.
+        verdict = (await self.app.personality.explain(request_id) or ENDED) if was_taken else OVERLOADED
         if verdict.status == 503:
             self.set_header("Retry-After", "1")
         extensions = {"code": verdict.code, "request_id": request_id}

@@ -1,6 +1,7 @@
 """What is sent back to a caller."""
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -9,6 +10,10 @@ from gateway.worker.wire import Headers
 
 # How the bytes travel is ours to say, whatever a cell sets.
 FRAMING = frozenset({"content-length", "transfer-encoding", "connection"})
+WITHOUT_BODY = frozenset({204, 304})
+# What a header's name is made of (RFC 9110, token), and what no value may hold: it could begin a line of its own.
+HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class Pieces(Protocol):

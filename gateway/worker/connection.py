@@ -93,7 +93,7 @@ class Connection:
             self._refuse(refused)
         except Exception:  # a fault in this program must not leave the caller waiting
             log.write(traceback.format_exc())
-            self._send(problem(500, "internal-error", "internal error"))
+            self._send(problem(500, "internal-error", "internal error", self._request))
         return True
 
     def _dispatch(self) -> bool:

@@ -40,12 +40,18 @@ class Message:
         self._max_body = max_body
 
     def on_url(self, part: bytes) -> None:
+        if self.is_complete:  # the parser goes on to a second request, which must not mix with this one
+            raise ValueError("one request for each connection")
         self.target += part
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if self.has_head:  # what comes after the body is a trailer, which nobody may take for a header
+            return
         key, text = header_name(name), value.decode("latin-1")
-        before = self.headers.setdefault(key, text)
-        if before is not text:
+        if key not in self.headers:
+            self.headers[key] = text
+        else:
+            before = self.headers[key]
             self.headers[key] = [before, text] if isinstance(before, str) else [*before, text]
 
     def on_headers_complete(self) -> None:
@@ -64,6 +70,10 @@ class Message:
     def expects_continue(self) -> bool:
         """Whether the caller holds the body back until it is asked for."""
         return str(self.headers.get("Expect", "")).lower() == "100-continue"
+
+    def announces_body(self) -> bool:
+        """Whether its head says that a body follows."""
+        return "Transfer-Encoding" in self.headers or self.headers.get("Content-Length", "0") != "0"
 
     def body(self) -> bytes:
         """The whole body, once; it is not kept. Refused: it was larger than the limit."""
@@ -121,8 +131,9 @@ class Reader:
         message = self._message
         try:
             self._parser.feed_data(_buffer[:size])
-        except HttpParserUpgrade:
-            pass  # an offer that a server may ignore
+        except HttpParserUpgrade:  # an offer that a server may ignore; but the parser drops the body
+            if message.announces_body():
+                raise Refused(400, "bad-request", "a request with a body cannot ask for an upgrade") from None
         except HttpParserError as error:
             if not message.is_complete:  # what follows a complete request is not for us
                 raise Refused(400, "bad-request", f"not a request: {error}") from None

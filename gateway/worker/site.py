@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from http import HTTPStatus
 
 from gateway.worker import etag
-from gateway.worker.answer import Answer, problem
+from gateway.worker.answer import WITHOUT_BODY, Answer, problem
 from gateway.worker.cors import CrossOrigin
 from gateway.worker.handler import Handler
 from gateway.worker.protocol import Config
@@ -14,7 +14,6 @@ from gateway.worker.routes import Router, methods_of
 from gateway.worker.wire import CHUNKED, Headers, content_length, head
 
 Target = Handler | tuple[str, bytes]
-_WITHOUT_BODY = frozenset({int(HTTPStatus.NO_CONTENT), int(HTTPStatus.NOT_MODIFIED)})
 
 
 class Site:
@@ -63,7 +62,7 @@ class Site:
             return head(answer.status, answer.headers, content_length(answer.body)) + answer.body
         etag.condition(answer, request)
         headers = self._headers(answer, request)
-        if answer.status in _WITHOUT_BODY:
+        if answer.status in WITHOUT_BODY:
             return head(answer.status, headers)
         top = head(answer.status, headers, content_length(answer.body))
         return top if request.method == "HEAD" else top + answer.body

@@ -99,11 +99,8 @@ class Streams:
         _lead(self._stderr, Output.write_error)
 
     def restore(self) -> None:
-        """Undo what a cell did that put objects of its own in their place and left them there."""
-        if sys.stdout is not self._stdout:
-            sys.stdout = self._stdout
-        if sys.stderr is not self._stderr:
-            sys.stderr = self._stderr
+        """Undo what a cell did that put objects of its own in their place, or nothing at all, and left it so."""
+        sys.stdout, sys.stderr = self._stdout, self._stderr
 
 
 def keep_shown_errors(shell: Any) -> None:

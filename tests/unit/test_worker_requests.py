@@ -92,6 +92,10 @@ def test_headers_reach_the_cell_as_in_the_stock_gateway() -> None:
         ("X-MANY", "1"),
         ("x-many", "2"),
         ("x-Many", "3"),
+        ("x-twice", "1"),
+        ("x-twice", "1"),
+        ("x-empty", ""),
+        ("x-empty", ""),
         ("x-latin", "\xe9"),
         ("e", ""),
     ]
