@@ -16,7 +16,7 @@ from gateway.worker.page import State
 from tests.support.arbiter import Arbiter, Worker, endpoint, eventually, notebook, serving
 
 NOTEBOOK = r"""
-import asyncio, io, json, os, signal, sys, threading, time
+import asyncio, io, json, os, signal, sys, threading, time, flask
 events = []
 home = os.getcwd()
 
@@ -71,7 +71,6 @@ finally:
     events.append('cleaned up')
 
 # GET /streams/forever within 0.3 s
-import flask
 def rows():
     while True: yield 'x' * 1000
 flask.Response(rows())
