@@ -53,6 +53,7 @@ def test_a_signal_ends_all_of_it_in_time_whatever_it_is_doing(
     assert time.monotonic() - begun < STOP_SECONDS
     assert status == 0
     assert [look_at(pid) for pid in bare] == [None, None]
+    assert "Reload on save" not in stack.log(), "the watcher has nothing to complain about"
 
 
 def test_a_signal_ends_all_of_it_in_time_also_when_nothing_heeds_it(new_stack: Callable[..., Stack]) -> None:
