@@ -137,7 +137,6 @@ class Connection:
             body = Body(self._server.runner, self._call, answer.stream, self._reader.speaks_1_1())
             self._send_stream(body, answer)
             return
-        self._end_call()
         data = self._server.site.render(answer, self._request)
         try:
             sent = self._sock.send(data, socket.MSG_DONTWAIT)
@@ -145,6 +144,7 @@ class Connection:
             sent = 0
         except OSError:  # the caller has left
             sent = len(data)
+        self._end_call()  # after the answer, whose reader is not kept waiting for it
         self._note(answer, len(answer.body))
         if sent < len(data):
             self._task = self._loop.create_task(self._send_rest(data[sent:]))

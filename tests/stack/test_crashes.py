@@ -48,7 +48,9 @@ def test_a_killed_gateway_comes_back_and_leaves_no_kernel_behind(mortal: Stack) 
 def test_while_the_gateway_is_away_callers_are_told_to_try_again(mortal: Stack) -> None:
     eventually(lambda: answers(mortal), BACK)
 
+    (kernel,) = kernels(mortal)
     mortal.kill(mortal.gateway())
+    eventually(lambda: not kernel.is_running(), 5, "the end of its kernel, which might have taken a call")
 
     told: list[requests.Response] = []
     eventually(lambda: told.append(mortal.invoke("x")) or told[-1].status_code == 200, BACK, "the API")
