@@ -17,8 +17,9 @@ from kernel_gateway.notebook_http.request_utils import (
     parse_args,
     parse_body,
 )
+from tornado.escape import utf8
 
-from gateway import stock_openapi
+from gateway import backlog, stock_openapi, stock_record
 from gateway.casualties import Verdict
 from gateway.failure import ANSI, NotebookError
 from gateway.stock_pool import KernelDied, Output, Overdue, QueueFull, StockKernel, StockPool
@@ -41,6 +42,8 @@ class StockPersonality(NotebookHTTPPersonality):  # type: ignore[misc]
         await self.parent.begin(self._start)
 
     async def _start(self) -> None:
+        self.pool.on_death = self.parent.observer.recorder.note_death
+        stock_record.tell_of_each(self.parent.web_app, self.parent.observer)
         await self.pool.start(self.parent.slot.kernels)
         self.parent.http_server.add_socket(self.parent.listener)
 
@@ -81,6 +84,7 @@ class StockPersonality(NotebookHTTPPersonality):  # type: ignore[misc]
             "problems": [],
             "kernels": pool.alive,
             "kernel_deaths": pool.deaths,
+            "queue": (backlog.waiting(self.parent.listener) or 0) + pool.waiting,
         }
 
     async def explain(self, request_id: str) -> Verdict | None:
@@ -95,6 +99,13 @@ class CellHandler(NotebookAPIHandler):  # type: ignore[misc]
         super().initialize(**stock)
         self.pool = pool
         self.limit = limit
+        self.said = b""
+        self.stderr = self.traceback = ""
+
+    def finish(self, chunk: Any = None) -> Any:
+        """As tornado's, and keep what is said for the record."""
+        self.said = utf8(chunk or b"")
+        return super().finish(chunk)
 
     async def _handle_request(self) -> None:
         self.response_future = asyncio.get_running_loop().create_future()
@@ -128,9 +139,11 @@ class CellHandler(NotebookAPIHandler):  # type: ignore[misc]
         info = None
         if not output.error and method in self.response_sources:
             info = await kernel.run(self.response_sources[method], deadline)
+        self.stderr = "".join(output.stderr + (info.stderr if info else []))
         failed = output.error or (info and info.error)
         if failed:
-            print(ANSI.sub("", output.traceback or (info.traceback if info else "")), flush=True)
+            self.traceback = ANSI.sub("", output.traceback or (info.traceback if info else ""))
+            print(self.traceback, flush=True)
             self._problem(500, "cell-failed", failed)
         elif info and not self._apply(info):
             self._problem(500, "bad-response-info", "The ResponseInfo cell did not print its JSON.")

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,9 +28,10 @@ class Overdue(Exception):
 
 @dataclass
 class Output:
-    """What a piece of code gave: text on stdout, the last expression's mime bundle, an error's text."""
+    """What a piece of code gave: text on stdout and stderr, the last expression's mime bundle, an error's text."""
 
     stdout: list[str] = field(default_factory=list)
+    stderr: list[str] = field(default_factory=list)
     result: dict[str, Any] | None = None
     error: str | None = None
     traceback: str = ""
@@ -76,6 +77,7 @@ class StockKernel:
                 output.result = content["data"]
             elif kind == "stream" and content.get("name") == "stderr":
                 print(content["text"], end="", flush=True)
+                output.stderr.append(content["text"])
             elif kind == "stream":
                 output.stdout.append(content["text"])
             elif kind == "error":
@@ -94,6 +96,7 @@ class StockPool:
         self.waiting = 0
         self.alive = 0
         self.deaths = 0
+        self.on_death: Callable[[], None] = lambda: None
 
     async def start(self, kernels: int) -> None:
         """Bring up all kernels; raises NotebookError when one does not run the notebook."""
@@ -138,6 +141,7 @@ class StockPool:
         # Not interrupted: not every kernel is sound after that (bash_kernel loses step with its shell).
         self.alive -= 1
         self.deaths += 1
+        self.on_death()
         kernel.close()
         await self.manager.shutdown_kernel(kernel.kernel_id, now=True)
         pause = SHORTEST_PAUSE

@@ -1,0 +1,87 @@
+"""What is told to the control app at once: how many requests there were and how long they took, and the last ones."""
+
+import json
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+from gateway.worker.record import Record
+
+MOST_RECORDS = 200
+MOST_BYTES = 2 * 1024 * 1024  # of bodies and texts in the records
+# Upper bounds (seconds) of the histogram's buckets; one more takes the rest.
+BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+
+Key = tuple[int, str, int]  # endpoint (-1: none), method, status
+
+
+class Tally:
+    """Requests of one kind: how many in each bucket, and the sum of their seconds."""
+
+    __slots__ = ("buckets", "seconds")
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.buckets = [0] * (len(BOUNDS) + 1)
+
+    def absorb(self, other: "Tally") -> None:
+        self.seconds += other.seconds
+        self.buckets = [mine + more for mine, more in zip(self.buckets, other.buckets, strict=True)]
+
+
+class Batch:
+    """Counts are complete; of the records only the last are kept, so its size is bounded.
+
+    `deaths` counts kernels that had to be replaced.
+    """
+
+    def __init__(self) -> None:
+        self.tallies: dict[Key, Tally] = {}
+        self.records: deque[Record] = deque()
+        self.deaths = 0
+        self._bytes = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.tallies or self.deaths)
+
+    def count(self, endpoint: int, method: str, status: int, seconds: float) -> None:
+        key = endpoint, method, status
+        tally = self.tallies.get(key)
+        if tally is None:
+            tally = self.tallies[key] = Tally()
+        tally.seconds += seconds
+        tally.buckets[bisect_left(BOUNDS, seconds)] += 1
+
+    def keep(self, record: Record) -> None:
+        """Keep a record, in place of the oldest where there are too many."""
+        self.records.append(record)
+        self._bytes += record.weight()
+        while len(self.records) > MOST_RECORDS or self._bytes > MOST_BYTES:
+            self._bytes -= self.records.popleft().weight()
+
+    def absorb(self, later: "Batch") -> None:
+        """Add what came after it."""
+        for key, tally in later.tallies.items():
+            self.tallies.setdefault(key, Tally()).absorb(tally)
+        for record in later.records:
+            self.keep(record)
+        self.deaths += later.deaths
+
+    def encode(self, endpoints: Sequence[str]) -> bytes:
+        """One line of JSON; control/reception.py reads it.
+
+        {"requests": [[path as annotated or null, method, status, seconds in all, [requests per bucket]], …],
+        "bounds": of the buckets, "kernel_deaths", "records": as in record.py}
+        """
+        message: dict[str, Any] = {
+            "bounds": BOUNDS,
+            "requests": [
+                [endpoints[index] if index >= 0 else None, method, status, tally.seconds, tally.buckets]
+                for (index, method, status), tally in self.tallies.items()
+            ],
+            "kernel_deaths": self.deaths,
+            "records": [record.as_json(endpoints) for record in self.records],
+        }
+        # A lone surrogate becomes \udc80, which is how JSON writes it.
+        return json.dumps(message, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
