@@ -19,6 +19,7 @@ from control.project_api import project_api
 from control.reception import Reception
 from control.reloading import Reloader
 from control.requests_api import requests_api
+from control.requests_page import requests_page
 from control.rundir import RunDir
 from control.settings import Settings
 from control.totals import Totals
@@ -37,6 +38,7 @@ def create_app(settings: Settings | None = None, *, resume: bool = True) -> Flas
     app.register_blueprint(process)
     app.register_blueprint(project_api)
     app.register_blueprint(requests_api)
+    app.register_blueprint(requests_page)
     app.register_blueprint(homepage)
     app.register_blueprint(docs_page)
     app.add_url_rule("/healthz", view_func=lambda: healthz(api.run))

@@ -13,6 +13,7 @@ MOST_BYTES = 2 * 1024 * 1024  # of bodies and texts in the records
 # Upper bounds (seconds) of the histogram's buckets; one more takes the rest.
 BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
+Noted = tuple[Any, ...]  # the fields of a Record: making one takes longer than all else that is done per request
 Key = tuple[int, str, int]  # endpoint (-1: none), method, status
 
 
@@ -38,9 +39,10 @@ class Batch:
 
     def __init__(self) -> None:
         self.tallies: dict[Key, Tally] = {}
-        self.records: deque[Record] = deque()
+        self.records: deque[tuple[Noted, int]] = deque()  # each with its weight in bytes
         self.deaths = 0
-        self._bytes = 0
+        self.bytes = 0
+        self._trimmed = 0  # how many of the first records
 
     def __bool__(self) -> bool:
         return bool(self.tallies or self.deaths)
@@ -53,19 +55,31 @@ class Batch:
         tally.seconds += seconds
         tally.buckets[bisect_left(BOUNDS, seconds)] += 1
 
-    def keep(self, record: Record) -> None:
-        """Keep a record, in place of the oldest where there are too many."""
-        self.records.append(record)
-        self._bytes += record.weight()
-        while len(self.records) > MOST_RECORDS or self._bytes > MOST_BYTES:
-            self._bytes -= self.records.popleft().weight()
+    def keep(self, noted: Noted, weight: int) -> None:
+        """Keep a record, in place of the oldest where there are too many; `weight` is about its size in bytes.
+
+        Where all together are too large, the oldest lose all but the beginnings of their bodies.
+        """
+        self.records.append((noted, weight))
+        self.bytes += weight
+        if len(self.records) > MOST_RECORDS:
+            self.bytes -= self.records.popleft()[1]
+            self._trimmed = max(0, self._trimmed - 1)
+        while self.bytes > MOST_BYTES and self._trimmed < len(self.records):
+            self._trim(self._trimmed)
+            self._trimmed += 1
+
+    def _trim(self, index: int) -> None:
+        noted, weight = self.records[index]
+        self.records[index] = Record(*noted).trimmed()
+        self.bytes -= weight - self.records[index][1]
 
     def absorb(self, later: "Batch") -> None:
         """Add what came after it."""
         for key, tally in later.tallies.items():
             self.tallies.setdefault(key, Tally()).absorb(tally)
-        for record in later.records:
-            self.keep(record)
+        for noted, weight in later.records:
+            self.keep(noted, weight)
         self.deaths += later.deaths
 
     def encode(self, endpoints: Sequence[str]) -> bytes:
@@ -81,7 +95,7 @@ class Batch:
                 for (index, method, status), tally in self.tallies.items()
             ],
             "kernel_deaths": self.deaths,
-            "records": [record.as_json(endpoints) for record in self.records],
+            "records": [Record(*noted).as_json(endpoints) for noted, _ in self.records],
         }
         # A lone surrogate becomes \udc80, which is how JSON writes it.
         return json.dumps(message, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"

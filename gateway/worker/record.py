@@ -20,6 +20,7 @@ from gateway.worker.request import Request
 
 BODY_KEPT = 64 * 1024  # bytes of a body
 TEXT_KEPT = 16 * 1024  # characters of what a cell wrote to stderr, from its begin, and of a traceback, from its end
+TRIMMED = 1024  # bytes of a body, and characters of a text, where many large ones come at once
 HEADER_KEPT = 8 * 1024  # characters of a header that a cell sets; those of requests are limited by nginx
 
 
@@ -65,9 +66,16 @@ class Record(NamedTuple):
     stderr: Text
     traceback: Text
 
-    def weight(self) -> int:
-        """About how many bytes it holds, beside what every record has."""
-        return len(self.sent) + len(self.body) + len(self.stderr.text) + len(self.traceback.text)
+    def trimmed(self) -> tuple["Record", int]:
+        """With little more than what a list says of it, and its weight then in bytes."""
+        stderr, trace = self.stderr, self.traceback
+        small = self._replace(
+            sent=self.sent[:TRIMMED],
+            body=self.body[:TRIMMED],
+            stderr=Text(stderr.text[:TRIMMED], stderr.size),
+            traceback=Text(trace.text[-TRIMMED:], trace.size),
+        )
+        return small, len(small.sent) + len(small.body) + len(small.stderr.text) + len(small.traceback.text)
 
     def as_json(self, endpoints: Sequence[str]) -> dict[str, Any]:
         """Its form above; `endpoints` are their paths as annotated."""

@@ -15,11 +15,12 @@ from pathlib import Path
 from gateway.worker import log
 from gateway.worker.answer import Answer
 from gateway.worker.batch import Batch
-from gateway.worker.record import BODY_KEPT, NOTHING, Record, Text
+from gateway.worker.record import BODY_KEPT, NOTHING, Text
 from gateway.worker.request import Request
 
-# A batch of n records is followed by a pause of FIXED_S + n * EACH_S; pauses up to BURST_S are let off at first.
-FIXED_S, EACH_S = 0.03, 0.005
+# A batch is followed by a pause of this many seconds, and as many for each record and byte of a body in it.
+# Pauses up to BURST_S in all are let off at first.
+FIXED_S, EACH_S, BYTE_S = 0.03, 0.005, 1e-6
 BURST_S = 1.0
 AGAIN_S = 1.0  # until the next try where nobody takes it
 PATIENCE_S = 5.0  # for the control app to confirm
@@ -61,11 +62,10 @@ class Recorder:
         self._batch.count(endpoint, request.method, answer.status, seconds)
         if self._keeps_records:
             body = b"" if request.method == "HEAD" else answer.body[:BODY_KEPT]
-            trace = Text.end_of(answer.traceback)
-            record = Record(
-                request, sent, answer.status, answer.headers, body, bytes_out, endpoint, started, seconds, stderr, trace
-            )
-            self._batch.keep(record)
+            trace = Text.end_of(answer.traceback) if answer.traceback else NOTHING
+            weight = len(sent) + len(body) + len(stderr.text) + len(trace.text)
+            noted = (request, sent, answer.status, answer.headers, body, bytes_out, endpoint, started, seconds, stderr)
+            self._batch.keep((*noted, trace), weight)
         if now >= self._next or self._timer is None:
             self._tell(now)
 
@@ -100,7 +100,7 @@ class Recorder:
 
     def _send(self, now: float) -> None:
         batch, self._batch = self._batch, Batch()
-        self._next = max(self._next, now - BURST_S) + FIXED_S + EACH_S * len(batch.records)
+        self._next = max(self._next, now - BURST_S) + FIXED_S + EACH_S * len(batch.records) + BYTE_S * batch.bytes
         try:
             message = batch.encode(self._endpoints)
         except Exception:  # a fault in this program must not fail a request
