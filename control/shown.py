@@ -22,23 +22,16 @@ def pretty(message: Message) -> str | None:
     if text is None or message.body.cut or text.lstrip()[:1] not in ("{", "["):
         return text
     try:
-        return json.dumps(json.loads(text, parse_float=_AsWritten), indent=2, ensure_ascii=False)
+        return json.dumps(json.loads(text, parse_float=_exact), indent=2, ensure_ascii=False)
     except (ValueError, RecursionError):
         return text
 
 
-class _AsWritten(float):
-    """A number that is shown as it was written."""
-
-    def __new__(cls, text: str) -> "_AsWritten":
-        made = super().__new__(cls, text)
-        made.text = text
-        return made
-
-    text: str
-
-    def __repr__(self) -> str:
-        return self.text
+def _exact(text: str) -> float:
+    """The number. ValueError: it would be shown otherwise than it was written."""
+    if repr(float(text)) != text:
+        raise ValueError(text)
+    return float(text)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """The last calls of the API and its metrics, with the real programs around them."""
 
+import base64
 import json
 import os
 import signal
@@ -24,6 +25,7 @@ CELLS = [
     "# GET /blocks\ntime.sleep(0.7)\nprint('done')",
 ]
 CHANGED = [*CELLS[:1], "# POST /echo\nprint(json.dumps({'changed': json.loads(REQUEST)['body']}))", *CELLS[2:]]
+TOKENS = [base64.b64encode(":".join(user).encode()).decode() for user in (OWNER, API_USER)]
 SECRET = "a-secret-of-the-caller"
 
 
@@ -154,7 +156,7 @@ def test_secrets_are_in_no_record_and_on_no_page(inspected: Stack) -> None:
         for path in ("/process/requests", f"/process/requests/{number}", "/requests", f"/requests/{number}", "/"):
             text = inspected.get(path).text
             assert request_id in text or path == "/"
-            for secret in (SECRET, OWNER[1], API_USER[1], "Basic "):
+            for secret in (SECRET, OWNER[1], API_USER[1], *TOKENS):
                 assert secret not in text, path
 
 
