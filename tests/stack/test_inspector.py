@@ -4,7 +4,9 @@ import base64
 import json
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -106,8 +108,6 @@ def test_a_call_that_could_not_be_interrupted_is_there(inspected: Stack) -> None
 
 
 def test_calls_that_found_a_full_queue_are_there_and_counted(inspected: Stack) -> None:
-    from concurrent.futures import ThreadPoolExecutor
-
     eventually(lambda: inspected.invoke("echo", "POST", json={}).status_code == 200)
     before = counted(inspected, "/blocks", "GET", "503")
     with ThreadPoolExecutor(8) as pool:
@@ -264,8 +264,6 @@ def test_without_the_inspector_nothing_is_kept_and_metrics_go_on(new_stack: Call
 
 
 def test_a_notebook_in_another_language_is_inspected_too(new_stack: Callable[..., Stack]) -> None:
-    import sys
-
     stack = new_stack()
     spec = stack.home / "share" / "kernels" / "bash" / "kernel.json"
     spec.parent.mkdir(parents=True)
@@ -294,3 +292,37 @@ def test_the_end_of_the_stack_is_not_held_up(new_stack: Callable[..., Stack]) ->
     stack.serve("inspected", CELLS)
     stack.invoke("echo", "POST", json={})
     assert stack.stop(signal.SIGTERM) is not None
+
+
+def test_a_call_that_no_kernel_could_take_is_there_with_its_reason(new_stack: Callable[..., Stack]) -> None:
+    stack = new_stack().start()
+    once = stack.home / "once"
+    stack.serve(
+        "once",
+        [
+            "import os, pathlib",
+            f"once = pathlib.Path({str(once)!r})\nassert not once.exists(), 'only once'\nonce.touch()",
+            "# POST /dies\nos._exit(1)",
+        ],
+    )
+    stack.invoke("dies", "POST", json={})
+    eventually(lambda: "could not be started" in stack.log(), 20)
+    answer = invoke(stack, "dies", "no-kernel", "POST", json={"a": 1}, headers={"Cookie": SECRET})
+    assert (answer.status_code, answer.json()["extensions"]["code"]) == (503, "no-kernel")
+    call = call_of(stack, "no-kernel")
+    assert (call["status"], call["endpoint"], call["path"]) == (503, "/dies", "/invoke/dies")
+    assert json.loads(call["request"]["body"]["text"]) == {"a": 1}
+    assert "only once" in call["response"]["body"]["text"]
+    assert dict(call["request"]["headers"])["Cookie"] is None
+
+
+def test_the_queue_is_as_long_as_calls_wait_for_the_kernel(new_stack: Callable[..., Stack]) -> None:
+    stack = new_stack().start()
+    stack.serve("inspected", CELLS)
+    if "notebook_api_queue_length" not in metrics(stack):
+        pytest.skip("this system does not tell how long a queue is")
+    with ThreadPoolExecutor(4) as pool:
+        waiting = [pool.submit(stack.invoke, "blocks") for _ in range(4)]
+        eventually(lambda: metrics(stack)["notebook_api_queue_length"] >= 2, 5)
+        assert all(one.result().status_code == 200 for one in waiting)
+    eventually(lambda: metrics(stack)["notebook_api_queue_length"] == 0, 5)
