@@ -80,12 +80,13 @@ endef
 bench: $(VENV)/bench ## measure against stock, Flask and FastAPI; writes bench/results.md
 	$(BIN)/python -m bench.run --soak
 
-lock: ## renew requirements.txt and requirements-dev.txt from pyproject.toml
+lock: ## renew the requirements*.txt from pyproject.toml
 	$(PYTHON) -m venv $(VENV)/lock
 	$(VENV)/lock/bin/pip install --quiet uv
 	$(VENV)/lock/bin/uv pip compile $(LOCK) -o requirements.txt pyproject.toml
 	$(VENV)/lock/bin/uv pip compile $(LOCK) -o requirements-dev.txt --group dev -c requirements.txt
 	$(VENV)/lock/bin/uv pip compile $(LOCK) -o requirements-bench.txt --group bench -c requirements.txt
+	echo rfc3987-syntax | $(VENV)/lock/bin/uv pip compile $(LOCK) --no-config -o $(STOCK) -
 
 LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
 
@@ -106,9 +107,13 @@ $(VENV)/test: $(VENV)/run requirements-dev.txt
 	$(INSTALL) -r requirements-dev.txt
 	@touch $@
 
-$(VENV)/bench: $(VENV)/run requirements-bench.txt
+# Stock is measured with the package that our lock leaves out, as whoever installs it has it.
+STOCK := bench/peers/requirements-stock.txt
+
+$(VENV)/bench: $(VENV)/run requirements-bench.txt $(STOCK)
 	.ci/debian-packages wrk=wrk
 	$(INSTALL) -r requirements-bench.txt
+	$(INSTALL) --upgrade --target $(VENV)/stock -r $(STOCK)
 	@touch $@
 
 .PHONY: help run test lint bench lock image up status logs down delete

@@ -8,7 +8,7 @@ from control.api import Api
 from control.errors import ApiError
 from control.notebook_code import NotebookFile
 from control.rundir import read_json
-from control.supervisor import SupervisorError
+from control.supervisor import StackEnds, SupervisorError
 
 # Seconds between two looks at the notebook. Looking works on network volumes too, where no events come of
 # what others write, and costs one open() where nothing has changed.
@@ -26,10 +26,12 @@ class Reloader:
         self.next_ready_look = 0.0
 
     def run(self) -> None:
-        """Look for ever."""
+        """Look until the stack ends."""
         while True:
             try:
                 self.look()
+            except StackEnds:
+                return
             except (ApiError, SupervisorError, OSError) as error:
                 print(f"Reload on save: {error}", flush=True)  # the homepage tells it from the status
             time.sleep(LOOK)

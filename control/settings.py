@@ -94,7 +94,7 @@ def origins(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
     """The variable as web origins, separated by spaces or commas: `https://a.example`, or `*` for all."""
     found = tuple(environ.get(name, "").replace(",", " ").split())
     for origin in found:
-        if origin != "*" and not re.fullmatch(r"https?://[^/?#@\s\"]+", origin):
+        if origin != "*" and not re.fullmatch(r"https?://[A-Za-z0-9._:\[\]-]+", origin):
             raise SettingError(f"{name} has {origin!r}: give origins such as https://app.example, or *.")
     return found
 

@@ -12,7 +12,6 @@ import signal
 import sys
 import time
 from collections import defaultdict, deque
-from collections.abc import Iterator
 from contextlib import suppress
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -24,13 +23,16 @@ from supervisor.options import ServerOptions
 from supervisor.states import SupervisorStates
 from supervisor.supervisord import Supervisor
 
+from control.descendants import kill_descendants, kill_kernels_of
 from control.rundir import RunDir
 from control.settings import Settings
+from control.turns import Waker, at_shutdown
 
 API_GROUP = "gateway"
 API_LOG_BYTES = 10_000_000
 # `docker stop` kills after 10 s. Requests in flight get the first 6 of them; see conf/supervisord.conf.j2.
 DRAIN_AT_SHUTDOWN = 6  # seconds
+SHUTDOWN = 9.2  # seconds, after which what is left is killed
 TOO_MANY_DEATHS = 5
 DEATHS_WITHIN = 30  # seconds
 PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
@@ -121,6 +123,7 @@ class Stack(Supervisor):  # type: ignore[misc]
             events.ProcessStateStoppedEvent,
         ):
             events.subscribe(ended, self.on_ended)
+        Waker()
         super().runforever()
 
     def on_fatal(self, event: Any) -> None:
@@ -142,6 +145,7 @@ class Stack(Supervisor):  # type: ignore[misc]
         """Shorten the time that requests in flight get: at a shutdown somebody waits for its end."""
         for process in self.process_groups[API_GROUP].processes.values():
             process.config.stopwaitsecs = min(process.config.stopwaitsecs, DRAIN_AT_SHUTDOWN)
+        self.options.poller.poll = at_shutdown(self.options.poller.poll, time.monotonic() + SHUTDOWN)
 
     def on_ended(self, event: Any) -> None:
         """Kill what a dead program left behind, and notice one that dies again and again."""
@@ -159,35 +163,6 @@ class Stack(Supervisor):  # type: ignore[misc]
             deaths.append(time.monotonic())
             if len(deaths) == deaths.maxlen and deaths[-1] - deaths[0] < DEATHS_WITHIN:
                 self.give_up(process)
-
-
-def descendants(pid: int) -> Iterator[int]:
-    """Every process below `pid`, children before their parents."""
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        with suppress(OSError):
-            for child in map(int, task.read_text().split()):
-                yield from descendants(child)
-                yield child
-
-
-def kill_descendants(pid: int) -> None:
-    """Kill every process below `pid`, also those that appear meanwhile."""
-    for descendant in descendants(pid):
-        with suppress(ProcessLookupError, PermissionError):
-            os.kill(descendant, signal.SIGKILL)
-
-
-def kill_kernels_of(pid: int) -> None:
-    """Kill the kernels that a dead program has left, with what they have started.
-
-    They have process groups of their own. A Python kernel notices that its parent is gone, but not while it
-    is still starting; kernels of other languages do not. jupyter_client tells each who its parent is.
-    """
-    mark = f"JPY_PARENT_PID={pid}".encode()
-    for descendant in descendants(os.getpid()):
-        with suppress(OSError):
-            if mark in Path(f"/proc/{descendant}/environ").read_bytes().split(b"\0"):
-                os.kill(descendant, signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,10 @@ class SupervisorError(Exception):
     """supervisord could not be reached, or refused for a reason that no caller expects."""
 
 
+class StackEnds(SupervisorError):
+    """supervisord is ending all programs, this one too."""
+
+
 @dataclass(frozen=True)
 class Process:
     """What supervisord says of a program; `started` in seconds since the epoch, `pid` 0 when not up."""
@@ -55,6 +59,8 @@ class Supervisor:
         except xmlrpc.client.Fault as fault:
             if fault.faultCode in tolerate:
                 return None
+            if fault.faultCode == Faults.SHUTDOWN_STATE:
+                raise StackEnds("The stack is being ended") from fault
             raise SupervisorError(f"supervisord refused {method}({program}): {fault.faultString}") from fault
         except (OSError, xmlrpc.client.ProtocolError) as error:
             raise SupervisorError(f"supervisord cannot be reached: {error}") from error

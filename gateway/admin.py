@@ -69,7 +69,8 @@ class ExplainHandler(AdminHandler):
     async def post(self) -> None:
         request_id = self.request.headers.get("X-Request-Id", "")
         was_taken = self.request.headers.get("X-Connect-Time", "-") != "-"
-        verdict = await self.app.personality.explain(request_id) or (ENDED if was_taken else OVERLOADED)
+        # What no kernel took is no casualty, whatever became of another request with that id.
+        verdict = (await self.app.personality.explain(request_id) or ENDED) if was_taken else OVERLOADED
         headers = [("Content-Type", "application/json")]
         if verdict.status == HTTPStatus.SERVICE_UNAVAILABLE:
             headers.append(("Retry-After", "1"))

@@ -64,7 +64,9 @@ class Observer:
 
 def request_of(method: str, target: str, headers: RawHeaders, size: int) -> Request:
     """A request that tornado has read, with a body of that many bytes."""
-    raw = [(name.encode("latin-1"), value.encode("utf-8", "surrogateescape")) for name, value in headers]
-    request = Request(method, target.encode("utf-8", "surrogateescape"), raw, b"")
+    message = Message(0)
+    for name, value in headers:
+        message.on_header(name.encode("latin-1"), value.encode("utf-8", "surrogateescape"))
+    request = Request(method, target.encode("utf-8", "surrogateescape"), message.headers, b"")
     request.size = size
     return request

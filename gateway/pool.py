@@ -155,8 +155,11 @@ class Pool:
             return
         self.deaths += 1
         self.on_death()
-        await self.manager.shutdown_kernel(worker.kernel_id, now=True)
         self.log.warning("A kernel ended. Requests that were in it: %d. A new one starts.", casualties)
+        try:
+            await self.manager.shutdown_kernel(worker.kernel_id, now=True)
+        except Exception:  # no reason to go without another
+            self.log.exception("The rest of a kernel could not be ended in order.")
         pause = 0.0 if time.monotonic() - born > SOUND_AFTER else SHORTEST_PAUSE
         await self._replace(pause)
 

@@ -6,23 +6,25 @@ that are healed and timed as the engine's are.
 
 import asyncio
 import json
+import re
 import time
+from http import HTTPStatus
 from typing import Any
 
 from kernel_gateway.notebook_http import NotebookHTTPPersonality
 from kernel_gateway.notebook_http.handlers import NotebookAPIHandler
-from kernel_gateway.notebook_http.request_utils import (
-    format_request,
-    headers_to_dict,
-    parse_args,
-    parse_body,
-)
-from tornado.escape import utf8
+from kernel_gateway.notebook_http.request_utils import format_request, headers_to_dict, parse_args, parse_body
 
 from gateway import backlog, stock_openapi, stock_record
 from gateway.casualties import Verdict
 from gateway.failure import ANSI, NotebookError
-from gateway.stock_pool import KernelDied, Output, Overdue, QueueFull, StockKernel, StockPool
+from gateway.stock_pool import KernelDied, NoKernel, Output, OutputTooLong, Overdue, QueueFull, StockKernel, StockPool
+from gateway.stock_problems import NothingHere, Problems
+from gateway.worker import response_info
+
+# In a string in double quotes, bash, Perl, Ruby, Julia and others run or replace what follows one of these.
+INTERPOLATES = re.compile(r"[$`#@!]")
+WITHOUT_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 
 
 class StockPersonality(NotebookHTTPPersonality):  # type: ignore[misc]
@@ -36,27 +38,27 @@ class StockPersonality(NotebookHTTPPersonality):  # type: ignore[misc]
             reason = f"no cell begins with a comment such as {prefix} GET /hello_world"
             raise NotebookError.outside_cells("NoEndpoints", reason)
         slot = self.parent.slot
-        self.pool = StockPool(self.parent.kernel_manager, slot.queue_limit, self.log)
+        self.pool = StockPool(self.parent.kernel_manager, slot.queue_limit, slot.start_timeout, self.log)
 
     async def init_configurables(self) -> None:
         await self.parent.begin(self._start)
 
     async def _start(self) -> None:
-        self.pool.on_death = self.parent.observer.recorder.note_death
-        stock_record.tell_of_each(self.parent.web_app, self.parent.observer)
+        stock_record.begin(self.parent.web_app, self.pool, self.parent.observer)
         await self.pool.start(self.parent.slot.kernels)
         self.parent.http_server.add_socket(self.parent.listener)
 
     def create_request_handlers(self) -> list[tuple[Any, ...]]:
         """Stock's routes, each endpoint with our handler; and the OpenAPI document."""
-        extra = {"pool": self.pool, "limit": self.parent.slot.request_timeout}
+        longest = self.parent.slot.max_output_mb * 1024 * 1024
+        extra = {"pool": self.pool, "limit": self.parent.slot.request_timeout, "longest": longest}
         stock = [
             (path, CellHandler, {**arguments[0], **extra})
             if handler is NotebookAPIHandler
             else (path, handler, *arguments)
-            for path, handler, *arguments in super().create_request_handlers()
+            for path, handler, *arguments in super().create_request_handlers()[:-1]
         ]
-        return [stock_openapi.route(self), *stock]
+        return [stock_openapi.route(self), *stock, (r"/(.*)", NothingHere)]
 
     def endpoints(self) -> list[dict[str, str]]:
         """What the notebook defines: [{"method": "GET", "path": "/hello/:name"}, …] in stock's order."""
@@ -92,20 +94,14 @@ class StockPersonality(NotebookHTTPPersonality):  # type: ignore[misc]
         return None
 
 
-class CellHandler(NotebookAPIHandler):  # type: ignore[misc]
+class CellHandler(Problems, NotebookAPIHandler):  # type: ignore[misc]
     """One endpoint: stock's request and response, with every failure answered as JSON."""
 
-    def initialize(self, pool: StockPool, limit: float, **stock: Any) -> None:
+    def initialize(self, pool: StockPool, limit: float, longest: int, **stock: Any) -> None:
         super().initialize(**stock)
         self.pool = pool
         self.limit = limit
-        self.said = b""
-        self.stderr = self.traceback = ""
-
-    def finish(self, chunk: Any = None) -> Any:
-        """As tornado's, and keep what is said for the record."""
-        self.said = utf8(chunk or b"")
-        return super().finish(chunk)
+        self.longest = longest
 
     async def _handle_request(self) -> None:
         self.response_future = asyncio.get_running_loop().create_future()
@@ -113,63 +109,78 @@ class CellHandler(NotebookAPIHandler):  # type: ignore[misc]
         try:
             if self.request.method not in self.sources:
                 self.set_header("Allow", ", ".join(sorted(self.sources)))
-                self._problem(405, "method-not-allowed", f"This path answers {', '.join(self.sources)}.")
+                self.problem(405, "method-not-allowed", f"This path answers {', '.join(self.sources)}.")
                 return
+            request = self._described()
             async with self.pool.lend() as kernel:
-                await self._answer(kernel)
+                await self._answer(kernel, request)
+        except UnicodeDecodeError as error:
+            self.problem(400, "bad-request", f"cannot be decoded: {error}")
         except QueueFull:
             self.set_header("Retry-After", "1")
-            self._problem(503, "overloaded", "More requests are waiting than QUEUE_LIMIT allows. Try again.")
+            self.problem(503, "overloaded", "More requests are waiting than QUEUE_LIMIT allows. Try again.")
+        except NoKernel as error:
+            self.set_header("Retry-After", "1")
+            self.problem(503, "no-kernel", f"The notebook cannot be run: {error}")
         except KernelDied:
-            self._problem(502, "kernel-died", "The kernel ended while it worked on this request.")
+            self.problem(502, "kernel-died", "The kernel ended while it worked on this request.")
+        except OutputTooLong:
+            self.problem(500, "output-too-long", f"the cell printed more than {self.longest} bytes")
         except Overdue:
-            self._problem(504, "timeout", f"The cell ran longer than {self.limit:g} s.")
+            self.problem(504, "timeout", f"The cell ran longer than {self.limit:g} s.")
 
-    async def _answer(self, kernel: StockKernel) -> None:
-        deadline, method = time.monotonic() + self.limit, self.request.method
+    def _described(self) -> str:
+        """An assignment to REQUEST in the kernel's language. UnicodeDecodeError: the query or the body is no text."""
         request = {
             "body": parse_body(self.request),
             "args": parse_args(self.request.query_arguments),
             "path": self.path_kwargs,
             "headers": headers_to_dict(self.request.headers),
         }
-        await kernel.run(format_request(json.dumps(request), self.kernel_language), deadline)
-        output = await kernel.run(self.sources[method], deadline)
+        # Stock hands `$(…)` in a body to bash as it is, which runs it. These characters stand in JSON strings only.
+        text = INTERPOLATES.sub(lambda match: f"\\u{ord(match[0]):04x}", json.dumps(request))
+        statement: str = format_request(text, self.kernel_language)
+        return statement
+
+    async def _answer(self, kernel: StockKernel, request: str) -> None:
+        deadline, method = time.monotonic() + self.limit, self.request.method
+        await kernel.run(request, deadline, self.longest)
+        output = await kernel.run(self.sources[method], deadline, self.longest)
         self.set_header("Content-Type", "text/plain")
         info = None
         if not output.error and method in self.response_sources:
-            info = await kernel.run(self.response_sources[method], deadline)
-        self.stderr = "".join(output.stderr + (info.stderr if info else []))
+            info = await kernel.run(self.response_sources[method], deadline, self.longest)
+        self.stderr = output.stderr.plus(info.stderr.text) if info else output.stderr
         failed = output.error or (info and info.error)
         if failed:
             self.traceback = ANSI.sub("", output.traceback or (info.traceback if info else ""))
             print(self.traceback, flush=True)
-            self._problem(500, "cell-failed", failed)
-        elif info and not self._apply(info):
-            self._problem(500, "bad-response-info", "The ResponseInfo cell did not print its JSON.")
-        else:
-            await self.finish(_text(output))
-
-    def _apply(self, info: Output) -> bool:
-        """Set the status and the headers that ResponseInfo printed; False where they are none."""
+            self.problem(500, "cell-failed", failed)
+            return
         try:
-            wanted = json.loads(_text(info))
-            for name, value in wanted.get("headers", {}).items():
-                self.set_header(name, value)
-            status = int(wanted.get("status", 200))
-            if not 200 <= status <= 599:
-                raise ValueError(status)
-            self.set_status(status)
-        except (ValueError, TypeError, AttributeError):
-            return False
-        return True
+            if info:
+                self._apply(info)
+        except ValueError as error:
+            where = f"{method} {self.request.path.removeprefix(self.application.settings['base_url'])}"
+            self.problem(500, "bad-response-info", f"the ResponseInfo of {where} {error}")
+        else:
+            await self.finish(None if self.get_status() in WITHOUT_BODY else _text(output))
 
-    def _problem(self, status: int, code: str, message: str) -> None:
-        request_id = self.request.headers.get("X-Request-Id", "")
-        where = {"method": self.request.method, "path": self.request.path, "request_id": request_id}
-        self.set_status(status)
-        self.set_header("Content-Type", "application/json")
-        self.finish(json.dumps({"message": message, "extensions": {"code": code, **where}}))
+    def _apply(self, info: Output) -> None:
+        """Set the status and the headers that ResponseInfo printed. ValueError: what is wrong."""
+        status, headers = response_info.read(_text(info).encode())
+        for name, values in headers:
+            self.clear_header(name)
+            for value in values:
+                self._add(name, value)
+        if status is not None:
+            self.set_status(status)
+
+    def _add(self, name: str, value: str) -> None:
+        try:
+            self.add_header(name, value)
+        except ValueError:  # not Latin-1
+            raise ValueError(f"sets the header {name} to {value!r}") from None
 
 
 def _text(output: Output) -> str:

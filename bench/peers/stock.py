@@ -1,7 +1,10 @@
 """Stock notebook-http on a unix socket: `python -m bench.peers.stock <notebook> <socket> <kernels>`."""
 
 import sys
+from pathlib import Path
 from typing import Any
+
+sys.path.append(str(Path(sys.prefix, "stock")))  # what stock requires and our lock leaves out
 
 from kernel_gateway.gatewayapp import KernelGatewayApp
 from tornado import netutil

@@ -10,6 +10,7 @@ import select
 import socket
 import time
 from collections.abc import Callable
+from typing import Any
 
 from gateway.worker import log
 
@@ -108,8 +109,9 @@ class Acceptor:
             except OSError as error:
                 self._pause(error)
                 return
-            # What socket.accept does besides costs more than the system call.
-            connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, descriptor)
+            # What socket.accept does besides costs more than the system call; so does what socket.socket adds to its
+            # base class, makefile and the like.
+            connection: Any = socket.SocketType(socket.AF_UNIX, socket.SOCK_STREAM, 0, descriptor)
             if not self._take(connection) or self._holds or self._in_turn or time.monotonic() > until:
                 return
 

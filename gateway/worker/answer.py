@@ -1,14 +1,19 @@
 """What is sent back to a caller."""
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from gateway.worker.request import Request
 from gateway.worker.wire import Headers
 
-# How the bytes travel is ours to say, whatever a cell sets.
-FRAMING = frozenset({"content-length", "transfer-encoding", "connection"})
+# How the bytes travel, and under which id, is ours to say, whatever a cell sets.
+FRAMING = frozenset({"content-length", "transfer-encoding", "connection", "x-request-id"})
+WITHOUT_BODY = frozenset({204, 304})
+# What a header's name is made of (RFC 9110, token), and what no value may hold: it could begin a line of its own.
+HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class Pieces(Protocol):

@@ -36,24 +36,34 @@ class CompileError(Exception):
 class Program:
     """Cells that run one after the other in one namespace, and the value of the last expression."""
 
-    __slots__ = ("_steps", "awaits", "cells", "files")
+    __slots__ = ("_codes", "awaits", "cells", "files")
 
     def __init__(self, shell: Any, cells: tuple[Cell, ...]) -> None:
         """CompileError: names every cell that does not compile."""
-        codes = _compile_all(shell, cells)
+        self._codes = _compile_all(shell, cells)
         self.cells = cells
-        self.files = frozenset(code.co_filename for code in codes)
-        self._steps = [(code, bool(code.co_flags & inspect.CO_COROUTINE)) for code in codes]
-        self.awaits = any(awaits for _, awaits in self._steps)
+        self.files = frozenset(code.co_filename for code in self._codes)
+        self.awaits = any(_awaits(code) for code in self._codes)
 
-    async def run(self, namespace: dict[str, Any]) -> Any:
-        """The value of the last expression, None without one. Raises what the cells raise."""
+    def run(self, namespace: dict[str, Any]) -> Any:
+        """The value of the last expression, None without one. Raises what the cells raise; they do not await."""
         value = None
-        for code, awaits in self._steps:
+        for code in self._codes:
             value = eval(code, namespace)  # noqa: S307 - running the author's cells is what this is for
-            if awaits:
+        return value
+
+    async def run_awaiting(self, namespace: dict[str, Any]) -> Any:
+        """The same for cells of which some await."""
+        value = None
+        for code in self._codes:
+            value = eval(code, namespace)  # noqa: S307
+            if _awaits(code):
                 value = await value
         return value
+
+
+def _awaits(code: CodeType) -> bool:
+    return bool(code.co_flags & inspect.CO_COROUTINE)
 
 
 def _compile_all(shell: Any, cells: Iterable[Cell]) -> list[CodeType]:

@@ -61,8 +61,7 @@ class Connection:
 
     def close(self) -> None:
         """Whatever the state, the end."""
-        if self._call is not None:
-            self._end_call(CLIENT_LEFT)
+        self._end_call()
         self._task = None
         self._sock.close()
         self._server.forget(self)
@@ -95,7 +94,7 @@ class Connection:
             self._refuse(refused)
         except Exception:  # a fault in this program must not leave the caller waiting
             log.write(traceback.format_exc())
-            self._send(problem(500, "internal-error", "internal error"))
+            self._send(problem(500, "internal-error", "internal error", self._request))
         return True
 
     def _dispatch(self) -> bool:
@@ -140,7 +139,7 @@ class Connection:
             body = Body(self._server.runner, self._call, answer.stream, self._reader.speaks_1_1())
             self._send_stream(body, answer)
             return
-        self._end_call(answer.status)
+        self._end_call()
         data = self._server.site.render(answer, self._request)
         try:
             sent = self._sock.send(data, socket.MSG_DONTWAIT)
@@ -176,7 +175,7 @@ class Connection:
                 head = self._server.site.head(answer, call.request, body.is_chunked)
                 await body.send(self._sock, head)
             finally:
-                self._end_call(answer.status)
+                self._end_call()
                 answer.body, answer.traceback = bytes(body.beginning), body.traceback
                 self._note(answer, body.sent)
                 self.close()
@@ -185,10 +184,10 @@ class Connection:
 
         self._task = self._loop.create_task(send())
 
-    def _end_call(self, status: int) -> None:
+    def _end_call(self) -> None:
         if self._call is not None:
             call, self._call = self._call, None
-            self._server.runner.close(call, status)
+            self._server.runner.close(call)
 
     def _note(self, answer: Answer, bytes_out: int) -> None:
         recorder, ran = self._server.recorder, self._ran

@@ -6,16 +6,14 @@ from gateway.worker.wire import Headers
 
 
 class CrossOrigin:
-    """The headers that let a browser hand an answer to a page; none at all without `rules`."""
+    """The headers that let a browser hand an answer to a page."""
 
-    def __init__(self, rules: Cors | None) -> None:
+    def __init__(self, rules: Cors) -> None:
         self._rules = rules
 
     def headers(self, request: Request) -> Headers:
         """What any answer to `request` carries."""
         rules = self._rules
-        if rules is None:
-            return []
         # Caches must know that the answer to another origin differs.
         vary = [("Vary", "Origin")]
         origin = request.header("Origin")
@@ -31,7 +29,7 @@ class CrossOrigin:
     def preflight(self, request: Request, methods: str) -> Headers:
         """What the answer to a preflight carries besides."""
         rules = self._rules
-        if rules is None or not request.header("Access-Control-Request-Method"):
+        if not request.header("Access-Control-Request-Method"):
             return []
         return [
             ("Access-Control-Allow-Methods", methods),

@@ -3,20 +3,31 @@
 https://www.rfc-editor.org/rfc/rfc9110#name-if-none-match
 """
 
-import hashlib
 from http import HTTPStatus
 
 from gateway.worker.answer import Answer
 from gateway.worker.request import Request
 
+try:
+    # OpenSSL's, which hashlib takes, costs eight times as much between two system calls.
+    from _sha1 import sha1  # type: ignore[import-not-found]
+except ImportError:
+    from hashlib import sha1
+
+_METHODS = frozenset({"GET", "HEAD"})
+_OK = int(HTTPStatus.OK)
+
 
 def condition(answer: Answer, request: Request) -> None:
     """Give a successful answer to GET or HEAD its `Etag`, and make it 304 if the caller has that already."""
-    if answer.status != HTTPStatus.OK or request.method not in ("GET", "HEAD"):
+    if answer.status != _OK or request.method not in _METHODS:
         return
-    tag = next((value for name, value in answer.headers if name.lower() == "etag"), "")
-    if not tag:
-        tag = f'"{hashlib.sha1(answer.body, usedforsecurity=False).hexdigest()}"'
+    for name, value in answer.headers:
+        if name.lower() == "etag":
+            tag = value
+            break
+    else:
+        tag = f'"{sha1(answer.body).hexdigest()}"'  # noqa: S324 - it guards nothing
         answer.headers.append(("Etag", tag))
     known = request.header("If-None-Match")
     if known and (known.strip() == "*" or tag in known):

@@ -7,6 +7,7 @@ string is none of our business.
 """
 
 import json
+from collections.abc import Callable
 from json.decoder import JSONDecoder
 from typing import Any
 
@@ -19,24 +20,27 @@ class Handover:
 
     def __init__(self) -> None:
         self._text: str | None = None
-        self._value: Any = None
+        self._make: Callable[[], Any] | None = None
 
     def install(self) -> None:
         """Let json.loads take what is offered."""
 
         def decode(decoder: JSONDecoder, text: str, *args: Any) -> Any:
             if text is self._text and decoder is _default:
-                return self.withdraw()
+                return self._take()
             return _parse(decoder, text, *args)
 
         JSONDecoder.decode = decode  # type: ignore[method-assign, assignment]
 
-    def offer(self, text: str, value: Any) -> None:
-        """`value` is what a parse of `text`, this very object, would give."""
-        self._text, self._value = text, value
+    def offer(self, text: str, make: Callable[[], Any]) -> None:
+        """`make` gives what a parse of `text`, this very object, would give."""
+        self._text, self._make = text, make
 
-    def withdraw(self) -> Any:
-        """Forget the offer; returns its value."""
-        value = self._value
-        self._text = self._value = None
-        return value
+    def withdraw(self) -> None:
+        """Forget the offer."""
+        self._text = self._make = None
+
+    def _take(self) -> Any:
+        make = self._make
+        self.withdraw()
+        return make() if make else None

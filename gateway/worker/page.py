@@ -5,10 +5,11 @@ cell runs the worker writes which request it is for into a slot here, and clears
 about a microsecond. A slot read in the instant it is written may mix two requests: what hangs or has died
 does not write, so look twice before acting on one.
 
-    header  64 bytes                 magic, pid, state; of requests that ran a cell: answered, of those 5xx,
-                                     and how many run now without a slot, because more than 64 do
+    header  64 bytes                 magic, pid, state
     slots   64 of them, of 84 bytes  start (seconds of time.monotonic, 0 = free), limit (seconds),
                                      endpoint (index in Config.endpoints), request id
+
+Requests beyond the 64th, all of them waiting in cells with `await`, are not shown.
 """
 
 import mmap
@@ -21,8 +22,6 @@ from enum import IntEnum
 SLOTS = 64
 _MAGIC = b"nbpage1\0"
 _HEADER = struct.Struct("<8sII")
-_COUNTERS = struct.Struct("<QQI")
-_COUNTERS_AT = _HEADER.size
 _SLOT = struct.Struct("<ddi64s")
 _START = struct.Struct("<d")
 _SLOTS_AT = 64
@@ -55,9 +54,6 @@ class Snapshot:
 
     pid: int
     state: State
-    answered: int
-    failed: int
-    in_flight: int
     running: tuple[Running, ...]
 
 
@@ -80,8 +76,7 @@ def read(fd: int) -> Snapshot:
         for start, limit, endpoint, request_id in slots
         if start
     )
-    answered, failed, crowded_out = _COUNTERS.unpack_from(data, _COUNTERS_AT)
-    return Snapshot(pid, State(state), answered, failed, crowded_out + len(running), running)
+    return Snapshot(pid, State(state), running)
 
 
 class Page:
@@ -90,7 +85,6 @@ class Page:
     def __init__(self, fd: int) -> None:
         self._memory = mmap.mmap(fd, SIZE)
         self._free = [_SLOTS_AT + n * _SLOT.size for n in reversed(range(SLOTS))]
-        self._answered = self._failed = self._crowded_out = 0
         self.set_state(State.STARTING)
 
     def set_state(self, state: State) -> None:
@@ -99,23 +93,13 @@ class Page:
     def begin(self, request_id: bytes, endpoint: int, started: float, limit_s: float) -> int:
         """Note that a request starts; returns what `end` wants."""
         if not self._free:
-            self._crowded_out += 1
-            self._count()
             return 0
         slot = self._free.pop()
         _SLOT.pack_into(self._memory, slot, started, limit_s, endpoint, request_id)
         return slot
 
-    def end(self, slot: int, failed: bool) -> None:
+    def end(self, slot: int) -> None:
         """Note that the request in `slot` is over."""
-        self._answered += 1
-        self._failed += failed
         if slot:
             _START.pack_into(self._memory, slot, 0.0)
             self._free.append(slot)
-        else:
-            self._crowded_out -= 1
-        self._count()
-
-    def _count(self) -> None:
-        _COUNTERS.pack_into(self._memory, _COUNTERS_AT, self._answered, self._failed, self._crowded_out)

@@ -6,8 +6,8 @@ import socket
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
-from gateway.worker.request import Request
-from gateway.worker.wire import CONTINUE, Refused
+from gateway.worker.request import Headers, Request
+from gateway.worker.wire import CONTINUE, Refused, header_name
 
 _MAX_HEAD_BYTES = 64 * 1024
 # nginx sends a request right behind its connect: waiting a moment is cheaper than a turn of the event loop.
@@ -33,17 +33,26 @@ class Message:
 
     def __init__(self, max_body: int) -> None:
         self.target = b""
-        self.headers: list[tuple[bytes, bytes]] = []
+        self.headers: Headers = {}
         self.size = 0
         self.has_head = self.is_complete = False
         self._chunks: list[bytes] = []
         self._max_body = max_body
 
     def on_url(self, part: bytes) -> None:
+        if self.is_complete:  # the parser goes on to a second request, which must not mix with this one
+            raise ValueError("one request for each connection")
         self.target += part
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self.headers.append((name, value))
+        if self.has_head:  # what comes after the body is a trailer, which nobody may take for a header
+            return
+        key, text = header_name(name), value.decode("latin-1")
+        if key not in self.headers:
+            self.headers[key] = text
+        else:
+            before = self.headers[key]
+            self.headers[key] = [before, text] if isinstance(before, str) else [*before, text]
 
     def on_headers_complete(self) -> None:
         self.has_head = True
@@ -60,7 +69,11 @@ class Message:
 
     def expects_continue(self) -> bool:
         """Whether the caller holds the body back until it is asked for."""
-        return (b"expect", b"100-continue") in ((name.lower(), value.lower()) for name, value in self.headers)
+        return str(self.headers.get("Expect", "")).lower() == "100-continue"
+
+    def announces_body(self) -> bool:
+        """Whether its head says that a body follows."""
+        return "Transfer-Encoding" in self.headers or self.headers.get("Content-Length", "0") != "0"
 
     def body(self) -> bytes:
         """The whole body, once; it is not kept. Refused: it was larger than the limit."""
@@ -118,8 +131,9 @@ class Reader:
         message = self._message
         try:
             self._parser.feed_data(_buffer[:size])
-        except HttpParserUpgrade:
-            pass  # an offer that a server may ignore
+        except HttpParserUpgrade:  # an offer that a server may ignore; but the parser drops the body
+            if message.announces_body():
+                raise Refused(400, "bad-request", "a request with a body cannot ask for an upgrade") from None
         except HttpParserError as error:
             if not message.is_complete:  # what follows a complete request is not for us
                 raise Refused(400, "bad-request", f"not a request: {error}") from None

@@ -31,17 +31,13 @@ class Text(NamedTuple):
     size: int
 
     @classmethod
-    def start_of(cls, text: str) -> "Text":
-        return cls(text[:TEXT_KEPT], len(text))
-
-    @classmethod
     def end_of(cls, text: str) -> "Text":
         """Of a traceback the end says most."""
         return cls(text[-TEXT_KEPT:], len(text)) if text else NOTHING
 
-    def with_line(self, line: str) -> "Text":
-        """With one more line behind it, as far as there is room."""
-        return Text((self.text + line[: TEXT_KEPT - len(self.text)] + "\n")[:TEXT_KEPT], self.size + len(line) + 1)
+    def plus(self, text: str) -> "Text":
+        """With more behind it, as far as there is room."""
+        return Text(self.text + text[: TEXT_KEPT - len(self.text)], self.size + len(text))
 
 
 NOTHING = Text("", 0)

@@ -23,22 +23,25 @@ import itertools
 import json
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 from urllib.parse import unquote_to_bytes
 
-from gateway.worker.wire import Refused, header_name
+from gateway.worker.wire import Refused
 
-_HIDDEN = frozenset({"Authorization", "Proxy-Authorization"})
+_HIDDEN = ("Authorization", "Proxy-Authorization")
 
 _CALLERS_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _made_ids = itertools.count(1)
 _worker_id = secrets.token_hex(4)
 
 Args = dict[str, list[str]]
+Headers = dict[str, str | list[str]]  # {Name-In-This-Case: value}, a list if it came more than once
 
-# As json.dumps, without its search for cycles: what comes from a parser has none.
+# As json.dumps, without its search for cycles: what comes from a parser has none. Short strings are quoted one by
+# one, because an encoder takes longer to set up than to work.
+_quoted = json.encoder.encode_basestring_ascii
 _to_json = json.JSONEncoder(check_circular=False).encode
 
 
@@ -51,10 +54,12 @@ class Request:
 
     __slots__ = ("body", "headers", "method", "request_id", "size", "target")
 
-    def __init__(self, method: str, target: bytes, raw: list[tuple[bytes, bytes]], body: bytes) -> None:
+    def __init__(self, method: str, target: bytes, headers: Headers, body: bytes) -> None:
         self.method = method
         self.target = target
-        self.headers = _headers(raw)
+        self.headers = headers
+        for name in _HIDDEN:
+            headers.pop(name, None)
         self.body = body
         self.size = len(body)
         given = self.header("X-Request-Id")
@@ -69,35 +74,40 @@ class Request:
         value = self.headers.get(name, "")
         return value if isinstance(value, str) else value[0]
 
-    def describe(self, path: dict[str, str]) -> tuple[str, dict[str, Any]]:
-        """REQUEST, and what it stands for. Refused: the query or a form cannot be decoded."""
+    def describe(self, path: dict[str, str]) -> tuple[str, Callable[[], dict[str, Any]]]:
+        """REQUEST, and what makes the value it stands for. Refused: the query or a form cannot be decoded."""
         content, self.body = self.body, b""
         try:
             body = _body(self.header("Content-Type"), content)
-            rest = {
-                "args": _fields(self.target.partition(b"?")[2]),
-                "path": path,
+            _, has_query, query = self.target.partition(b"?")
+            args = _fields(query) if has_query else {}
+            more = f", {_to_json(dict(body.more))[1:-1]}" if body.more else ""
+            text = (
+                f'{{"body": {_to_json(body.value) if body.text is None else body.text}, '
+                f'"args": {_to_json(args) if args else "{}"}, "path": {_to_json(path) if path else "{}"}, '
+                f'"headers": {_headers_json(self.headers)}, '
+                f'"method": {_quoted(self.method)}, "url": {_quoted(self.url)}{more}}}'
+            )
+        except (ValueError, RecursionError) as error:
+            raise Refused(400, "bad-request", f"cannot be decoded: {error}") from None
+
+        def value() -> dict[str, Any]:
+            return {
+                "body": body.value,
+                "args": args,
+                "path": dict(path),
                 "headers": dict(self.headers),
                 "method": self.method,
                 "url": self.url,
                 **body.more,
             }
-            text = body.text if body.text is not None else _to_json(body.value)
-            return f'{{"body": {text}, {_to_json(rest)[1:]}', {"body": body.value, **rest}
-        except (ValueError, RecursionError) as error:
-            raise Refused(400, "bad-request", f"cannot be decoded: {error}") from None
+
+        return text, value
 
 
-def _headers(raw: list[tuple[bytes, bytes]]) -> dict[str, str | list[str]]:
-    headers: dict[str, str | list[str]] = {}
-    for raw_name, raw_value in raw:
-        name, value = header_name(raw_name), raw_value.decode("latin-1")
-        if name in _HIDDEN:
-            continue
-        before = headers.setdefault(name, value)
-        if before is not value:
-            headers[name] = [before, value] if isinstance(before, str) else [*before, value]
-    return headers
+def _headers_json(headers: Headers) -> str:
+    lines = [f"{_quoted(name)}: {_quoted(v) if type(v) is str else _to_json(v)}" for name, v in headers.items()]
+    return f"{{{', '.join(lines)}}}"
 
 
 def _fields(encoded: bytes) -> Args:

@@ -1,20 +1,19 @@
 """What a ResponseInfo cell says: {"status": 201, "headers": {"Content-Type": "application/json"}}.
 
-Header values are strings or numbers, or a list of them for a header that comes more than once.
+Header values are strings or whole numbers, or a list of them for a header that comes more than once.
 """
 
 import json
-import re
 from functools import lru_cache
 from typing import Any
 
-from gateway.worker.answer import FRAMING, Answer
+from gateway.worker.answer import CONTROL, FRAMING, HEADER_NAME, Answer
 from gateway.worker.protocol import Cell
 from gateway.worker.wire import replace
 
-_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+Said = tuple[int | None, tuple[tuple[str, tuple[str, ...]], ...]]
+
 _REMEMBERED_BYTES = 1024
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class BadResponseInfo(Exception):
@@ -25,9 +24,7 @@ def apply(said: bytes, answer: Answer, cells: tuple[Cell, ...]) -> None:
     """Set on `answer` what the `cells` said. BadResponseInfo: it is not what they may say."""
     try:
         # Most cells say the same each time.
-        status, headers = (_read_again if len(said) <= _REMEMBERED_BYTES else _read)(said)
-    except json.JSONDecodeError:
-        raise _bad(cells, f"must print JSON, not {said[:80].decode(errors='replace')!r}") from None
+        status, headers = (_read_again if len(said) <= _REMEMBERED_BYTES else read)(said)
     except ValueError as error:
         raise _bad(cells, str(error)) from None
     if status is not None:
@@ -36,15 +33,18 @@ def apply(said: bytes, answer: Answer, cells: tuple[Cell, ...]) -> None:
         answer.headers = replace(answer.headers, name, values)
 
 
-def _read(said: bytes) -> tuple[int | None, tuple[tuple[str, tuple[str, ...]], ...]]:
-    """The status, if there is one, and the headers. ValueError: what is wrong."""
-    info = json.loads(said)
+def read(said: bytes) -> Said:
+    """The status, if there is one, and the headers. ValueError: what is wrong, as the end of a sentence."""
+    try:
+        info = json.loads(said)
+    except json.JSONDecodeError:
+        raise ValueError(f"must print JSON, not {said[:80].decode(errors='replace')!r}") from None
     if not isinstance(info, dict):
         raise ValueError(f"must print a JSON object, not {said[:80].decode(errors='replace')!r}")
     return (_status(info["status"]) if "status" in info else None), _headers(info.get("headers", {}))
 
 
-_read_again = lru_cache(maxsize=64)(_read)
+_read_again = lru_cache(maxsize=64)(read)
 
 
 def _bad(cells: tuple[Cell, ...], complaint: str) -> BadResponseInfo:
@@ -64,10 +64,10 @@ def _headers(headers: Any) -> tuple[tuple[str, tuple[str, ...]], ...]:
         raise ValueError(f"must set headers as an object, not {headers!r}")
     lines = {name: value if isinstance(value, list) else [value] for name, value in headers.items()}
     for name, values in lines.items():
-        if not _NAME.fullmatch(name):
+        if not HEADER_NAME.fullmatch(name):
             raise ValueError(f"sets a header with the name {name!r}")
         for value in values:
-            if type(value) not in (str, int) or _CONTROL.search(str(value)):
+            if type(value) not in (str, int) or CONTROL.search(str(value)):
                 raise ValueError(f"sets the header {name} to {value!r}")
     kept = [(name, values) for name, values in lines.items() if name.lower() not in FRAMING]
     return tuple((name, tuple(str(value) for value in values)) for name, values in kept)

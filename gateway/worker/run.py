@@ -1,7 +1,7 @@
 """Runs calls: in the one global namespace, one at a time; or beside others, if their cells await.
 
-A cell without `await` never gives way, so its coroutine is run to its end by a single step, in the main
-thread. One that awaits becomes a task. Either way each step is under the watch.
+A cell without `await` never gives way, so it is a single step, in the main thread. One that awaits becomes a
+task. Either way each step is under the watch.
 """
 
 import asyncio
@@ -59,29 +59,28 @@ class Runner:
 
     def open(self, handler: Handler, request: Request, path: dict[str, str]) -> Call:
         """A call about to run; `close` it. Refused: the request cannot be decoded."""
-        text, described = request.describe(path)
+        text, value = request.describe(path)
         self._streams.restore()
         self._shell.events.trigger("pre_execute")
         output = Output(request.request_id, self._max_output)
         if handler.awaits:
             call = Call(handler, request, self._layers.new(), self._context.copy(), output)
+            call.context.run(CURRENT.set, output)
         else:
             call = Call(handler, request, self._globals, self._context, output)
-        call.context.run(CURRENT.set, output)
         call.shadowed = call.namespace.get("REQUEST", _ABSENT)
         call.namespace["REQUEST"] = text
-        self._handover.offer(text, described)
+        self._handover.offer(text, value)
         request_id = request.request_id.encode()
         call.slot = self._page.begin(request_id, handler.index, call.started, handler.limit_s)
         return call
 
-    def close(self, call: Call, status: int) -> None:
+    def close(self, call: Call) -> None:
         """The call is over: forget all of it. REQUEST is again what an ordinary cell made it, if one did."""
         call.is_over = True
-        self._page.end(call.slot, status >= 500)
+        self._page.end(call.slot)
         call.output.close()
         self._handover.withdraw()
-        call.context.run(CURRENT.set, None)
         call.namespace.pop("REQUEST_ERROR", None)
         if call.shadowed is _ABSENT:
             call.namespace.pop("REQUEST", None)
@@ -92,13 +91,9 @@ class Runner:
     def run(self, call: Call) -> Answer:
         """The answer of cells that do not await."""
         try:
-            call.context.run(self._step, self._conduct.answer(call).send, None, call.deadline)
-        except StopIteration as end:
-            answer: Answer = end.value
-            return answer
+            return call.context.run(self._in_its_turn, call)
         except BaseException as error:  # an interrupt that reached the event loop would end the kernel
             return self._failed(error, call)
-        raise AssertionError("a cell without await has awaited")
 
     def start(self, call: Call, done: Callable[[Answer], None]) -> "asyncio.Task[Answer | None]":
         """Run cells that await beside others; `done` gets the answer, unless the call is over before.
@@ -122,6 +117,10 @@ class Runner:
         task.add_done_callback(ended)
         return task
 
+    def _in_its_turn(self, call: Call) -> Answer:
+        CURRENT.set(call.output)
+        return self._step(self._conduct.answer, call, call.deadline)
+
     def piece(self, call: Call, pieces: Pieces) -> bytes | None:
         """The next piece of a body that a cell generates, None after the last. StreamBroken: it raised."""
         try:
@@ -138,7 +137,7 @@ class Runner:
 
     async def _beside_others(self, call: Call) -> Answer | None:
         try:
-            return await self._stepwise(self._conduct.answer(call), call.deadline)
+            return await self._stepwise(self._conduct.answer_awaiting(call), call.deadline)
         except BaseException as error:  # an interrupt that reached the event loop would end the kernel
             return None if call.is_over else self._failed(error, call)
 

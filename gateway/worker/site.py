@@ -4,24 +4,23 @@ from collections.abc import Iterable
 from http import HTTPStatus
 
 from gateway.worker import etag
-from gateway.worker.answer import Answer, problem
+from gateway.worker.answer import WITHOUT_BODY, Answer, problem
 from gateway.worker.cors import CrossOrigin
 from gateway.worker.handler import Handler
 from gateway.worker.protocol import Config
 from gateway.worker.public import PublicFiles
 from gateway.worker.request import Request
 from gateway.worker.routes import Router, methods_of
-from gateway.worker.wire import Headers, head
+from gateway.worker.wire import CHUNKED, Headers, content_length, head
 
 Target = Handler | tuple[str, bytes]
-_WITHOUT_BODY = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 
 
 class Site:
     """All that can be asked for at one `base_url`."""
 
     def __init__(self, config: Config, handlers: Iterable[Handler]) -> None:
-        self._cross_origin = CrossOrigin(config.cors)
+        self._cross_origin = CrossOrigin(config.cors) if config.cors else None
         self._router: Router[Target] = Router(config.base_url)
         for handler, endpoint in zip(handlers, config.endpoints, strict=True):
             self._router.add(endpoint.method, endpoint.path, handler)
@@ -48,28 +47,29 @@ class Site:
     def _no_such_method(self, request: Request, allowed: str) -> Answer:
         allow = ("Allow", allowed)
         if request.method == "OPTIONS":
-            return Answer(HTTPStatus.NO_CONTENT, [allow, *self._cross_origin.preflight(request, allowed)])
+            cross_origin = self._cross_origin.preflight(request, allowed) if self._cross_origin else []
+            return Answer(HTTPStatus.NO_CONTENT, [allow, *cross_origin])
         message = f"this path answers {allowed}"
         return problem(HTTPStatus.METHOD_NOT_ALLOWED, "method-not-allowed", message, request, [allow])
 
     def head(self, answer: Answer, request: Request, is_chunked: bool) -> bytes:
         """The head of an answer whose body is sent in pieces."""
-        coding = [("Transfer-Encoding", "chunked")] if is_chunked else []
-        return head(answer.status, [*self._headers(answer, request), *coding])
+        return head(answer.status, self._headers(answer, request), CHUNKED if is_chunked else "")
 
     def render(self, answer: Answer, request: Request | None) -> bytes:
         """All of an answer. Without `request` it is to something that was none."""
-        if request:
-            etag.condition(answer, request)
-        body = b"" if answer.status in _WITHOUT_BODY else answer.body
-        headers = self._headers(answer, request) if request else answer.headers
-        if answer.status not in _WITHOUT_BODY:
-            headers = [*headers, ("Content-Length", str(len(body)))]
-        top = head(answer.status, headers)
-        return top if request and request.method == "HEAD" else top + body
+        if request is None:
+            return head(answer.status, answer.headers, content_length(answer.body)) + answer.body
+        etag.condition(answer, request)
+        headers = self._headers(answer, request)
+        if answer.status in WITHOUT_BODY:
+            return head(answer.status, headers)
+        top = head(answer.status, headers, content_length(answer.body))
+        return top if request.method == "HEAD" else top + answer.body
 
     def _headers(self, answer: Answer, request: Request) -> Headers:
-        return [*answer.headers, ("X-Request-Id", request.request_id), *self._cross_origin.headers(request)]
+        headers = [*answer.headers, ("X-Request-Id", request.request_id)]
+        return headers + self._cross_origin.headers(request) if self._cross_origin else headers
 
 
 def _not_found(request: Request) -> Answer:

@@ -91,7 +91,7 @@ class Output:
 
     def _log(self, text: str) -> None:
         log.lines(self.request_id, text)
-        self._aside = self._aside.with_line(text)
+        self._aside = self._aside.plus(text + "\n")
 
 
 CURRENT: ContextVar[Output | None] = ContextVar("notebook_request", default=None)
@@ -109,11 +109,8 @@ class Streams:
         _lead(self._stderr, Output.write_error)
 
     def restore(self) -> None:
-        """Undo what a cell did that put objects of its own in their place and left them there."""
-        if sys.stdout is not self._stdout:
-            sys.stdout = self._stdout
-        if sys.stderr is not self._stderr:
-            sys.stderr = self._stderr
+        """Undo what a cell did that put objects of its own in their place, or nothing at all, and left it so."""
+        sys.stdout, sys.stderr = self._stdout, self._stderr
 
 
 def keep_shown_errors(shell: Any) -> None:

@@ -9,6 +9,7 @@ from http import HTTPStatus
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 LAST_CHUNK = b"0\r\n\r\n"
+CHUNKED = "Transfer-Encoding: chunked\r\n"
 
 Headers = list[tuple[str, str]]
 
@@ -25,11 +26,19 @@ class Refused(Exception):
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 
 
-def head(status: int, headers: Iterable[tuple[str, str]]) -> bytes:
-    """Status line and headers, `Connection: close` included. The caller vouches for their characters."""
+def head(status: int, headers: Iterable[tuple[str, str]], framing: str = "") -> bytes:
+    """Status line and headers, `Connection: close` included. The caller vouches for their characters.
+
+    `framing` is a header, with its line end, that tells how the body comes.
+    """
     lines = "".join([f"{name}: {value}\r\n" for name, value in headers])
-    text = f"HTTP/1.1 {status} {_PHRASES.get(status, 'Unknown')}\r\n{lines}Connection: close\r\n\r\n"
+    text = f"HTTP/1.1 {status} {_PHRASES.get(status, 'Unknown')}\r\n{lines}{framing}Connection: close\r\n\r\n"
     return text.encode("utf-8", "replace")
+
+
+def content_length(body: bytes) -> str:
+    """The framing of a body that is sent as a whole."""
+    return f"Content-Length: {len(body)}\r\n"
 
 
 def chunk(data: bytes) -> bytes:

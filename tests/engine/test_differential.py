@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from tests.support.notebooks import notebook_text
@@ -61,8 +61,17 @@ CELLS = [
     "# GET /state\nstate += 1\nprint(state)",
     "# GET /two\na = 1",
     "# GET /two\nprint(a + 1)",
-    "# GET /shadow/:name\nprint('parameter')",
     "# GET /shadow/literal\nprint('literal')",
+    "# GET /shadow/:name\nprint('parameter')",
+    "# GET /deep/:a/:b/:c\nprint(json.loads(REQUEST)['path'])",
+    "# GET /headers\nprint(json.dumps({k: v for k, v in json.loads(REQUEST)['headers'].items() if k[:2] == 'X-'}))",
+    "# POST /said\nprint('the body')",
+    "# ResponseInfo POST /said\nprint(json.loads(REQUEST)['body'])",
+    "# PUT /only/info/as/value\n'x'",
+    "# ResponseInfo PUT /only/info/as/value\nprint(json.dumps({'status': 299}))",
+    "# POST /kept\nkept = json.loads(REQUEST)['body']\nprint(len(kept))",
+    "# GET /kept\nkept",
+    "# DELETE /kept\ndel kept",
 ]
 # How the bytes travel, and who made them; stock's own Etag is compared.
 UNCOMPARED = {"date", "server", "connection", "content-length", "x-request-id", "vary"}
@@ -171,9 +180,115 @@ def test_a_form_arrives_as_with_stock(pair: Pair, fields: list[tuple[str, str]])
     same(pair, "POST", "/echo", body, Content_Type="application/x-www-form-urlencoded")
 
 
+# What stock's gateway itself sends is for it to say, and what HTTP does with a body that has none.
+tokens = st.text(st.sampled_from("abcXYZ019-_.!~"), min_size=1, max_size=10)
+values = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=20).map(str.strip)
+NOT_FREE = {"content-length", "transfer-encoding", "connection", "content-type", "content-encoding", "etag"}
+# Stock fails where a status may have no body; 1xx and strings are told in docs/engine.md.
+statuses = st.integers(200, 599).filter(lambda status: status not in (204, 304))
+
+
+@slowly
+@given(status=statuses, headers=st.dictionaries(tokens.filter(lambda n: n.lower() not in NOT_FREE), values, max_size=3))
+def test_what_response_info_says_is_answered_as_stock_does(pair: Pair, status: int, headers: dict[str, str]) -> None:
+    theirs, ours = (
+        each.request("POST", "/said", json.dumps({"status": status, "headers": headers}).encode()) for each in pair
+    )
+    assert (ours.status, ours.body) == (theirs.status, theirs.body)
+    assert visible(ours) == visible(theirs)
+
+
+@slowly
+@given(headers=st.dictionaries(st.text(st.sampled_from("abcXYZ019-"), min_size=1, max_size=10), values, max_size=5))
+def test_the_headers_arrive_as_with_stock(pair: Pair, headers: dict[str, str]) -> None:
+    same(pair, "GET", "/headers", **{f"X_{name}": value for name, value in headers.items()})
+
+
+@slowly
+@given(parts=st.lists(segments, min_size=3, max_size=3))
+def test_deep_paths_arrive_as_with_stock(pair: Pair, parts: list[str]) -> None:
+    same(pair, "GET", "/deep/" + "/".join(urllib.parse.quote(part, safe="") for part in parts))
+
+
+@slowly
+@given(value=json_values)
+def test_what_one_request_keeps_the_next_finds_as_with_stock(pair: Pair, value: Any) -> None:
+    body = json.dumps([value]).encode()
+    same(pair, "POST", "/kept", body, Content_Type="application/json")
+    same(pair, "GET", "/kept")
+    same(pair, "DELETE", "/kept")
+    same(pair, "GET", "/kept")
+
+
+@slowly
+@given(fields=st.dictionaries(tokens, texts, min_size=1, max_size=4))
+def test_a_multipart_form_arrives_as_with_stock(pair: Pair, fields: dict[str, str]) -> None:
+    parts = "".join(
+        f'--edge\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n' for name, value in fields.items()
+    )
+    same(pair, "POST", "/echo", f"{parts}--edge--\r\n".encode(), Content_Type="multipart/form-data; boundary=edge")
+
+
+@slowly
+@given(body=st.binary(max_size=40).filter(lambda body: is_text(body)))
+def test_a_broken_json_body_arrives_as_with_stock(pair: Pair, body: bytes) -> None:
+    same(pair, "POST", "/echo", body, Content_Type="application/json")
+
+
+def is_text(body: bytes) -> bool:
+    try:
+        return "\0" not in body.decode()
+    except UnicodeDecodeError:
+        return False
+
+
+# Statements whose output says all that there is to see of them.
+leaves = st.sampled_from(["1", "'é'", "[1, 2]", "None", "state", "{'a': (1, 2)}", "1.5", "b'x'", "sys.maxsize"])
+expressions = st.recursive(
+    leaves,
+    lambda inner: (
+        st.builds("[{}, {}]".format, inner, inner)
+        | st.builds("str({})".format, inner)
+        | st.builds("repr({})".format, inner)
+        | st.builds("({} or {})".format, inner, inner)
+    ),
+    max_leaves=4,
+)
+statements = st.one_of(
+    st.builds("print({})".format, expressions),
+    st.builds("print({}, end='')".format, expressions),
+    st.builds("x = {}".format, expressions),
+    st.builds("{};".format, expressions),
+    st.builds("sys.stdout.write(str({}))".format, expressions),
+    st.builds("print({}, file=sys.stderr)".format, expressions),
+    st.builds("for i in range(2): print(i, {})".format, expressions),
+    st.builds("if {}:\n    print('true')\nelse:\n    print('false')".format, expressions),
+    st.builds("try:\n    1 / 0\nexcept ZeroDivisionError:\n    print({})".format, expressions),
+    st.builds("def f(): return {}\nf()".format, expressions),
+    expressions,
+)
+generated = st.lists(st.lists(statements, min_size=1, max_size=4).map("\n".join), min_size=30, max_size=30)
+
+
+@settings(max_examples=3, deadline=None, derandomize=True, phases=[Phase.generate])
+@given(cells=generated)
+def test_generated_notebooks_are_answered_as_stock_does(cells: list[str]) -> None:
+    annotated = [f"# GET /value/{number}\n{cell}" for number, cell in enumerate(cells)]
+    notebook = [CLASSES, *annotated]
+    with Stock(notebook_text(notebook)) as stock, Slot(notebook) as slot:
+        for number in range(len(cells)):
+            same((stock, slot), "GET", f"/value/{number}")
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [
+        ("GET", "/shadow/literal"),
+        ("GET", "/deep/a/b"),
+        ("GET", "/deep/a/b/c/d"),
+        ("PUT", "/only/info/as/value"),
+        ("GET", "/Echo"),
+        ("GET", "/echo//then/x"),
         ("GET", "/nothing"),
         ("GET", "/echo/a/b"),
         ("DELETE", "/echo"),

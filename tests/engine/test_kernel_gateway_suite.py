@@ -19,7 +19,9 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The source distribution of the version that we are locked to."""
     folder = tmp_path_factory.mktemp("kernel_gateway")
     wanted = f"jupyter_kernel_gateway=={version('jupyter_kernel_gateway')}"
-    command = ["download", "--quiet", "--no-deps", "--no-binary=:all:", "--dest", str(folder), wanted]
+    # For this package alone: with `:all:` pip builds what it needs to read its metadata from source too.
+    only = "--no-binary=jupyter_kernel_gateway"
+    command = ["download", "--quiet", "--no-deps", only, "--dest", str(folder), wanted]
     subprocess.run([sys.executable, "-m", "pip", *command], check=True, timeout=300)
     (archive,) = folder.glob("*.tar.gz")
     with tarfile.open(archive) as tar:

@@ -16,6 +16,7 @@ from tests.support.notebooks import Markdown, notebook
 from tests.support.slot import Answer, Slot
 from tests.support.waiting import eventually
 
+PRINT_BODY = 'import json, sys; print(json.load(sys.stdin)["body"])'
 CELLS = [
     'greet() { echo "hi $1"; }',
     Markdown("## A greeting\n\nIn *bash*."),
@@ -28,7 +29,11 @@ CELLS = [
     '# ResponseInfo GET /made\necho \'{"status": 201, "headers": {"Content-Type": "application/json"}}\'',
     "# GET /made-badly\necho x",
     "# ResponseInfo GET /made-badly\necho no json",
+    "# POST /said\necho x",
+    f"# ResponseInfo POST /said\nprintf %s \"$REQUEST\" | python3 -c '{PRINT_BODY}'",
 ]
+BROKEN = "the-database-is-down"  # a file: while it is there, the first cell ends its kernel
+HANGING = "the-database-is-silent"  # … or never ends
 
 
 @pytest.fixture(scope="module")
@@ -39,10 +44,13 @@ def bash(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slot]:
     command = [sys.executable, "-m", "bash_kernel", "-f", "{connection_file}"]
     spec.write_text(json.dumps({"argv": command, "display_name": "Bash", "language": "bash", "env": {"PS1": "$"}}))
     path = folder / "server.ipynb"
-    content = notebook(CELLS, "bash")
+    first = f"[ -e {folder}/{BROKEN} ] && kill -9 $PPID; [ -e {folder}/{HANGING} ] && sleep 1000; true"
+    content = notebook([first, *CELLS], "bash")
     content["metadata"]["language_info"] = {"name": "bash"}
     path.write_text(json.dumps(content))
-    with Slot(path=Path(path), JUPYTER_PATH=str(folder), REQUEST_TIMEOUT="3", QUEUE_LIMIT="3") as slot:
+    with Slot(
+        path=Path(path), JUPYTER_PATH=str(folder), REQUEST_TIMEOUT="3", QUEUE_LIMIT="3", START_TIMEOUT="4"
+    ) as slot:
         yield slot
 
 
@@ -56,9 +64,69 @@ def test_response_info_sets_status_and_headers(bash: Slot) -> None:
     assert (made.status, made.headers["content-type"]) == (201, "application/json")
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "$(touch pwned) `touch pwned` ${HOME} $HOME",
+        "it's \"quoted\" \\ \\\\ \n\t !! !ls #{1+1} @{[1]} é ☃ '; touch pwned; '",
+        "x" * 50_000,
+    ],
+)
+def test_nothing_in_a_request_is_run(bash: Slot, body: str) -> None:
+    answer = bash.post("/echo", body.encode(), headers={"Content-Type": "text/plain", "X-Name": "$(touch pwned)"})
+    assert answer.json()["body"] == body
+    assert answer.json()["headers"]["X-Name"] == "$(touch pwned)"
+    assert not list(bash.home.rglob("pwned"))
+
+
 def test_a_response_info_that_prints_no_json_is_an_error(bash: Slot) -> None:
     answer = bash.get("/made-badly")
     assert (answer.status, answer.json()["extensions"]["code"]) == (500, "bad-response-info")
+    assert answer.json()["message"] == "the ResponseInfo of GET /made-badly must print JSON, not 'no json\\n'"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        '{"status": "404"}',
+        '{"status": 99}',
+        '{"status": true}',
+        '{"headers": {"X": "a\\r\\nSet-Cookie: x=1"}}',
+        '{"headers": {"X\\nSet-Cookie": "x=1"}}',
+        '{"headers": {"X": "☃"}}',
+    ],
+)
+def test_a_response_info_that_makes_no_sense_is_named_and_nothing_injected(bash: Slot, said: str) -> None:
+    answer = bash.post("/said", said.encode(), headers={"Content-Type": "text/plain"})
+    assert (answer.status, answer.json()["extensions"]["code"]) == (500, "bad-response-info")
+    assert answer.json()["message"].startswith("the ResponseInfo of POST /said ")
+    assert "set-cookie" not in answer.headers
+
+
+def test_a_response_info_cannot_break_the_framing(bash: Slot) -> None:
+    answer = bash.post("/said", b'{"headers": {"Content-Length": 99}}', headers={"Content-Type": "text/plain"})
+    assert (answer.status, answer.text, answer.headers["content-length"]) == (200, "x\n", "2")
+    empty = bash.post("/said", b'{"status": 204}', headers={"Content-Type": "text/plain"})
+    assert (empty.status, empty.body) == (204, b"")
+
+
+def test_what_is_no_text_is_refused_without_a_traceback(bash: Slot) -> None:
+    for answer in (bash.post("/echo", b"\x89PNG\xff"), bash.post("/echo?a=%ff")):
+        assert (answer.status, answer.json()["extensions"]["code"]) == (400, "bad-request")
+        assert "traceback" not in answer.json()
+
+
+@pytest.mark.parametrize(("harm", "why"), [(BROKEN, "KernelDied"), (HANGING, "START_TIMEOUT")])
+def test_while_no_kernel_can_be_brought_up_callers_are_told(bash: Slot, harm: str, why: str) -> None:
+    marker = Path(bash.environment["JUPYTER_PATH"], harm)
+    marker.touch()
+    assert bash.get("/dies").status == 502
+    refused = bash.get("/hi/there")
+    assert (refused.status, refused.json()["extensions"]["code"]) == (503, "no-kernel")
+    assert why in refused.json()["message"]
+    assert refused.headers["retry-after"] == "1"
+    marker.unlink()
+    eventually(lambda: bash.get("/hi/there").text == "hi bash\n", 30, "the API's return")
 
 
 def test_a_cell_without_end_is_ended_and_the_next_request_is_answered(bash: Slot) -> None:
@@ -106,7 +174,16 @@ def test_its_endpoints_are_documented(bash: Slot) -> None:
     document = answer.json()
     validate(document, cls=OpenAPIV31SpecValidator)
     assert document["info"]["title"] == "test"
-    assert set(document["paths"]) == {"/hi/{name}", "/echo", "/endless", "/dies", "/slow", "/made", "/made-badly"}
+    assert set(document["paths"]) == {
+        "/hi/{name}",
+        "/echo",
+        "/endless",
+        "/dies",
+        "/slow",
+        "/made",
+        "/made-badly",
+        "/said",
+    }
     greeting = document["paths"]["/hi/{name}"]["get"]
     assert (greeting["summary"], greeting["description"]) == ("A greeting", "In *bash*.")
     assert set(document["paths"]["/made"]["get"]["responses"]) == {"2XX", "default"}
@@ -114,5 +191,7 @@ def test_its_endpoints_are_documented(bash: Slot) -> None:
 
 
 def test_an_unknown_path_and_method_are_refused_as_json(bash: Slot) -> None:
-    assert bash.get("/nothing").status == 404
-    assert bash.request("DELETE", "/echo").status == 405
+    for answer, status in ((bash.get("/nothing"), 404), (bash.request("DELETE", "/echo"), 405)):
+        assert answer.status == status
+        assert answer.json()["message"]
+        assert answer.json()["extensions"]["path"].startswith("/invoke/")

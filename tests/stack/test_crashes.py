@@ -1,6 +1,8 @@
 """Programs that die: each comes back, or the stack ends and says which one did not."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import requests
@@ -54,6 +56,19 @@ def test_while_the_gateway_is_away_callers_are_told_to_try_again(mortal: Stack) 
         assert answer.status_code == 503
         assert "Retry-After" in answer.headers
         assert as_json(answer)["message"]
+
+
+def test_a_request_whose_gateway_is_killed_in_the_middle_of_it_is_not_called_safe_to_repeat(tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    with Stack() as stack, ThreadPoolExecutor() as pool:
+        stack.start()
+        cell = f"# POST /slow\nimport pathlib, time\npathlib.Path({str(begun)!r}).touch()\ntime.sleep(30)"
+        stack.serve("slow", [cell])
+        answer = pool.submit(stack.invoke, "slow", "POST")
+        eventually(begun.exists, 10, "the cell")
+        stack.kill(stack.gateway())
+        assert (answer.result().status_code, as_json(answer.result())["extensions"]["code"]) == (502, "no-answer")
+        assert "Retry-After" not in answer.result().headers
 
 
 def test_a_killed_nginx_comes_back_without_losing_the_port_to_its_orphans(mortal: Stack) -> None:

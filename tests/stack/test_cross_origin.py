@@ -30,6 +30,18 @@ def test_a_page_of_an_origin_that_is_allowed_may_call(new_stack: Callable[..., S
     assert stack.invoke("x", "POST", auth=None).status_code == 401
 
 
+def test_a_page_may_also_see_what_the_api_itself_did_not_answer(new_stack: Callable[..., Stack]) -> None:
+    stack = new_stack(CORS_ORIGINS="https://app.example https://b.example", MAX_BODY_MB="1").start()
+    origin = {"Origin": "https://b.example"}
+    nothing_served = stack.invoke("x", headers=origin)
+    without_password = stack.invoke("x", auth=None, headers=origin)
+    too_large = stack.invoke("x", "POST", headers=origin, data=b"x" * 2_000_000)
+    for answer, status in ((nothing_served, 503), (without_password, 401), (too_large, 413)):
+        assert (answer.status_code, answer.headers["Access-Control-Allow-Origin"]) == (status, "https://b.example")
+    foreign = stack.invoke("x", headers={"Origin": "https://other.example"})
+    assert "Access-Control-Allow-Origin" not in foreign.headers
+
+
 def test_without_the_setting_no_other_origin_is_answered(stack: Stack) -> None:
     stack.serve("cors", CELLS)
     assert stack.invoke("x", "OPTIONS", auth=None, headers=PREFLIGHT).status_code == 401

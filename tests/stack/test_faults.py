@@ -10,14 +10,16 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import requests
 
 from tests.support.load import Load
 from tests.support.processes import Process
 from tests.support.stack import API_USER, OWNER, Stack, as_json
 from tests.support.waiting import eventually
 
+GB = 1024**3
 CELLS = [
-    "import asyncio, ctypes, json, os, signal, sys, threading, time\ncancelled = []",
+    "import asyncio, ctypes, json, os, resource, signal, sys, threading, time\ncancelled = []",
     "# GET /ok\nprint('ok')",
     "# GET /die\nos._exit(1)",
     "# GET /segfault\nctypes.string_at(0)",
@@ -28,7 +30,18 @@ CELLS = [
     "# GET /holds_gil\n# timeout: 0.5\nctypes.PyDLL(None).sleep(60)",
     "# GET /raises\nraise ValueError('no such thing')",
     "# GET /output\nwhile True: print('x' * 100_000)",
+    f"# GET /memory\nold = resource.getrlimit(resource.RLIMIT_AS)\n"
+    f"resource.setrlimit(resource.RLIMIT_AS, ({4 * GB}, old[1]))\n"
+    f"try: hoard = bytearray({8 * GB})\nfinally: resource.setrlimit(resource.RLIMIT_AS, old)",
+    "# GET /awaits\n# timeout: 0.5\nimport asyncio\nawait asyncio.sleep(60)",
+    "# GET /stops\n# timeout: 0.5\nos.kill(os.getpid(), signal.SIGSTOP)",
+    "# GET /asks\ninput('who?')",
+    "# GET /injects\nprint('x')",
+    "# ResponseInfo GET /injects\nprint(json.dumps({'headers': {'X': 'a\\r\\nSet-Cookie: x=1'}}))",
+    "# GET /breaks\nimport flask\ndef rows():\n    yield 'whole' * 100_000\n    1 / 0\nflask.Response(rows())",
+    "# POST /size\nprint(len(REQUEST))",
     "# GET /blocks\ntime.sleep(1)\nprint('done')",
+    "# GET /briefly\ntime.sleep(0.4)\nprint('done')",
     "# GET /waits\nimport asyncio\ntry:\n    await asyncio.sleep(30)\nfinally:\n    cancelled.append(1)",
     "# GET /cancelled\nprint(os.getpid(), len(cancelled))",
     "# GET /pid\nprint(os.getpid())",
@@ -94,6 +107,11 @@ def settled(stack: Stack) -> None:
         ("holds_gil", 504, "timeout", True),
         ("raises", 500, "cell-failed", False),
         ("output", 500, "output-too-long", False),
+        ("memory", 500, "cell-failed", False),
+        ("awaits", 504, "timeout", False),
+        ("stops", 504, "timeout", True),
+        ("asks", 500, "cell-failed", False),
+        ("injects", 500, "bad-response-info", False),
     ],
 )
 def test_a_fault_fails_its_own_request_and_no_other(
@@ -110,6 +128,26 @@ def test_a_fault_fails_its_own_request_and_no_other(
     assert body["extensions"]["request_id"] in stack_at_rest.api_log(5000) or replaces
     assert set(load.answers) == {200}, load.answers
     assert stack_at_rest.status()["kernel_deaths"] - deaths == (2 if replaces else 0)
+    assert "Set-Cookie" not in answers[0].headers
+
+
+def test_a_stream_that_raises_breaks_off_and_never_ends_as_if_it_were_whole(stack_at_rest: Stack) -> None:
+    with Load(stack_at_rest, "/invoke/ok", clients=8) as load:
+        for _ in range(3):
+            with pytest.raises(requests.RequestException):
+                stack_at_rest.invoke("breaks")
+    assert set(load.answers) == {200}, load.answers
+
+
+def test_a_client_that_goes_away_while_it_sends_its_body_harms_nobody(stack_at_rest: Stack) -> None:
+    before = {process.pid for process in kernels(stack_at_rest)}
+    head = request_head("/invoke/size").replace(b"GET", b"POST").replace(b"\r\n\r\n", b"\r\nContent-Length: 1000000")
+    with Load(stack_at_rest, "/invoke/ok", clients=8) as load:
+        for _ in range(4):
+            with socket.create_connection(("127.0.0.1", stack_at_rest.port)) as client:
+                client.sendall(head + b"\r\n\r\n" + b"x" * 200_000)
+    assert set(load.answers) == {200}, load.answers
+    assert {process.pid for process in kernels(stack_at_rest)} == before
 
 
 def test_a_kernel_that_is_killed_while_idle_is_replaced(stack_at_rest: Stack) -> None:
@@ -127,7 +165,7 @@ def test_a_kernel_that_is_killed_while_idle_is_replaced(stack_at_rest: Stack) ->
 def test_more_requests_than_may_wait_are_refused_at_once(stack_at_rest: Stack) -> None:
     with ThreadPoolExecutor(40) as pool:
         began = time.monotonic()
-        answers = list(pool.map(lambda _: timed(lambda: stack_at_rest.invoke("blocks")), range(40)))
+        answers = list(pool.map(lambda _: timed(lambda: stack_at_rest.invoke("briefly")), range(40)))
     refused = [(answer, took) for answer, took in answers if answer.status_code == 503]
     served = [answer for answer, _ in answers if answer.status_code == 200]
     assert len(refused) + len(served) == 40

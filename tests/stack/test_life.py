@@ -1,5 +1,6 @@
 """From the first line to the last: what stops a start, what an end leaves, what the next start remembers."""
 
+import os
 import re
 import signal
 import time
@@ -52,6 +53,18 @@ def test_a_signal_ends_all_of_it_in_time_whatever_it_is_doing(
     assert time.monotonic() - begun < STOP_SECONDS
     assert status == 0
     assert [look_at(pid) for pid in bare] == [None, None]
+    assert "Reload on save" not in stack.log(), "the watcher has nothing to complain about"
+
+
+def test_a_signal_ends_all_of_it_in_time_also_when_nothing_heeds_it(new_stack: Callable[..., Stack]) -> None:
+    stack = new_stack().start()
+    stack.serve("deaf", ["# GET /x\nprint('x')"])
+    assert stack.popen is not None
+    for process in stack.processes():
+        if process.pid != stack.popen.pid:
+            os.kill(process.pid, signal.SIGSTOP)
+
+    assert stack.stop() == 0  # asserts that no process is left, nor takes longer than it may
 
 
 def test_a_short_request_in_flight_is_answered_before_the_end(new_stack: Callable[..., Stack], tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What arrives at a cell, and that no request is lost while the API changes."""
 
+import base64
 import json
 import threading
 import time
@@ -55,6 +56,59 @@ def test_query_and_json_body_arrive_parsed(echo: Stack) -> None:
 
     assert arrived["body"] == body
     assert arrived["args"] == {"a": ["1", "2"]}
+
+
+@pytest.mark.parametrize("offer", ["h2c", "websocket"])
+def test_a_body_arrives_whatever_protocol_the_caller_offers_besides(echo: Stack, offer: str) -> None:
+    headers = {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": offer, "HTTP2-Settings": "AAMAAABkAARAAAAA"}
+
+    answer = echo.invoke("echo", method="POST", json={"a": 1}, headers=headers)
+
+    assert (answer.status_code, as_json(answer)["body"]) == (200, {"a": 1})
+    assert "Upgrade" not in as_json(answer)["headers"]
+
+
+def test_what_is_no_text_arrives_as_base64(echo: Stack) -> None:
+    image = b"\x89PNG\r\n\x1a\n\0\xff"
+
+    told = as_json(echo.invoke("echo", method="POST", data=image, headers={"Content-Type": "image/png"}))
+    form = echo.invoke("echo", method="POST", data={"note": "ü"}, files={"picture": ("p.png", image, "image/png")})
+
+    assert (told["body"], base64.b64decode(told["body_base64"])) == (None, image)
+    (picture,) = as_json(form)["files"]["picture"]
+    assert (picture["filename"], picture["content_type"]) == ("p.png", "image/png")
+    assert base64.b64decode(picture["body_base64"]) == image
+    assert as_json(form)["body"] == {"note": ["ü"]}
+
+
+def test_a_query_that_is_no_text_is_refused_as_json(echo: Stack) -> None:
+    refused = echo.invoke("echo/1?a=%ff")
+
+    assert (refused.status_code, as_json(refused)["extensions"]["code"]) == (400, "bad-request")
+
+
+def test_a_body_that_comes_in_chunks_arrives_whole(echo: Stack) -> None:
+    pieces = iter([b'{"a": ', b"[1, 2]", b"}"])
+
+    told = as_json(echo.invoke("echo", method="POST", data=pieces, headers={"Content-Type": "application/json"}))
+
+    assert told["body"] == {"a": [1, 2]}
+
+
+@pytest.mark.parametrize("kind", ["application/json; charset=utf-8", "application/cloudevents+json"])
+def test_json_by_any_name_arrives_parsed(echo: Stack, kind: str) -> None:
+    told = as_json(echo.invoke("echo", method="POST", data=b'{"a": "\xc3\xbc"}', headers={"Content-Type": kind}))
+
+    assert told["body"] == {"a": "ü"}
+
+
+def test_head_options_and_a_slash_too_many_are_answered(echo: Stack) -> None:
+    head = echo.invoke("echo/1", method="HEAD")
+    assert (head.status_code, head.content, head.headers["Content-Type"]) == (200, b"", "text/plain")
+    assert echo.invoke("echo", method="OPTIONS").headers["Allow"] == "POST, OPTIONS"
+    assert as_json(echo.invoke("echo/1/"))["path"] == {"value": "1"}
+    refused = echo.invoke("echo", method="PATCH")
+    assert (refused.status_code, refused.headers["Allow"]) == (405, "POST, OPTIONS")
 
 
 def test_a_body_of_20_mb_passes(stack: Stack) -> None:

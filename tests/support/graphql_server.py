@@ -12,7 +12,15 @@ from werkzeug import Request, Response
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
 ADMIN_SECRET = "the-admin-secret-of-the-tests"
-Mode = Literal["well", "slow", "refusing", "erroring"]
+Mode = Literal["well", "slow", "refusing", "erroring", "junk"]
+JUNK = {  # answers with a 200 that are none of Hasura's
+    "a page": b"<!doctype html><title>Welcome</title>",
+    "half an answer": b'{"data": {"update_cust',
+    "nothing": b"",
+    "a list": b"[]",
+    "an error of another form": b'{"errors": [{"message": "no", "extensions": null}]}',
+    "an error that is a text": b'{"errors": ["no"]}',
+}
 
 
 @dataclass
@@ -28,7 +36,8 @@ class GraphQLServer:
     """Serves the schema on a loopback port; use it as a context manager.
 
     `mode` may be set at any time: `slow` does what it is asked and holds its answer until the mode changes or the
-    server stops, `refusing` answers 503 as a proxy would, `erroring` answers 200 with a GraphQL error of `error_code`.
+    server stops, `refusing` answers 503 as a proxy would, `erroring` answers 200 with a GraphQL error of `error_code`,
+    `junk` answers 200 with the bytes in `junk`.
     `admin_secret` may be changed too, as one that is rotated.
     `stop()` takes the server away, also from clients that are connected; `start()` brings it back at its address.
     """
@@ -36,6 +45,7 @@ class GraphQLServer:
     def __init__(self, type_defs: str, *bindables: SchemaBindable, admin_secret: str = ADMIN_SECRET) -> None:
         self.requests: list[Received] = []
         self.error_code = "unexpected"
+        self.junk = JUNK["a page"]
         self._schema = make_executable_schema(type_defs, *bindables)
         self.admin_secret = admin_secret
         self._mode: Mode = "well"
@@ -98,6 +108,8 @@ class GraphQLServer:
     def _respond(self, body: dict[str, Any], headers: dict[str, str], mode: Mode) -> Response:
         if mode == "refusing":
             return Response("no healthy upstream", 503)
+        if mode == "junk":
+            return Response(self.junk, content_type="application/json")
         if headers.get("x-hasura-admin-secret") != self.admin_secret:
             return _error("access-denied", 'invalid "x-hasura-admin-secret"/"x-hasura-access-key"')
         if mode == "erroring":

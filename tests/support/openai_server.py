@@ -20,7 +20,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 API_KEY = "the-openai-key-of-the-tests"
 DIMENSIONS = {"text-embedding-3-small": 1536, "text-embedding-3-large": 3072}
 ROLES = {"system", "developer", "user", "assistant", "tool"}
-Mode = Literal["well", "rate_limited", "refusing", "slow", "broken"]
+Mode = Literal["well", "rate_limited", "refusing", "slow", "broken", "elsewhere"]
 
 
 @dataclass
@@ -40,7 +40,8 @@ class OpenAIServer:
 
     `mode` may be set at any time: `rate_limited` answers 429 with `retry_after` (seconds), `refusing` 400 as for a text
     that is too long, `slow` holds each answer until the mode changes or the server stops, `broken` breaks off in the
-    middle of the JSON. `api_key` may be changed too, as one that is revoked.
+    middle of the JSON, `elsewhere` is not OpenAI's at all: it answers any path with a page. `api_key` may be changed
+    too, as one that is revoked.
     """
 
     def __init__(self) -> None:
@@ -84,6 +85,8 @@ class OpenAIServer:
         released, mode = self._released, self._mode
         if mode == "slow":
             released.wait()
+        if mode == "elsewhere":
+            return Response("<!doctype html><title>Welcome</title>", content_type="text/html")
         try:
             _check_key(headers.get("authorization", ""), self.api_key)
             if mode == "rate_limited":

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,21 +13,41 @@ import nbformat
 import requests
 from nbclient import NotebookClient
 
+from tests.support.hasura_caller import Call, act
 from tests.support.stack import API_USER, ROOT, Stack, as_json
+from tests.support.waiting import eventually
 
 PAYLOADS = ROOT / "tests" / "templates" / "payloads"
 KERNEL_SECONDS = 60
+NOT_JSON = [b"{", b"", b"\xff\xfe", b"null"]
+AT_ONCE = 100  # events that Hasura delivers at once: HASURA_GRAPHQL_EVENTS_HTTP_POOL_SIZE
+STARTUP = """\
+import warnings
+
+warnings.simplefilter("error")
+"""
 
 
 @contextmanager
 def serving(project: str, **settings: str) -> Iterator[Stack]:
-    """A stack of its own that serves a copy of notebook/`project`, with `settings` in its environment."""
+    """A stack of its own that serves a copy of notebook/`project`, with `settings` in its environment.
+
+    Warnings are errors in its kernels.
+    """
     with Stack(**settings) as stack:
+        make_warnings_errors(stack)
         shutil.copytree(ROOT / "notebook" / project, stack.notebook_dir / project)
         stack.start()
         started = stack.start_api(project)
         assert started.status_code == 200, started.text
         yield stack
+
+
+def make_warnings_errors(stack: Stack) -> None:
+    """In the kernels alone: supervisord would not survive its own."""
+    startup = stack.home / ".ipython" / "profile_default" / "startup"
+    startup.mkdir(parents=True)
+    (startup / "warnings_are_errors.py").write_text(STARTUP)
 
 
 def payload(name: str) -> dict[str, Any]:
@@ -38,6 +59,12 @@ def payload(name: str) -> dict[str, Any]:
 def deliver(stack: Stack, path: str, body: Any, **headers: str) -> requests.Response:
     """Call an endpoint as Hasura does, with the API user's password."""
     return stack.invoke(path, "POST", auth=API_USER, json=body, headers=headers)
+
+
+def deliver_bytes(stack: Stack, path: str, body: bytes, **headers: str) -> requests.Response:
+    """The same with a body that says it is JSON."""
+    sent = {"Content-Type": "application/json", **headers}
+    return stack.invoke(path, "POST", auth=API_USER, data=body, headers=sent)
 
 
 def json_answer(answer: requests.Response) -> Any:
@@ -54,6 +81,29 @@ def retry_reason(answer: requests.Response) -> str:
     body = as_json(answer)
     assert body["extensions"]["code"] == "service-unavailable"
     return str(body["message"])
+
+
+def graphql_blocks(path: str) -> list[str]:
+    """What a notebook's Markdown cells, or a README, show as GraphQL; `path` below notebook/."""
+    file = ROOT / "notebook" / path
+    cells = nbformat.read(file, as_version=4).cells if file.suffix == ".ipynb" else []
+    text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown") or file.read_text()
+    return re.findall(r"```graphql\n(.*?)```", text, re.DOTALL)
+
+
+def ask_hasura(project: str, call: Call, more_types: str = "") -> Any:
+    """What Hasura's client gets for the README's query, when the Action is made as server.ipynb says."""
+    [query] = graphql_blocks(f"{project}/README.md")
+    types = "\n".join([more_types, *graphql_blocks(f"{project}/server.ipynb")])
+    result = act(types, query, call)
+    assert "errors" not in result, result
+    [answer] = result["data"].values()
+    return answer
+
+
+def wait_for_log(stack: Stack, text: str) -> None:
+    """Until the text is in the API's log: it passes through supervisord, so it may come after the answer."""
+    eventually(lambda: text in stack.api_log(), what=f"{text!r} in the log")
 
 
 def run_in_jupyter(project: str, home: Path, notebook: str = "server.ipynb", **settings: str) -> list[dict[str, Any]]:

@@ -11,11 +11,23 @@ import pytest
 import requests
 from nbclient.exceptions import CellExecutionError
 
-from tests.support.graphql_server import ADMIN_SECRET, GraphQLServer
+from tests.support.graphql_server import ADMIN_SECRET, JUNK, GraphQLServer
 from tests.support.openai_server import API_KEY, OpenAIServer, embed
 from tests.support.postgres import postgres
 from tests.support.stack import Stack, as_json
-from tests.support.templates import deliver, json_answer, payload, retry_reason, run_in_jupyter, serving
+from tests.support.templates import (
+    AT_ONCE,
+    NOT_JSON,
+    ask_hasura,
+    deliver,
+    deliver_bytes,
+    json_answer,
+    payload,
+    retry_reason,
+    run_in_jupyter,
+    serving,
+    wait_for_log,
+)
 from tests.support.waiting import eventually
 from tests.templates.book_hasura import Books, tables
 
@@ -228,18 +240,26 @@ def test_a_text_that_changes_while_it_is_being_embedded_is_left_to_its_own_event
     assert is_embedded(books, "Moby-Dick\nA whale.")
 
 
-def test_fifty_events_at_once_embed_all_books(served: Stack, books: Books) -> None:
+def test_an_event_that_is_delivered_many_times_at_once_leaves_the_one_embedding(served: Stack, books: Books) -> None:
+    with ThreadPoolExecutor(20) as callers:
+        results = set(callers.map(lambda _: result(handle(served, payload("book_insert"))), range(20)))
+
+    assert results <= {"embedded", "embedded before"}
+    assert is_embedded(books, text_of(WHALE))
+
+
+def test_as_many_events_as_hasura_delivers_at_once_embed_all_books(served: Stack, books: Books) -> None:
     events = []
-    for number in range(50):
+    for number in range(AT_ONCE):
         event = deepcopy(payload("book_insert"))
         event["event"]["data"]["new"] |= {"id": str(uuid.uuid4()), "title": f"Volume {number}"}
         add(books, event["event"]["data"]["new"])
         events.append(event)
 
-    with ThreadPoolExecutor(50) as callers:
+    with ThreadPoolExecutor(AT_ONCE) as callers:
         answers = list(callers.map(lambda event: handle(served, event), events))
 
-    assert [result(answer) for answer in answers] == ["embedded"] * 50
+    assert [result(answer) for answer in answers] == ["embedded"] * AT_ONCE
     assert books.run("SELECT title FROM book WHERE embedded_text IS DISTINCT FROM title || E'\\n' || description") == [
         {"title": WHALE["title"]}
     ]
@@ -255,7 +275,7 @@ def test_a_book_whose_id_the_database_cannot_read_is_a_poison_event(served: Stac
 
     assert result(handle(served, event)) == 'put aside: invalid input syntax for type uuid: "seven"'
 
-    assert "put aside: event 'b1f0d5c2-6a0e-4a86-9b83-2b7a4c6f9d10'" in served.api_log()
+    wait_for_log(served, "put aside: event 'b1f0d5c2-6a0e-4a86-9b83-2b7a4c6f9d10'")
 
 
 @pytest.mark.parametrize(
@@ -276,8 +296,15 @@ def test_a_poison_event_is_kept_in_the_log_and_not_delivered_again(
 ) -> None:
     assert complaint in result(handle(served, body))
 
-    assert complaint in served.api_log()
+    wait_for_log(served, complaint)
     assert hasura.requests == []
+
+
+@pytest.mark.parametrize("body", NOT_JSON)
+def test_a_body_that_is_not_json_is_a_poison_event(served: Stack, books: Books, body: bytes) -> None:
+    answer = deliver_bytes(served, "handle_event", body, **{"X-Webhook-Secret": SECRET})
+
+    assert "not what an Event Trigger sends" in result(answer)
 
 
 def test_a_text_that_openai_refuses_is_a_poison_event(served: Stack, books: Books, openai: OpenAIServer) -> None:
@@ -313,9 +340,25 @@ def test_an_event_that_hasura_does_not_take_now_is_to_be_delivered_again(
     assert result(handle(served, payload("book_insert"))) == "embedded"
 
 
+@pytest.mark.parametrize("junk", JUNK)
+def test_an_answer_that_is_not_hasuras_puts_no_event_aside(
+    served: Stack, books: Books, hasura: GraphQLServer, junk: str
+) -> None:
+    hasura.mode, hasura.junk = "junk", JUNK[junk]
+    assert retry_reason(handle(served, payload("book_insert"))).startswith("Transport")
+    hasura.mode = "well"
+
+    assert result(handle(served, payload("book_insert"))) == "embedded"
+
+
 @pytest.mark.parametrize(
     ("mode", "complaint"),
-    [("rate_limited", "RateLimited"), ("slow", "APITimeoutError"), ("broken", "JSONDecodeError")],
+    [
+        ("rate_limited", "RateLimited"),
+        ("slow", "APITimeoutError"),
+        ("broken", "JSONDecodeError"),
+        ("elsewhere", "OpenAI gives no embedding"),
+    ],
 )
 def test_an_event_that_openai_does_not_take_now_is_to_be_delivered_again(
     served: Stack, books: Books, openai: OpenAIServer, mode: Any, complaint: str
@@ -399,6 +442,17 @@ def test_the_action_as_hasura_sends_it_is_answered_with_exactly_one_json_documen
     assert json_answer(answer)[0]["author"] == "Herman Melville"
 
 
+def test_the_readmes_query_is_answered_through_the_action_that_the_notebook_declares(
+    served: Stack, library: list[str]
+) -> None:
+    def call(body: dict[str, Any]) -> requests.Response:
+        return deliver(served, "handle_query", body, **{"X-Webhook-Secret": SECRET})
+
+    answer = ask_hasura(PROJECT, call, "scalar uuid")
+
+    assert [set(book) for book in answer] == [{"title", "author"}] * 3
+
+
 def test_books_without_an_embedding_are_not_recommended(served: Stack, books: Books) -> None:
     assert json_answer(recommend(served, "a whale")) == []
 
@@ -436,6 +490,15 @@ def test_a_wish_that_hasura_does_not_answer_is_told_why(
     assert complaint in refusal(recommend(served, "a whale"), 424)
 
 
+@pytest.mark.parametrize("junk", JUNK)
+def test_a_wish_that_something_else_than_hasura_answers_is_told_so(
+    served: Stack, hasura: GraphQLServer, junk: str
+) -> None:
+    hasura.mode, hasura.junk = "junk", JUNK[junk]
+
+    assert refusal(recommend(served, "a whale"), 424).startswith("Transport")
+
+
 def test_a_wish_while_hasura_is_down_is_told_so(served: Stack, hasura: GraphQLServer) -> None:
     hasura.stop()
 
@@ -448,6 +511,7 @@ def test_a_wish_while_hasura_is_down_is_told_so(served: Stack, hasura: GraphQLSe
         ("rate_limited", 429, "OpenAI takes no more requests for now"),
         ("slow", 424, "APITimeoutError"),
         ("broken", 424, "JSONDecodeError"),
+        ("elsewhere", 424, "OpenAI gives no embedding"),
     ],
 )
 def test_a_wish_that_openai_does_not_take_is_told_why(

@@ -15,9 +15,20 @@ from ariadne import MutationType
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.graphql_server import ADMIN_SECRET, GraphQLServer
-from tests.support.stack import API_USER, ROOT, Stack, as_json
-from tests.support.templates import deliver, json_answer, payload, retry_reason, run_in_jupyter, serving
+from tests.support.graphql_server import ADMIN_SECRET, JUNK, GraphQLServer
+from tests.support.stack import ROOT, Stack, as_json
+from tests.support.templates import (
+    AT_ONCE,
+    NOT_JSON,
+    deliver,
+    deliver_bytes,
+    json_answer,
+    payload,
+    retry_reason,
+    run_in_jupyter,
+    serving,
+    wait_for_log,
+)
 
 PROJECT = "event_trigger_etl"
 SECRET = "a-secret-shared-with-hasura"
@@ -112,7 +123,7 @@ def stored(customers: Customers, event: dict[str, Any]) -> dict[str, Any]:
     return event
 
 
-@pytest.mark.parametrize("name", ["event_insert", "event_manual"])
+@pytest.mark.parametrize("name", ["event_insert", "event_insert_in_sql", "event_manual"])
 def test_a_row_is_cleaned_and_written_back(
     served: Stack, hasura: GraphQLServer, customers: Customers, name: str
 ) -> None:
@@ -159,6 +170,18 @@ def test_an_event_that_is_delivered_twice_is_written_once(
     assert customers.rows == {42: CLEAN}
 
 
+def test_an_event_that_is_delivered_many_times_at_once_is_written_once(
+    served: Stack, hasura: GraphQLServer, customers: Customers
+) -> None:
+    event = stored(customers, payload("event_insert"))
+
+    with ThreadPoolExecutor(20) as callers:
+        results = list(callers.map(lambda _: result(handle(served, event)), range(20)))
+
+    assert sorted(results) == ["outdated"] * 19 + ["written"]
+    assert customers.rows == {42: CLEAN}
+
+
 def test_a_late_event_does_not_undo_a_later_change(served: Stack, hasura: GraphQLServer, customers: Customers) -> None:
     late = stored(customers, payload("event_insert"))
     later = {**CLEAN, "name": "Augusta Ada King"}
@@ -183,21 +206,21 @@ def test_null_columns_stay_null(served: Stack, hasura: GraphQLServer, customers:
     assert customers.rows == {42: {**CLEAN, "email": None, "phone": None, "email_domain": None}}
 
 
-def test_fifty_events_at_once_are_all_handled_also_by_a_kernel_that_has_just_started(
+def test_as_many_events_as_hasura_delivers_at_once_are_all_handled_also_by_a_kernel_that_has_just_started(
     served: Stack, hasura: GraphQLServer, customers: Customers
 ) -> None:
     events = []
-    for number in range(50):
+    for number in range(AT_ONCE):
         event = deepcopy(payload("event_insert"))
         event["event"]["data"]["new"]["id"] = number
         events.append(stored(customers, event))
     assert served.restart_api().status_code == 200
 
-    with ThreadPoolExecutor(50) as callers:
+    with ThreadPoolExecutor(AT_ONCE) as callers:
         results = list(callers.map(lambda event: result(handle(served, event)), events))
 
-    assert results == ["written"] * 50
-    assert customers.rows == {number: {**CLEAN, "id": number} for number in range(50)}
+    assert results == ["written"] * AT_ONCE
+    assert customers.rows == {number: {**CLEAN, "id": number} for number in range(AT_ONCE)}
 
 
 def with_row(**changes: Any) -> dict[str, Any]:
@@ -227,14 +250,13 @@ def test_a_poison_event_is_kept_in_the_log_and_not_delivered_again(
     answer = handle(served, POISON[complaint])
 
     assert complaint in result(answer)
-    assert complaint in served.api_log()
+    wait_for_log(served, complaint)
     assert hasura.requests == []
 
 
-@pytest.mark.parametrize("body", [b"{", b"", b"\xff\xfe", b"null"])
+@pytest.mark.parametrize("body", NOT_JSON)
 def test_a_body_that_is_not_json_is_a_poison_event(served: Stack, hasura: GraphQLServer, body: bytes) -> None:
-    headers = {"Content-Type": "application/json", "X-Webhook-Secret": SECRET}
-    answer = served.invoke("handle_event", "POST", auth=API_USER, data=body, headers=headers)
+    answer = deliver_bytes(served, "handle_event", body, **{"X-Webhook-Secret": SECRET})
 
     assert "the body is not what an Event Trigger sends" in result(answer)
 
@@ -245,7 +267,7 @@ def test_a_row_that_the_database_refuses_is_a_poison_event(served: Stack, hasura
 
     assert result(handle(served, payload("event_insert"))) == "put aside: database query error"
 
-    assert "put aside: event '85558393-c75d-4d2f-9c15-e80591b83894'" in served.api_log()
+    wait_for_log(served, "put aside: event '85558393-c75d-4d2f-9c15-e80591b83894'")
 
 
 def test_while_hasura_is_down_the_event_is_to_be_delivered_again_and_then_is_handled(
@@ -269,7 +291,20 @@ def test_an_event_that_hasura_does_not_take_now_is_to_be_delivered_again(
     event = stored(customers, payload("event_insert"))
     hasura.mode = mode
     assert complaint in retry_reason(handle(served, event))
-    assert complaint in served.api_log()
+    wait_for_log(served, complaint)
+
+    hasura.mode = "well"
+
+    assert result(handle(served, event)) == "written"
+
+
+@pytest.mark.parametrize("junk", JUNK)
+def test_an_answer_that_is_not_hasuras_puts_no_event_aside(
+    served: Stack, hasura: GraphQLServer, customers: Customers, junk: str
+) -> None:
+    event = stored(customers, payload("event_insert"))
+    hasura.mode, hasura.junk = "junk", JUNK[junk]
+    assert retry_reason(handle(served, event)).startswith("Transport")
 
     hasura.mode = "well"
 

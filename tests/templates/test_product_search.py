@@ -13,10 +13,20 @@ from ariadne import QueryType
 from nbclient.exceptions import CellExecutionError
 
 from tests.support import weaviate_server
-from tests.support.graphql_server import ADMIN_SECRET, GraphQLServer
+from tests.support.graphql_server import ADMIN_SECRET, JUNK, GraphQLServer
 from tests.support.openai_server import API_KEY, OpenAIServer, echo
 from tests.support.stack import Stack, as_json
-from tests.support.templates import deliver, json_answer, payload, run_in_jupyter, serving
+from tests.support.templates import (
+    NOT_JSON,
+    ask_hasura,
+    deliver,
+    deliver_bytes,
+    json_answer,
+    payload,
+    run_in_jupyter,
+    serving,
+    wait_for_log,
+)
 from tests.support.waiting import eventually
 from tests.support.weaviate_server import WeaviateServer
 
@@ -107,6 +117,17 @@ def test_the_action_as_hasura_sends_it_is_answered_with_exactly_one_json_documen
     assert len(found["products"]) == 5
 
 
+def test_the_readmes_query_is_answered_through_the_action_that_the_notebook_declares(
+    served: Stack, peers: Peers
+) -> None:
+    peers.openai.reply = lambda body: "The vacuum flask."
+
+    answer = ask_hasura(PROJECT, lambda body: deliver(served, "handle_query", body, **{"X-Webhook-Secret": SECRET}))
+
+    assert answer["answer"] == "The vacuum flask."
+    assert answer["products"][0] == "Vacuum flask"
+
+
 @pytest.mark.parametrize(
     ("question", "first"),
     [
@@ -172,6 +193,13 @@ def test_an_action_that_cannot_be_understood_is_told_why(served: Stack, peers: P
     assert peers.hasura.requests == []
 
 
+@pytest.mark.parametrize("body", NOT_JSON)
+def test_a_body_that_is_not_json_is_refused(served: Stack, peers: Peers, body: bytes) -> None:
+    answer = deliver_bytes(served, "handle_query", body, **{"X-Webhook-Secret": SECRET})
+
+    assert "1 to 2000 characters" in refusal(answer, 400)
+
+
 def test_a_question_that_is_too_long_is_refused(served: Stack, peers: Peers) -> None:
     assert "1 to 2000 characters" in refusal(ask(served, "x" * 2001), 400)
 
@@ -191,8 +219,15 @@ def test_a_question_that_hasura_does_not_answer_is_told_why(
 
     assert complaint in refusal(ask(served, "a tent"), 424)
 
-    assert complaint in served.api_log()
+    wait_for_log(served, complaint)
     assert peers.openai.requests == []
+
+
+@pytest.mark.parametrize("junk", JUNK)
+def test_a_question_that_something_else_than_hasura_answers_is_told_so(served: Stack, peers: Peers, junk: str) -> None:
+    peers.hasura.mode, peers.hasura.junk = "junk", JUNK[junk]
+
+    assert "Hasura " in refusal(ask(served, "a tent"), 424)
 
 
 def test_a_question_while_hasura_is_down_is_told_so_and_the_next_is_answered(served: Stack, peers: Peers) -> None:
@@ -209,7 +244,8 @@ def test_a_question_while_hasura_is_down_is_told_so_and_the_next_is_answered(ser
     [
         ("rate_limited", 429, "too many requests"),
         ("slow", 424, "no answer within 4 s"),
-        ("broken", 424, "JSONDecodeError"),
+        ("broken", 424, "cannot be read (JSONDecodeError): check OPENAI_BASE_URL"),
+        ("elsewhere", 424, "check OPENAI_BASE_URL"),
         ("refusing", 424, "the model failed"),
     ],
 )

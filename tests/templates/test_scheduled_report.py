@@ -13,9 +13,20 @@ import requests
 from ariadne import MutationType, QueryType
 from graphql import GraphQLError
 
-from tests.support.graphql_server import ADMIN_SECRET, GraphQLServer
+from tests.support.graphql_server import ADMIN_SECRET, JUNK, GraphQLServer
 from tests.support.stack import Stack, as_json
-from tests.support.templates import deliver, json_answer, payload, retry_reason, run_in_jupyter, serving
+from tests.support.templates import (
+    NOT_JSON,
+    deliver,
+    deliver_bytes,
+    json_answer,
+    payload,
+    retry_reason,
+    run_in_jupyter,
+    serving,
+    wait_for_log,
+)
+from tests.support.waiting import eventually
 
 PROJECT = "scheduled_report"
 SECRET = "a-secret-shared-with-hasura"
@@ -184,7 +195,7 @@ def test_an_event_that_is_delivered_many_times_at_once_makes_one_report(
         ({"payload": None}, "2026-11-21T06:00:00+00:00"),
         ({"scheduled_time": "2026-11-22T08:00:00+02:00"}, "2026-11-21T06:00:00+00:00"),
         ({"scheduled_time": "2026-11-22T06:00:00"}, "2026-11-21T06:00:00+00:00"),
-        ({"comment": None, "name": None}, "2026-11-21T06:00:00+00:00"),  # a one-off scheduled event has no name
+        ({"name": None}, "2026-11-21T06:00:00+00:00"),
     ],
 )
 def test_the_period_ends_when_the_event_was_due_and_is_as_long_as_the_payload_says(
@@ -194,6 +205,15 @@ def test_the_period_ends_when_the_event_was_due_and_is_as_long_as_the_payload_sa
 
     [report] = database.reports.values()
     assert (report["period_start"], report["period_end"]) == (start, "2026-11-22T06:00:00+00:00")
+
+
+def test_a_one_off_scheduled_event_which_has_no_name_makes_a_report_too(
+    served: Stack, hasura: GraphQLServer, database: Database
+) -> None:
+    assert result(run(served, payload("scheduled_event"))) == "stored"
+
+    [report] = database.reports.values()
+    assert report["body"] == REPORT.replace("daily_report", "report")
 
 
 def test_a_day_on_which_nothing_was_sold_has_a_report_too(
@@ -226,8 +246,15 @@ def test_a_poison_event_is_kept_in_the_log_and_not_delivered_again(
 
     assert answer.startswith("put aside: ")
     assert complaint in answer
-    assert complaint in served.api_log()
+    wait_for_log(served, complaint)
     assert database.reports == {}
+
+
+@pytest.mark.parametrize("body", NOT_JSON)
+def test_a_body_that_is_not_json_is_a_poison_event(served: Stack, hasura: GraphQLServer, body: bytes) -> None:
+    answer = deliver_bytes(served, "run", body, **{"X-Webhook-Secret": SECRET})
+
+    assert "not what a Cron Trigger sends" in result(answer)
 
 
 def test_while_hasura_is_down_the_event_is_to_be_delivered_again_and_then_makes_its_report(
@@ -255,12 +282,34 @@ def test_an_event_that_hasura_does_not_take_now_is_to_be_delivered_again(
 ) -> None:
     hasura.mode = mode
     assert complaint in retry_reason(run(served, cron()))
-    assert complaint in served.api_log()
+    wait_for_log(served, complaint)
     assert database.reports == {}
 
     hasura.mode = "well"
 
     assert result(run(served, cron())) == "stored"
+
+
+@pytest.mark.parametrize("junk", JUNK)
+def test_an_answer_that_is_not_hasuras_puts_no_event_aside(
+    served: Stack, hasura: GraphQLServer, database: Database, junk: str
+) -> None:
+    hasura.mode, hasura.junk = "junk", JUNK[junk]
+    assert retry_reason(run(served, cron())).startswith("Transport")
+
+    hasura.mode = "well"
+
+    assert result(run(served, cron())) == "stored"
+
+
+def test_slow_reports_keep_no_other_request_waiting(served: Stack, hasura: GraphQLServer) -> None:
+    hasura.mode = "slow"
+    with ThreadPoolExecutor(20) as callers:
+        slow = [callers.submit(run, served, cron()) for _ in range(20)]
+        eventually(lambda: len(hasura.requests) == 20, what="twenty questions to Hasura at once")
+        assert "put aside" in result(run(served, {}))
+        hasura.mode = "well"
+        assert {answer.result().status_code for answer in slow} == {200}
 
 
 def test_a_wrong_admin_secret_is_said_to_be_that(served: Stack, hasura: GraphQLServer) -> None:

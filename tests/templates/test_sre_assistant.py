@@ -1,6 +1,5 @@
 """sre_assistant: an Action's question through nginx, to stand-ins for Hasura and a model, and ClickHouse's engine."""
 
-import json
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,10 +11,19 @@ import requests
 from nbclient.exceptions import CellExecutionError
 
 from tests.support.clickhouse import ClickHouse
-from tests.support.graphql_server import ADMIN_SECRET, GraphQLServer
+from tests.support.graphql_server import ADMIN_SECRET, JUNK, GraphQLServer
 from tests.support.openai_server import API_KEY, OpenAIServer
-from tests.support.stack import API_USER, Stack, as_json
-from tests.support.templates import deliver, payload, run_in_jupyter, serving
+from tests.support.stack import Stack, as_json
+from tests.support.templates import (
+    NOT_JSON,
+    ask_hasura,
+    deliver,
+    deliver_bytes,
+    payload,
+    run_in_jupyter,
+    serving,
+    wait_for_log,
+)
 from tests.support.waiting import eventually
 from tests.templates import sre_hasura
 
@@ -243,6 +251,15 @@ def test_a_question_is_answered_from_clickhouse_with_the_rows_as_evidence(
     ]
 
 
+def test_the_readmes_query_is_answered_through_the_action_that_the_notebook_declares(
+    served: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst
+) -> None:
+    answer = ask_hasura(PROJECT, lambda body: ask(served, body))
+
+    assert answer["answer"] == analyst.answer
+    assert [row["table"] for row in answer["evidence"]] == ["deployments", "incidents", "logs", "deployments"]
+
+
 def test_the_model_is_shown_the_question_and_all_rows_of_the_plan_by_time(
     served: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst, clickhouse: ClickHouse
 ) -> None:
@@ -288,6 +305,17 @@ def test_only_the_tables_of_the_plan_are_read(
 
     assert len(hasura.requests) == 1
     assert [row["detail"].split(" by ")[0] for row in found["evidence"]] == ["2.3.9", "2.4.0"]
+
+
+def test_the_plan_is_in_the_log(served: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst) -> None:
+    analyst.plan = {**PLAN, "since": "2026-01-31T08:17:00Z"}
+
+    answered(ask(served))
+
+    wait_for_log(
+        served, "plan: tables=['incidents', 'deployments', 'logs', 'metrics'] services=['checkout', 'payments']"
+    )
+    wait_for_log(served, "since=datetime.datetime(2026, 1, 31, 8, 17")
 
 
 def test_where_there_are_no_rows_the_model_is_not_asked_to_make_something_up(
@@ -381,7 +409,7 @@ def test_while_hasura_is_down_the_caller_is_told_and_then_is_answered(
 ) -> None:
     hasura.stop()
     assert "check GRAPHQL_ENDPOINT" in refused(ask(served))
-    assert "TransportConnectionFailed" in served.api_log()
+    wait_for_log(served, "TransportConnectionFailed")
 
     hasura.start()
 
@@ -397,6 +425,15 @@ def test_what_hasura_says_no_to_is_told_to_the_caller(
     hasura.mode = mode
 
     assert complaint in refused(ask(served))
+
+
+@pytest.mark.parametrize("junk", JUNK)
+def test_a_question_that_something_else_than_hasura_answers_is_told_so(
+    served: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst, junk: str
+) -> None:
+    hasura.mode, hasura.junk = "junk", JUNK[junk]
+
+    assert "Hasura " in refused(ask(served))
 
 
 def test_a_model_that_is_asked_too_often_is_told_of_as_429(
@@ -415,7 +452,15 @@ def test_an_answer_of_the_models_server_that_breaks_off_is_told_of(
 ) -> None:
     model.mode = "broken"
 
-    assert "the model failed (JSONDecodeError)" in refused(ask(served))
+    assert "cannot be read (JSONDecodeError): check OPENAI_BASE_URL" in refused(ask(served))
+
+
+def test_a_server_that_is_not_a_models_is_told_of(
+    served: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst
+) -> None:
+    model.mode = "elsewhere"
+
+    assert "check OPENAI_BASE_URL" in refused(ask(served))
 
 
 def test_an_answer_of_hasura_that_takes_too_long_is_not_waited_for(
@@ -515,12 +560,9 @@ def test_a_body_without_a_question_is_refused(served: Stack, model: OpenAIServer
     assert model.requests == []
 
 
-@pytest.mark.parametrize("body", [b"{", b"", b"\xff\xfe", b"null"])
+@pytest.mark.parametrize("body", NOT_JSON)
 def test_a_body_that_is_not_json_is_refused(served: Stack, model: OpenAIServer, body: bytes) -> None:
-    headers = {"Content-Type": "application/json"}
-    response = served.invoke("sre_query", "POST", auth=API_USER, data=body, headers=headers)
-
-    assert '"question"' in refused(response, 400)
+    assert '"question"' in refused(deliver_bytes(served, "sre_query", body), 400)
 
 
 def test_its_cells_run_from_top_to_bottom_in_jupyter(
@@ -529,4 +571,6 @@ def test_its_cells_run_from_top_to_bottom_in_jupyter(
     outputs = run_in_jupyter(PROJECT, tmp_path, **settings)
 
     assert "200 OK" in outputs[-1]["data"]["text/plain"]
-    assert [json.dumps(output) for output in outputs if output["output_type"] == "stream"] == []
+    [logged] = [output for output in outputs if output["output_type"] == "stream"]
+    assert logged["name"] == "stderr"
+    assert re.fullmatch(r"INFO:sre_assistant:plan: .*\n", logged["text"])

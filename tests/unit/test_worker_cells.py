@@ -211,6 +211,65 @@ def rows():
     1 / 0
 Response(rows())
 
+# GET /stream/wrong
+from flask import Response
+Response(n for n in ['a', 5])
+
+# GET /stream/empty/:status
+from flask import Response
+Response((n for n in 'ab'), int(json.loads(REQUEST)['path']['status']))
+
+# GET /injects/name
+from flask import Response
+Response('x', headers={'X\r\nSet-Cookie: a=1\r\nY': 'b'})
+
+# GET /injects/value
+from flask import Response
+r = Response('x')
+r.headers._list.append(('X', 'a\r\nSet-Cookie: a=1'))
+r
+
+# GET /injects/abort
+from werkzeug.exceptions import Conflict
+class E(Conflict):
+    def get_headers(self, *args): return [('X', 'a\r\nSet-Cookie: a=1')]
+raise E
+
+# GET /framing/abort
+from werkzeug.exceptions import Conflict
+class E(Conflict):
+    def get_headers(self, *args): return [('Content-Length', '1'), ('X', 'kept')]
+raise E('in the way')
+
+# GET /status/:status
+from flask import Response
+r = Response('x')
+r.status_code = int(json.loads(REQUEST)['path']['status'])
+r
+
+# POST /alone
+whose = json.loads(REQUEST)['args']['n'][0]
+before = counter
+time.sleep(0.005)
+counter = before + 1
+print(whose)
+
+# ResponseInfo POST /alone
+time.sleep(0.005)
+print(json.dumps({'headers': {'X-Mine': whose, 'X-Count': counter}}))
+
+# GET /request/own
+REQUEST = json.dumps({'body': 'my own'})
+print(json.loads(REQUEST)['body'])
+
+# ResponseInfo GET /request/own
+print(json.dumps({'headers': {'X-Body': json.loads(REQUEST)['body']}}))
+
+# GET /request/await
+REQUEST = 'my own'
+await asyncio.sleep(0.05)
+print(REQUEST)
+
 # GET /await
 await asyncio.sleep(0)
 class A:
@@ -435,7 +494,19 @@ def test_a_status_without_body_has_none(api: Arbiter) -> None:
         '{"status": 99}',
         '{"status": 101}',
         '{"status": true}',
+        '{"status": 600}',
+        '{"status": 200.0}',
+        '{"status": NaN}',
+        '{"status": null}',
+        "null",
+        "NaN",
         '{"headers": {"X": "a\\r\\nSet-Cookie: x=1"}}',
+        '{"headers": {"X": ["a", "b\\nSet-Cookie: x=1"]}}',
+        '{"headers": {"X\\r\\nSet-Cookie": "x=1"}}',
+        '{"headers": {"X": "a\\u0000b"}}',
+        '{"headers": {"": "a"}}',
+        '{"headers": {"X": NaN}}',
+        '{"headers": {"X": {}}}',
         '{"headers": {"X y": "a"}}',
         '{"headers": {"X": null}}',
         '{"headers": []}',
@@ -505,6 +576,61 @@ def test_a_stream_that_breaks_does_not_end_as_if_it_were_whole(api: Arbiter) -> 
     assert api.get("/print").status == 200
 
 
+@pytest.mark.parametrize("path", ["/injects/name", "/injects/value", "/injects/abort"])
+def test_no_header_of_a_response_can_bring_another_with_it(api: Arbiter, path: str) -> None:
+    response = api.get(path)
+    assert (response.status, response.json["extensions"]["code"]) == (500, "cell-failed")
+    assert response.json["message"].startswith("ValueError: the response sets the header ")
+    assert response.headers["Set-Cookie"] is None
+
+
+def test_an_http_exception_cannot_break_the_framing(api: Arbiter) -> None:
+    response = api.get("/framing/abort")
+    assert (response.status, response.headers["X"], response.json["message"]) == (409, "kept", "in the way")
+    assert response.headers.get_all("Content-Length") == [str(len(response.body))]
+
+
+@pytest.mark.parametrize("status", [0, 99, 101, 199, 600, 1000])
+def test_a_response_with_a_status_that_http_does_not_know_is_500(api: Arbiter, status: int) -> None:
+    response = api.get(f"/status/{status}")
+    assert response.status == 500
+    assert response.json["message"] == f"ValueError: the response has the status {status}: give one from 200 to 599"
+
+
+@pytest.mark.parametrize("status", [204, 304])
+def test_a_stream_with_a_status_without_body_has_none(api: Arbiter, status: int) -> None:
+    raw = api.raw(b"GET /invoke/stream/empty/%d HTTP/1.1\r\n\r\n" % status)
+    assert raw.startswith(b"HTTP/1.1 %d " % status)
+    assert raw.endswith(b"\r\n\r\n")
+    assert b"Transfer-Encoding" not in raw
+
+
+def test_a_stream_of_anything_but_text_and_bytes_breaks_off(api: Arbiter, worker: Worker) -> None:
+    raw = api.raw(b"GET /invoke/stream/wrong HTTP/1.1\r\nX-Request-Id: wrong-piece\r\n\r\n")
+    assert raw.endswith(b"1\r\na\r\n")
+    worker.logged("[wrong-piece] TypeError: a response is streamed as str or bytes, not as int")
+
+
+def test_no_other_request_comes_between_a_cell_and_its_response_info(api: Arbiter) -> None:
+    first = int(api.get("/count").text)
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda n: api.ask("POST", f"/alone?n={n}"), range(40)))
+    assert [(answer.text, answer.headers["X-Mine"]) for answer in answers] == [(f"{n}\n", str(n)) for n in range(40)]
+    assert sorted(int(answer.headers["X-Count"]) for answer in answers) == list(range(first + 1, first + 41))
+
+
+def test_a_cell_may_assign_request_until_it_ends(api: Arbiter) -> None:
+    for _ in range(2):
+        own = api.get("/request/own")
+        assert (own.text, own.headers["X-Body"]) == ("my own\n", "my own")
+        assert api.get("/who?who=ada").text == "ada\n"
+    with ThreadPoolExecutor(2) as pool:
+        beside = pool.submit(api.get, "/request/await")
+        assert api.get("/who?who=ada").text == "ada\n"
+        assert beside.result().text == "my own\n"
+    assert api.get("/left").text == "['REQUEST']\n"
+
+
 def test_cells_that_await_run_beside_each_other_each_with_its_own_request(api: Arbiter) -> None:
     with ThreadPoolExecutor(20) as pool:
         answers = list(pool.map(lambda n: api.get(f"/await?who={n}").text, range(20)))
@@ -520,7 +646,7 @@ def test_what_such_a_cell_assigns_is_its_own(api: Arbiter) -> None:
 def test_such_a_cell_sees_the_globals_change(api: Arbiter) -> None:
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(api.get, "/await/latest")
-        eventually(lambda: api.workers[0].state().in_flight == 1, "the cell waits")
+        eventually(lambda: len(api.workers[0].state().running) == 1, "the cell waits")
         api.post("/await/latest", "news")
         assert waiting.result().text == "news\n"
 
@@ -533,7 +659,7 @@ def test_response_info_shares_the_namespace_of_a_cell_that_awaits(api: Arbiter) 
 def test_while_one_cell_awaits_others_are_answered(api: Arbiter) -> None:
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(api.get, "/await/sleep")
-        eventually(lambda: api.workers[0].state().in_flight == 1, "the cell waits")
+        eventually(lambda: len(api.workers[0].state().running) == 1, "the cell waits")
         assert api.get("/print").status == 200
         assert not waiting.done()
 
@@ -562,6 +688,9 @@ def test_static_texts_are_served(api: Arbiter) -> None:
     assert (response.json, response.headers["Content-Type"]) == ({"swagger": "2.0"}, "application/json")
 
 
+POST = b"POST /invoke/echo/x HTTP/1.1\r\nHost: h\r\n"
+
+
 @pytest.mark.parametrize(
     ("request_bytes", "status"),
     [
@@ -570,6 +699,29 @@ def test_static_texts_are_served(api: Arbiter) -> None:
         (b"GET /invoke/print?x=%ff HTTP/1.1\r\n\r\n", b"400"),
         (b"GET /invoke/print HTTP/1.1\r\nX: " + b"x" * 70_000, b"431"),
         (b"GET /invoke/print HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n", b"200"),
+        (POST + b"Connection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 0\r\n\r\n", b"200"),
+        # Not a 200 for a body that got lost.
+        (POST + b"Connection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 2\r\n\r\nab", b"400"),
+        (POST + b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", b"400"),
+        (POST + b"Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n", b"400"),
+        (POST + b"Content-Length: 4\r\nContent-Length: 2\r\n\r\nabcd", b"400"),
+        (POST + b"Content-Length: -1\r\n\r\n", b"400"),
+        (POST + b"Content-Length: +2\r\n\r\nab", b"400"),
+        (POST + b"Content-Length: 99999999999999999999\r\n\r\nab", b"400"),
+        (POST + b"Transfer-Encoding: gzip\r\n\r\nab", b"400"),
+        (POST + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", b"400"),
+        (POST + b"Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n", b"400"),
+        (POST + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", b"400"),
+        (POST + b"X: a\r\n folded\r\n\r\n", b"400"),
+        (POST + b"X: a\0b\r\n\r\n", b"400"),
+        (POST + b"X: a\rb\r\n\r\n", b"400"),
+        (b"GET /invoke/print HTTP/1.1\nHost: h\n\n", b"400"),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"400"),
+        (b"BREW /invoke/print HTTP/1.1\r\n\r\n", b"400"),
+        (b"OPTIONS * HTTP/1.1\r\n\r\n", b"404"),
+        (b"GET /invoke/../print HTTP/1.1\r\n\r\n", b"404"),
+        (b"GET /invoke/" + b"a/" * 20_000 + b" HTTP/1.1\r\n\r\n", b"404"),
+        (b"TRACE /invoke/print HTTP/1.1\r\n\r\n", b"405"),
     ],
 )
 def test_what_is_no_request_is_refused_as_json(api: Arbiter, request_bytes: bytes, status: bytes) -> None:
@@ -577,7 +729,34 @@ def test_what_is_no_request_is_refused_as_json(api: Arbiter, request_bytes: byte
     assert answer.startswith(b"HTTP/1.1 " + status), answer
     assert b"\r\nConnection: close\r\n" in answer
     if status != b"200":
-        json.loads(answer.partition(b"\r\n\r\n")[2])
+        assert json.loads(answer.partition(b"\r\n\r\n")[2])["message"]
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert api.get("/print").status == 200
+
+
+def test_a_request_behind_another_is_not_mixed_with_it(api: Arbiter) -> None:
+    second = b"POST /invoke/count HTTP/1.1\r\nX-Second: 1\r\nContent-Length: 2\r\n\r\nno"
+    answer = api.raw(POST + b"Content-Length: 3\r\n\r\nyes" + second)
+    told = json.loads(answer.partition(b"\r\n\r\n")[2])
+    assert (told["body"], told["url"], "X-Second" in told["headers"]) == ("yes", "/invoke/echo/x", False)
+
+
+def test_a_trailer_is_not_taken_for_a_header(api: Arbiter) -> None:
+    chunks = b"1\r\na\r\n0\r\nX-User: root\r\nX-Request-Id: forged\r\n\r\n"
+    answer = api.raw(POST + b"Transfer-Encoding: chunked\r\n\r\n" + chunks)
+    told = json.loads(answer.partition(b"\r\n\r\n")[2])
+    assert told["body"] == "a"
+    assert not {"X-User", "X-Request-Id"} & set(told["headers"])
+
+
+def test_many_headers_and_parameters_arrive(api: Arbiter) -> None:
+    headers = b"".join(b"X-%d: %d\r\n" % (n, n) for n in range(1000)) + b"Same: y\r\n" * 1000
+    query = b"&".join(b"a=%d" % n for n in range(1000))
+    answer = api.raw(b"GET /invoke/echo/x?" + query + b" HTTP/1.1\r\n" + headers + b"\r\n")
+    told = json.loads(answer.partition(b"\r\n\r\n")[2])
+    assert told["headers"]["X-999"] == "999"
+    assert told["headers"]["Same"] == ["y"] * 1000
+    assert told["args"] == {"a": [str(n) for n in range(1000)]}
 
 
 def unread(sock: socket.socket) -> int:

@@ -16,7 +16,7 @@ from gateway.worker.page import State
 from tests.support.arbiter import Arbiter, Worker, endpoint, eventually, notebook, serving
 
 NOTEBOOK = r"""
-import asyncio, io, json, os, signal, sys, threading, time
+import asyncio, io, json, os, signal, sys, threading, time, flask
 events = []
 home = os.getcwd()
 
@@ -71,7 +71,6 @@ finally:
     events.append('cleaned up')
 
 # GET /streams/forever within 0.3 s
-import flask
 def rows():
     while True: yield 'x' * 1000
 flask.Response(rows())
@@ -180,7 +179,7 @@ def test_the_log_tells_where_the_cell_was_when_its_time_was_up(api: Arbiter, wor
 def test_an_awaiting_neighbour_survives_a_cell_that_spins(api: Arbiter) -> None:
     with ThreadPoolExecutor(1) as pool:
         neighbour = pool.submit(api.get, "/awaits/long")
-        eventually(lambda: api.workers[0].state().in_flight == 1, "the neighbour waits")
+        eventually(lambda: len(api.workers[0].state().running) == 1, "the neighbour waits")
         assert api.get("/awaits/spins").status == 504
         assert neighbour.result().text == "rested\n"
 
@@ -258,15 +257,15 @@ def test_a_forked_copy_does_not_answer(api: Arbiter) -> None:
 def test_a_caller_who_leaves_ends_a_cell_that_awaits(api: Arbiter, worker: Worker) -> None:
     with api.connect() as sock:
         sock.sendall(b"GET /invoke/awaits/forever HTTP/1.1\r\nHost: h\r\n\r\n")
-        eventually(lambda: worker.state().in_flight == 1, "the cell awaits")
-    eventually(lambda: worker.state().in_flight == 0, "the call has ended")
+        eventually(lambda: len(worker.state().running) == 1, "the cell awaits")
+    eventually(lambda: len(worker.state().running) == 0, "the call has ended")
     assert api.get("/events").text == '["cleaned up"]\n'
 
 
 def test_a_caller_who_leaves_a_cell_that_does_not_await_is_forgotten(api: Arbiter, worker: Worker) -> None:
     with api.connect() as sock:
         sock.sendall(b"GET /invoke/pid HTTP/1.1\r\nHost: h\r\n\r\n")
-        eventually(lambda: worker.state().in_flight == 1, "the cell runs")
+        eventually(lambda: len(worker.state().running) == 1, "the cell runs")
     assert api.get("/ok").status == 200
 
 
@@ -310,7 +309,7 @@ def test_a_kernel_that_dies_fails_its_request_only_and_the_page_tells_which(tmp_
     with serving(tmp_path, *endpoints, seed=seed) as arbiter, ThreadPoolExecutor(8) as pool:
         worker = arbiter.workers[0]
         dies = pool.submit(arbiter.get, "/dies", X_Request_Id="the-culprit")
-        eventually(lambda: worker.state().in_flight == 1, "the cell runs")
+        eventually(lambda: len(worker.state().running) == 1, "the cell runs")
         waiting = [pool.submit(arbiter.get, "/ok") for _ in range(5)]
         with pytest.raises((http.client.HTTPException, ConnectionError)):
             dies.result()
@@ -353,7 +352,7 @@ def test_a_drained_worker_answers_what_has_come_and_takes_no_more(tmp_path: Path
     with serving(tmp_path, *endpoints) as arbiter, ThreadPoolExecutor(8) as pool:
         worker = arbiter.workers[0]
         awaiting = pool.submit(arbiter.get, "/awaits")
-        eventually(lambda: worker.state().in_flight == 1, "the cell awaits")
+        eventually(lambda: len(worker.state().running) == 1, "the cell awaits")
         os.kill(worker.pid, signal.SIGSTOP)
         waiting = [arbiter.connect() for _ in range(5)]
         for sock in waiting:
@@ -393,7 +392,7 @@ def test_a_cell_that_runs_the_loop_inside_itself_is_still_alone(tmp_path: Path) 
     with serving(tmp_path, *endpoints) as arbiter, ThreadPoolExecutor(1) as pool:
         pytest.importorskip("nest_asyncio2")
         nesting = pool.submit(arbiter.get, "/nests")
-        eventually(lambda: arbiter.workers[0].state().in_flight == 1, "the cell runs")
+        eventually(lambda: len(arbiter.workers[0].state().running) == 1, "the cell runs")
         started = time.monotonic()
         assert arbiter.get("/other").status == 200
         assert nesting.result().text == "before\n"

@@ -178,7 +178,7 @@ def test_to_head_no_body_was_answered(api: Arbiter, heard: Heard) -> None:
 def test_a_caller_who_leaves_is_told_as_499(api: Arbiter, heard: Heard) -> None:
     sock = api.connect()
     sock.sendall(b"GET /invoke/waits HTTP/1.1\r\nHost: x\r\nX-Request-Id: left\r\n\r\n")
-    eventually(lambda: api.workers[0].state().in_flight, "a cell that waits")
+    eventually(lambda: api.workers[0].state().running, "a cell that waits")
     sock.close()
     assert heard.of("left")["status"] == 499
 

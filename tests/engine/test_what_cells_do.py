@@ -1,0 +1,191 @@
+"""Cells that do what cells should not, in a slot with its gateway: what each gets, and that the next is answered."""
+
+import contextlib
+import os
+import re
+import signal
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.support.processes import has_ended
+from tests.support.slot import Slot, http_over_unix
+from tests.support.waiting import eventually
+
+SMALL = 64 * 1024 * 1024  # bytes
+
+CELLS = [
+    "import asyncio, contextlib, io, json, logging, multiprocessing, os, resource, signal, sys, threading, time",
+    "# GET /ok\nprint('ok')",
+    "# GET /pid\nprint(os.getpid())",
+    "# GET /deletes\ndel sys.stdout, sys.stderr",
+    "# GET /nothing\nsys.stdout = sys.stderr = None",
+    "# GET /closes\nsys.stdout.close()",
+    "# GET /redirects\nwith contextlib.redirect_stdout(io.StringIO()) as kept: print('kept')\nprint(kept.getvalue())",
+    "# GET /alarm\ndef ring(*_): raise TimeoutError('rang')\nsignal.signal(signal.SIGALRM, ring)\n"
+    "signal.setitimer(signal.ITIMER_REAL, 0.05)\nwhile True: pass",
+    "# GET /main\nprint(threading.current_thread() is threading.main_thread())",
+    f"# GET /greedy\nold = resource.getrlimit(resource.RLIMIT_AS)\n"
+    f"now = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
+    f"resource.setrlimit(resource.RLIMIT_AS, (now + {SMALL}, old[1]))\n"
+    f"try: hoard = bytearray({16 * SMALL})\nfinally: resource.setrlimit(resource.RLIMIT_AS, old)",
+    "# GET /pool\nwith multiprocessing.get_context('fork').Pool(2) as pool: print(pool.map(abs, [-1, -2]))",
+    "# GET /lasting-child\nchild = os.fork()\nif not child:\n    while True: time.sleep(1)\nprint(child)",
+    "# GET /breakpoint\nbreakpoint()\nprint('on')",
+    "# GET /stdin\nprint(repr(sys.stdin.read()))",
+    "# GET /raises-exit\nclass Bye(SystemExit): pass\nraise Bye(3)",
+    "# GET /generator-exit\nraise GeneratorExit",
+    "# GET /await/generator-exit\nawait asyncio.sleep(0)\nraise GeneratorExit",
+    "# GET /cancels-itself\nasyncio.current_task().cancel()\nawait asyncio.sleep(0)",
+    "# GET /recursion\ndef down(): return down()\ndown()",
+    "# GET /stderr\n# timeout: 0.5\nwhile True: print('x' * 10_000, end='', file=sys.stderr)",
+    "# GET /displays\n# timeout: 0.5\nwhile True: display('x' * 1_000_000)",
+    "# GET /ignores\n# timeout: 0.3\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: pass",
+    "# GET /stops-itself\n# timeout: 0.3\nos.kill(os.getpid(), signal.SIGSTOP)",
+    "# GET /stops-the-loop\nasyncio.get_running_loop().stop()\nprint('stopped')",
+    "# GET /closes-all\nos.closerange(3, 1000)",
+    "# GET /aborts\nos.abort()",
+    "# GET /terminates\nos.kill(os.getpid(), signal.SIGTERM)\ntime.sleep(60)",
+    "# GET /logs\nlogging.getLogger('late').warning('logged by the cell')\nprint('ok')",
+    "#get /lower case is a remark",
+    "\n\n# Get /lower\nprint('lower')",
+]
+
+
+@pytest.fixture(scope="module")
+def slot() -> Iterator[Slot]:
+    with Slot(CELLS, REQUEST_TIMEOUT="5", MAX_OUTPUT_MB="1") as slot:
+        yield slot
+
+
+def memory(slot: Slot) -> int:
+    """Bytes that the only kernel holds."""
+    pages = Path(f"/proc/{slot.get('/pid').text.strip()}/statm").read_text().split()[1]
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "text"),
+    [
+        ("/deletes", 200, ""),
+        ("/nothing", 200, ""),
+        ("/redirects", 200, "kept\n\n"),
+        ("/alarm", 500, "TimeoutError: rang"),
+        ("/main", 200, "True\n"),
+        ("/greedy", 500, "MemoryError: "),
+        ("/pool", 200, "[1, 2]\n"),
+        ("/breakpoint", 500, "StdinNotImplementedError: a cell that answers requests has nobody to ask for input"),
+        ("/stdin", 200, "''\n"),
+        ("/raises-exit", 500, "Bye: 3"),
+        ("/generator-exit", 500, "GeneratorExit: "),
+        ("/await/generator-exit", 500, "GeneratorExit: "),
+        ("/cancels-itself", 500, "CancelledError: "),
+        ("/recursion", 500, "RecursionError: maximum recursion depth exceeded"),
+        ("/stderr", 504, "the cell ran longer than 0.5 s"),
+        ("/displays", 504, "the cell ran longer than 0.5 s"),
+        ("/logs", 200, "ok\n"),
+        ("/lower", 200, "lower\n"),
+        ("/closes", 200, ""),
+    ],
+)
+def test_a_cell_gets_its_answer_and_its_kernel_stays(slot: Slot, path: str, status: int, text: str) -> None:
+    before, held = slot.get("/pid").text, memory(slot)
+    answer = slot.get(path)
+    assert (answer.status, answer.json()["message"] if status >= 500 else answer.text) == (status, text)
+    assert slot.get("/ok").text == "ok\n"
+    assert slot.get("/pid").text == before
+    assert memory(slot) < held + 30_000_000
+
+
+@pytest.mark.parametrize(
+    "path", ["/ignores", "/stops-itself", "/stops-the-loop", "/closes-all", "/aborts", "/terminates"]
+)
+def test_a_cell_that_ruins_its_kernel_is_followed_by_a_new_one(slot: Slot, path: str) -> None:
+    before, deaths = slot.get("/pid").text, slot.status()["kernel_deaths"]
+    # Its connection ends with the kernel; nginx then asks what became of the request.
+    with contextlib.suppress(OSError):
+        slot.get(path)
+    assert slot.get("/ok").text == "ok\n"
+    eventually(lambda: slot.get("/pid").text != before, 10, "another kernel")
+    eventually(lambda: slot.status()["kernel_deaths"] == deaths + 1, 10, "its death in the status")
+
+
+def test_a_request_that_did_not_fit_into_the_queue_is_not_told_the_fate_of_another_with_its_id(slot: Slot) -> None:
+    def why(connect_time: str) -> tuple[int, str]:
+        """What nginx is told of a request with that id."""
+        headers = {"X-Request-Id": "twice", "X-Connect-Time": connect_time}
+        answer = http_over_unix(slot.folder / "admin.sock", "GET", "/explain", None, headers, 10)
+        return answer.status, answer.json()["extensions"]["code"]
+
+    with contextlib.suppress(OSError):
+        slot.get("/aborts", headers={"X-Request-Id": "twice"})
+    assert why("0.000") == (502, "kernel-died")
+    assert why("-") == (503, "overloaded")
+
+
+def test_no_request_is_written_down_anywhere(slot: Slot) -> None:
+    headers = {"Authorization": "Basic c2VjcmV0", "X-Key": "a-secret-of-the-caller"}
+    assert slot.get("/ok?token=a-secret-of-the-caller", headers=headers).status == 200
+    files = [file for file in slot.home.rglob("*") if file.is_file()]
+    assert files
+    assert not [file for file in files if "history" in file.name]
+    assert not [file for file in files if b"a-secret-of-the-caller" in file.read_bytes()]
+
+
+def test_a_child_that_lives_on_serves_nothing_and_ends_with_its_kernel() -> None:
+    with Slot(CELLS) as slot:
+        child = int(slot.get("/lasting-child").text)
+        kernel = int(slot.get("/pid").text)
+        assert {int(slot.get("/pid").text) for _ in range(20)} == {kernel}
+        os.kill(kernel, signal.SIGKILL)
+        assert slot.get("/ok").text == "ok\n", "the child keeps nothing that callers need"
+        assert slot.status()["kernel_deaths"] == 1
+        eventually(lambda: has_ended(child), 10, "the child's end")
+
+
+def test_what_only_looks_like_an_annotation_is_reported_with_its_cell() -> None:
+    cells = ["# GET /x\nprint('x')", "# FETCH /y\n", "y = 1\n# GET /z"]
+    with Slot(cells) as slot:
+        found = [(problem["cell"], problem["line"]) for problem in slot.status()["problems"]]
+        assert found == [(2, 1), (3, 2)]
+
+
+def test_a_kernel_that_is_stopped_while_idle_is_replaced_and_others_answer_meanwhile() -> None:
+    with Slot(CELLS, KERNELS="2", REQUEST_TIMEOUT="1") as slot:
+        pids = {int(slot.get("/pid").text) for _ in range(6)}
+        stopped = min(pids)
+        os.kill(stopped, signal.SIGSTOP)
+        state = Path(f"/proc/{stopped}/stat")
+        eventually(lambda: state.read_text().rpartition(")")[2].split()[0] == "T", 5, "its standstill")
+        began = time.monotonic()
+        answered = {int(slot.get("/pid").text) for _ in range(20)}
+        assert (answered, time.monotonic() - began < 5) == (pids - {stopped}, True)
+        eventually(lambda: slot.status()["kernel_deaths"] == 1, 20, "its end")
+        eventually(lambda: slot.status()["kernels"] == 2, 20, "a new one")
+        assert stopped not in {int(slot.get("/pid").text) for _ in range(6)}
+
+
+def test_a_kernel_that_dies_while_it_is_seeded_is_tried_again_with_longer_and_longer_pauses(tmp_path: Path) -> None:
+    marker = tmp_path / "broken"
+    first = f"import os\nif os.path.exists({str(marker)!r}): os._exit(1)"
+    with Slot([first, "# GET /ok\nprint('ok')", "# GET /die\nos._exit(1)"]) as slot, ThreadPoolExecutor(1) as pool:
+
+        def pauses() -> list[str]:
+            return re.findall(r"Trying again in (\S+) s", slot.log())
+
+        marker.touch()
+        with contextlib.suppress(OSError):  # the connection ends
+            slot.get("/die")
+        waiting = pool.submit(slot.get, "/ok")  # in the backlog: told as soon as it is known
+        eventually(lambda: len(pauses()) >= 3, 30, "three tries")
+        assert pauses()[:3] == ["0.4", "0.8", "1.6"]
+        refused = waiting.result()
+        assert (refused.status, refused.json()["extensions"]["code"]) == (503, "no-kernel")
+        assert "retry-after" in refused.headers
+        assert (slot.status()["kernels"], slot.status()["kernel_deaths"]) == (0, 1)
+        marker.unlink()
+        eventually(lambda: slot.get("/ok").status == 200, 30, "the API's return")
+        assert slot.status()["kernels"] == 1

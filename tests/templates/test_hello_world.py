@@ -1,0 +1,49 @@
+"""hello_world: what its README says to try, and its cells in Jupyter."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.stack import API_USER, Stack, as_json
+from tests.support.templates import run_in_jupyter, serving
+
+PROJECT = "hello_world"
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[Stack]:
+    with serving(PROJECT) as stack:
+        yield stack
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("hello_world", "Hello, world!"),
+        ("hello/Ada?lang=fr", "Bonjour, Ada!"),
+        ("hello/Ada", "Hello, Ada!"),
+        ("hello/Ada?lang=xx", "Hello, Ada!"),
+    ],
+)
+def test_it_greets(served: Stack, path: str, text: str) -> None:
+    answer = served.invoke(path, auth=API_USER)
+
+    assert (answer.status_code, answer.text) == (200, f"{text}\n")
+
+
+def test_a_json_body_is_answered_with_json_and_the_status_of_its_response_info(served: Stack) -> None:
+    answer = served.invoke("sum", "POST", auth=API_USER, json={"numbers": [3, 4, 5]})
+
+    assert (answer.status_code, answer.headers["Content-Type"]) == (201, "application/json")
+    assert as_json(answer) == {"sum": 12, "count": 3}
+
+
+def test_its_cells_run_from_top_to_bottom_in_jupyter(tmp_path: Path) -> None:
+    outputs = run_in_jupyter(PROJECT, tmp_path)
+
+    assert [output["text"] for output in outputs][:3] == [
+        "Hello, world!\n",
+        "Bonjour, Ada!\n",
+        '{"sum": 12, "count": 3}\n',
+    ]

@@ -1,0 +1,71 @@
+"""The bodies in tests/templates/payloads, and those in the notebooks, have the fields that Hasura v2 sends."""
+
+import ast
+import json
+from typing import Any
+
+import nbformat
+import pytest
+
+from tests.support.stack import ROOT
+from tests.support.templates import PAYLOADS
+
+EVENT = {"id", "created_at", "trigger", "table", "event", "delivery_info"}
+EVENT_EVENT = {"op", "data", "session_variables", "trace_context"}
+ACTION = {"action", "input", "session_variables", "request_query"}
+CRON = {"id", "name", "scheduled_time", "payload", "comment"}
+ONE_OFF = {"id", "scheduled_time", "payload", "created_at"}
+FILES = {path.stem: json.loads(path.read_text()) for path in PAYLOADS.glob("*.json")}
+
+
+def examples() -> dict[str, Any]:
+    """The body of each REQUEST cell of a project for Hasura."""
+    found = {}
+    for path in sorted(ROOT.glob("notebook/*/server.ipynb")):
+        for number, cell in enumerate(nbformat.read(path, as_version=4).cells):
+            if cell.source.startswith("REQUEST = ") and path.parent.name != "hello_world":
+                call = ast.parse(cell.source).body[0].value  # type: ignore[attr-defined]
+                body = next(v for k, v in zip(call.args[0].keys, call.args[0].values, strict=True) if k.value == "body")
+                found[f"{path.parent.name}, cell {number}"] = ast.literal_eval(body)
+    return found
+
+
+BODIES = {**FILES, **examples()}
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_a_body_has_hasuras_fields_at_its_top_level(name: str) -> None:
+    body = BODIES[name]
+    if "event" in body:
+        check_event(body)
+    elif "action" in body:
+        assert body.keys() == ACTION
+        assert body["action"].keys() == {"name"}
+        assert body["action"]["name"] in body["request_query"]
+        assert all(key == key.lower() and key.startswith("x-hasura-") for key in body["session_variables"])
+    else:
+        assert body.keys() in (CRON, ONE_OFF)
+
+
+def check_event(body: dict[str, Any]) -> None:
+    event = body["event"]
+    assert (body.keys(), event.keys(), event["data"].keys()) == (EVENT, EVENT_EVENT, {"old", "new"})
+    assert body["delivery_info"].keys() == {"current_retry", "max_retries"}
+    assert body["table"].keys() == {"schema", "name"}
+    assert body["trigger"].keys() == {"name"}
+    nulls = [name for name in ("old", "new") if event["data"][name] is None]
+    assert nulls == {"INSERT": ["old"], "MANUAL": ["old"], "UPDATE": [], "DELETE": ["new"]}[event["op"]]
+
+
+def test_there_is_a_body_of_each_kind() -> None:
+    operations = {body["event"]["op"] for body in FILES.values() if "event" in body}
+
+    assert operations == {"INSERT", "UPDATE", "DELETE", "MANUAL"}
+    assert None in [body["event"]["session_variables"] for body in FILES.values() if "event" in body]
+
+
+def test_the_source_of_each_file_is_named() -> None:
+    text = (PAYLOADS / "README.md").read_text()
+    named = text.replace("`book_*.json`", " ".join(f"`{name}.json`" for name in FILES if name.startswith("book_")))
+
+    assert [name for name in FILES if f"`{name}.json`" not in named] == []
