@@ -9,7 +9,7 @@ from typing import Any
 from gateway.worker.record import Record
 
 MOST_RECORDS = 200
-MOST_BYTES = 2 * 1024 * 1024  # of bodies and texts in the records
+MOST_BYTES = 1024 * 1024  # of bodies and texts in the records
 # Upper bounds (seconds) of the histogram's buckets; one more takes the rest.
 BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 

@@ -101,18 +101,18 @@ class Recorder:
     def _send(self, now: float) -> None:
         batch, self._batch = self._batch, Batch()
         self._next = max(self._next, now - BURST_S) + FIXED_S + EACH_S * len(batch.records) + BYTE_S * batch.bytes
-        try:
-            message = batch.encode(self._endpoints)
-        except Exception:  # a fault in this program must not fail a request
-            log.write(traceback.format_exc())
-            return
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         try:
             connection.connect(self._to)
+            message = batch.encode(self._endpoints)
             sent = connection.send(message)
         except OSError:  # also where its backlog is full
             connection.close()
             self._take_back(batch)
+            return
+        except Exception:  # a fault in this program must not fail a request
+            connection.close()
+            log.write(traceback.format_exc())
             return
         work = asyncio.get_running_loop().create_task(self._complete(connection, message[sent:], batch))
         self._unconfirmed.add(work)
