@@ -71,6 +71,7 @@ ENTRYPOINT ["python", "-m", "control.launch"]
 
 ARG VERSION=dev
 ARG REVISION=unknown
+ENV BUILD_VERSION=$VERSION BUILD_REVISION=$REVISION
 LABEL org.opencontainers.image.title="Notebook API" \
       org.opencontainers.image.description="Write Python in Jupyter; it answers as an HTTP API a moment later." \
       org.opencontainers.image.version=$VERSION \

@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench import notebook, servers
+from bench import inspection, notebook, servers
 from bench.servers import OWNER, Server
 
 ROUNDS = 5
@@ -36,6 +36,7 @@ def main() -> None:
         book = notebook.write(home / "server.ipynb")
         rates, rows = throughput(book, home)
         rows += [*concurrency(book, home), *memory(book, home), *starts(book, home)]
+        rows.append(inspection.cost(book, home, lambda server: load(server, "/invoke/hello_world", 16, "", home)))
         if "--soak" in sys.argv:
             rows += soak(book, home)
     text = report(rates, rows)

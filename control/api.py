@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from control import projects
-from control.errors import AnotherIsServed, ApiError, NothingToRestart
+from control.errors import AnotherIsServed, ApiError, Cancelled, NothingToRestart
 from control.gateway_client import GatewayStatus
 from control.kept import LastServed, ReloadSwitch
 from control.projects import Project
@@ -60,6 +60,7 @@ class Api:
         self.changing = threading.Lock()
         self.stops_waiting = 0
         self.busy: str | None = None
+        self.restarts = self.failed_restarts = 0  # starts too, since this program started
 
     def status(self) -> Status:
         """What is served now. Raises SupervisorError."""
@@ -173,9 +174,11 @@ class Api:
         To be called within a `change`; raises NotebookFailed, NotReady, Cancelled.
         """
         old, new = self.slots.serving(), self.slots.idle()
+        self.restarts += 1
         try:
             self.slots.bring_up(new, project, cancelled=lambda: self.stops_waiting > 0)
         except ApiError as error:
+            self.failed_restarts += not isinstance(error, Cancelled)
             if old:
                 sentence = str(error).rstrip(".")
                 error.args = (f"{sentence}. {self.slots.project(old)} goes on serving as it was.",)

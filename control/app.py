@@ -2,6 +2,7 @@
 
 import http.client
 import threading
+from typing import Any
 
 from flask import Flask, Response, jsonify
 
@@ -9,13 +10,19 @@ from control import gateway_client
 from control.api import Api
 from control.docs_page import docs_page
 from control.homepage import homepage
+from control.inspector import Inspector
 from control.log_follow import Followers
+from control.metrics import Metrics
 from control.new_projects import NewProjects
 from control.process_api import process
 from control.project_api import project_api
+from control.reception import Reception
 from control.reloading import Reloader
+from control.requests_api import requests_api
+from control.requests_page import requests_page
 from control.rundir import RunDir
 from control.settings import Settings
+from control.totals import Totals
 
 
 def create_app(settings: Settings | None = None, *, resume: bool = True) -> Flask:
@@ -25,15 +32,27 @@ def create_app(settings: Settings | None = None, *, resume: bool = True) -> Flas
     app.extensions["api"] = api
     app.extensions["new_projects"] = NewProjects(api.settings)
     app.extensions["log_followers"] = Followers()
+    app.extensions["inspector"] = inspector = Inspector()
+    totals = Totals()
+    app.extensions["metrics"] = Metrics(api, totals)
     app.register_blueprint(process)
     app.register_blueprint(project_api)
+    app.register_blueprint(requests_api)
+    app.register_blueprint(requests_page)
     app.register_blueprint(homepage)
     app.register_blueprint(docs_page)
     app.add_url_rule("/healthz", view_func=lambda: healthz(api.run))
     app.after_request(harden)
     if resume:
+        Reception(api.run.records_socket, lambda batch: take(batch, inspector, totals)).begin()
         threading.Thread(target=resume_and_watch, args=(api,), name="resume", daemon=True).start()
     return app
+
+
+def take(batch: dict[str, Any], inspector: Inspector, totals: Totals) -> None:
+    """Keep what a kernel or a gateway tells of requests."""
+    totals.add(batch)
+    inspector.add(batch["records"])
 
 
 def resume_and_watch(api: Api) -> None:

@@ -56,6 +56,18 @@ class TooManyFollowers(ApiError):
     status = 503
 
 
+class NoSuchCall(ApiError):
+    """A call that is not, or no longer, among those that are kept."""
+
+    status = 404
+
+
+class CannotReplay(ApiError):
+    """A call that cannot be sent again, or got no answer when it was."""
+
+    status = 409
+
+
 class BadName(ApiError):
     """A name that no project can have."""
 

@@ -13,7 +13,8 @@ class GatewayStatus:
     """`ready`: every kernel has run the notebook and answers. `endpoints`: [{"method", "path"}, …].
 
     `problems`: what looks like an annotation and is none, [{"cell", "line", "text", "message"}, …];
-    `kernels` alive now, `kernel_deaths` since the slot was started.
+    `kernels` alive now, `kernel_deaths` since the slot was started, `queue` how many requests wait for a
+    kernel, None where the system does not tell.
     """
 
     ready: bool
@@ -21,6 +22,7 @@ class GatewayStatus:
     problems: list[dict[str, Any]]
     kernels: int
     kernel_deaths: int
+    queue: int | None = None
 
 
 class UnixConnection(http.client.HTTPConnection):

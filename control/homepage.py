@@ -15,6 +15,7 @@ from control.cross_site import refuse_cross_site
 from control.errors import ApiError
 from control.page import Page
 from control.project_api import new_projects, project_from_template, uploaded_project
+from control.requests_page import ON_THE_HOMEPAGE, Listed
 from control.supervisor import SupervisorError
 from control.trial import NoAnswer, Trial
 
@@ -97,6 +98,7 @@ def show(page: Page | None = None, **names: object) -> str:
     return render_template(
         "homepage.html",
         page=page,
+        listed=Listed.now(ON_THE_HOMEPAGE),
         project=request.values.get("notebook") or page.project,
         free_name=new_projects().free_name("my_api"),
         templates=new_projects().templates(),

@@ -50,6 +50,11 @@ class RunDir:
         return self.serving / "admin.sock"
 
     @property
+    def records_socket(self) -> Path:
+        """The control app's, where kernels and gateways tell of requests."""
+        return self.path / "records.sock"
+
+    @property
     def api_log(self) -> Path:
         """What both slots printed, in the order in which it came."""
         return self.path / "api.log"

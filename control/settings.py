@@ -38,6 +38,9 @@ class Settings:
     show_tracebacks: bool
     cors_origins: tuple[str, ...]
     allow_broken_endpoints: bool
+    inspect: bool
+    build_version: str
+    build_revision: str
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
@@ -60,6 +63,9 @@ class Settings:
             show_tracebacks=switch(environ, "SHOW_TRACEBACKS"),
             cors_origins=origins(environ, "CORS_ORIGINS"),
             allow_broken_endpoints=switch(environ, "ALLOW_BROKEN_ENDPOINTS"),
+            inspect=switch(environ, "INSPECT", default="1"),
+            build_version=environ.get("BUILD_VERSION") or "unknown",
+            build_revision=environ.get("BUILD_REVISION") or "unknown",
         )
 
     def to_env(self) -> dict[str, str]:
@@ -76,9 +82,9 @@ def whole_number(environ: Mapping[str, str], name: str, default: int, low: int, 
     return int(text)
 
 
-def switch(environ: Mapping[str, str], name: str) -> bool:
-    """The variable as on (1) or off (0, unset, empty)."""
-    text = environ.get(name) or "0"
+def switch(environ: Mapping[str, str], name: str, default: str = "0") -> bool:
+    """The variable as on (1) or off (0); unset or empty is the default."""
+    text = environ.get(name) or default
     if text not in {"0", "1"}:
         raise SettingError(f"{name} is {text!r}: give 1 for on or 0 for off.")
     return text == "1"

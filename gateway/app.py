@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
+from functools import cached_property
 from typing import Any
 
 from kernel_gateway.gatewayapp import KernelGatewayApp
@@ -12,6 +13,7 @@ from tornado.httpserver import HTTPServer
 from gateway import admin, kernel_process
 from gateway.failure import NotebookError
 from gateway.notebook import KernelSpecs, Notebook, load
+from gateway.observer import Observer
 from gateway.seeding import SeedingManager
 from gateway.settings import GatewaySettings
 
@@ -58,6 +60,11 @@ class GatewayApp(KernelGatewayApp):  # type: ignore[misc]
         admin_server = HTTPServer(admin.application(self))
         admin_server.add_socket(netutil.bind_unix_socket(str(self.slot.admin_socket), mode=0o600))
 
+    @cached_property
+    def observer(self) -> Observer:
+        """Tells the control app of the requests that this process answers itself, and of kernels that die."""
+        return Observer(self.slot, self.base_url, self.personality.status()["endpoints"])
+
     async def begin(self, start: Callable[[], Awaitable[None]]) -> None:
         """Bring the kernels up with `start`, then be ready; end where that fails."""
         self.beginning = asyncio.current_task()
@@ -93,6 +100,7 @@ class GatewayApp(KernelGatewayApp):  # type: ignore[misc]
         try:
             await self._give_up_start()
             await self.personality.drain()
+            await self.observer.recorder.finish()
             await self.kernel_manager.shutdown_all(now=True)
         except Exception:
             self.log.exception("Not everything was ended in order.")

@@ -14,7 +14,7 @@ from kernel_gateway.notebook_http.cell.parser import create_parser
 from kernel_gateway.notebook_http.swagger.builders import SwaggerSpecBuilder
 from traitlets.config.configurable import LoggingConfigurable
 
-from gateway import annotations, notes, openapi
+from gateway import annotations, backlog, notes, openapi
 from gateway.casualties import Verdict
 from gateway.channel import Reception
 from gateway.failure import NotebookError
@@ -50,6 +50,8 @@ class EnginePersonality(LoggingConfigurable):  # type: ignore[misc]
             static=self._static(),
             public=settings.public,
             allow_broken=settings.allow_broken_endpoints,
+            records=settings.records,
+            inspect=settings.inspect,
         )
 
     async def init_configurables(self) -> None:
@@ -61,6 +63,8 @@ class EnginePersonality(LoggingConfigurable):  # type: ignore[misc]
         self.reception = Reception(app.slot.workers_socket)
         config, limit = self.config_of_workers, app.slot.start_timeout
         self.pool = Pool(app.kernel_manager, self.reception, app.listener, config, limit, app.log)
+        self.pool.on_death = app.observer.recorder.note_death
+        self.pool.outage.on_refused = app.observer.note_refused
         await self.pool.start(app.slot.kernels)
 
     def create_request_handlers(self) -> list[tuple[Any, ...]]:
@@ -89,6 +93,7 @@ class EnginePersonality(LoggingConfigurable):  # type: ignore[misc]
             "problems": [asdict(problem) for problem in self.api.problems],
             "kernels": len(pool.workers) if pool else 0,
             "kernel_deaths": pool.deaths if pool else 0,
+            "queue": backlog.waiting(self.parent.listener),
         }
 
     async def explain(self, request_id: str) -> Verdict | None:

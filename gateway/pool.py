@@ -4,6 +4,7 @@ import asyncio
 import select
 import socket
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,7 @@ class Pool:
         self.casualties = Casualties()
         self.workers: list[WorkerProcess] = []
         self.deaths = 0
+        self.on_death: Callable[[], None] = lambda: None
         self.outage = Outage(listener)
         self._draining = False
         limits = [endpoint.limit_s or config.request_timeout_s for endpoint in config.endpoints]
@@ -152,6 +154,7 @@ class Pool:
         if self._draining:
             return
         self.deaths += 1
+        self.on_death()
         self.log.warning("A kernel ended. Requests that were in it: %d. A new one starts.", casualties)
         try:
             await self.manager.shutdown_kernel(worker.kernel_id, now=True)

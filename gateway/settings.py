@@ -24,6 +24,7 @@ class GatewaySettings:
     admin_socket: Path
     workers_socket: Path
     failure_file: Path
+    records: str  # the control app's socket for records of requests
     kernels: int
     request_timeout: int  # seconds
     start_timeout: int  # seconds
@@ -33,6 +34,7 @@ class GatewaySettings:
     show_tracebacks: bool
     cors_origins: tuple[str, ...]
     allow_broken_endpoints: bool
+    inspect: bool
     # Stock's own variables.
     public: str | None
     allow_notebook_download: bool
@@ -56,6 +58,7 @@ class GatewaySettings:
             admin_socket=folder / "admin.sock",
             workers_socket=folder / "workers.sock",
             failure_file=folder / "failure.json",
+            records=str(folder.parent / "records.sock"),
             kernels=int(environ["KERNELS"]),
             request_timeout=int(environ["REQUEST_TIMEOUT"]),
             start_timeout=int(environ["START_TIMEOUT"]),
@@ -65,6 +68,7 @@ class GatewaySettings:
             show_tracebacks=environ["SHOW_TRACEBACKS"] == "1",
             cors_origins=tuple(environ.get("CORS_ORIGINS", "").split()),
             allow_broken_endpoints=environ.get("ALLOW_BROKEN_ENDPOINTS") == "1",
+            inspect=environ.get("INSPECT", "1") == "1",
             public=environ.get("KG_STATIC_PATH"),
             allow_notebook_download=environ.get("KG_ALLOW_NOTEBOOK_DOWNLOAD") == "True",
         )

@@ -15,7 +15,7 @@ from kernel_gateway.notebook_http import NotebookHTTPPersonality
 from kernel_gateway.notebook_http.handlers import NotebookAPIHandler
 from kernel_gateway.notebook_http.request_utils import format_request, headers_to_dict, parse_args, parse_body
 
-from gateway import stock_openapi
+from gateway import backlog, stock_openapi, stock_record
 from gateway.casualties import Verdict
 from gateway.failure import ANSI, NotebookError
 from gateway.stock_pool import KernelDied, NoKernel, Output, OutputTooLong, Overdue, QueueFull, StockKernel, StockPool
@@ -44,6 +44,7 @@ class StockPersonality(NotebookHTTPPersonality):  # type: ignore[misc]
         await self.parent.begin(self._start)
 
     async def _start(self) -> None:
+        stock_record.begin(self.parent.web_app, self.pool, self.parent.observer)
         await self.pool.start(self.parent.slot.kernels)
         self.parent.http_server.add_socket(self.parent.listener)
 
@@ -85,6 +86,7 @@ class StockPersonality(NotebookHTTPPersonality):  # type: ignore[misc]
             "problems": [],
             "kernels": pool.alive,
             "kernel_deaths": pool.deaths,
+            "queue": (backlog.waiting(self.parent.listener) or 0) + pool.waiting,
         }
 
     async def explain(self, request_id: str) -> Verdict | None:
@@ -148,9 +150,11 @@ class CellHandler(Problems, NotebookAPIHandler):  # type: ignore[misc]
         info = None
         if not output.error and method in self.response_sources:
             info = await kernel.run(self.response_sources[method], deadline, self.longest)
+        self.stderr = output.stderr.plus(info.stderr.text) if info else output.stderr
         failed = output.error or (info and info.error)
         if failed:
-            print(ANSI.sub("", output.traceback or (info.traceback if info else "")), flush=True)
+            self.traceback = ANSI.sub("", output.traceback or (info.traceback if info else ""))
+            print(self.traceback, flush=True)
             self.problem(500, "cell-failed", failed)
             return
         try:

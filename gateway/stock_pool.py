@@ -2,12 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.channel import background
+from gateway.worker.record import NOTHING, Text
 
 ALIVE_POLL = 0.2  # seconds
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.2, 30.0  # seconds before a kernel that did not start is tried again
@@ -35,9 +36,10 @@ class NoKernel(Exception):
 
 @dataclass
 class Output:
-    """What a piece of code gave: text on stdout, the last expression's mime bundle, an error's text."""
+    """What a piece of code gave: text on stdout and stderr, the last expression's mime bundle, an error's text."""
 
     stdout: list[str] = field(default_factory=list)
+    stderr: Text = NOTHING
     result: dict[str, Any] | None = None
     error: str | None = None
     traceback: str = ""
@@ -83,6 +85,7 @@ class StockKernel:
                 output.result = content["data"]
             elif kind == "stream" and content.get("name") == "stderr":
                 print(content["text"], end="", flush=True)
+                output.stderr = output.stderr.plus(content["text"])
             elif kind == "stream":
                 output.stdout.append(content["text"])
                 longest -= len(content["text"])
@@ -109,6 +112,7 @@ class StockPool:
         self.waiting = 0
         self.alive = 0
         self.deaths = 0
+        self.on_death: Callable[[], None] = lambda: None
 
     async def start(self, kernels: int) -> None:
         """Bring up all kernels; raises NotebookError when one does not run the notebook."""
@@ -161,6 +165,7 @@ class StockPool:
         # Not interrupted: not every kernel is sound after that (bash_kernel loses step with its shell).
         self.alive -= 1
         self.deaths += 1
+        self.on_death()
         await self._end(kernel)
         pause = SHORTEST_PAUSE
         while True:

@@ -4,10 +4,10 @@ import json
 from http import HTTPStatus
 from typing import Any
 
-from tornado import web
+from gateway.stock_record import Told
 
 
-class Problems(web.RequestHandler):
+class Problems(Told):
     """Answers every failure as JSON, in the form that Hasura Actions read; tracebacks stay in the log."""
 
     def problem(self, status: int, code: str, message: str) -> None:

@@ -1,29 +1,12 @@
-// What htmx and plain forms cannot do: copying, the header for Hasura, local times, and keeping still what a
-// person is reading, choosing or typing while the page renews itself around it.
+// What the homepage's forms cannot do: the header for Hasura, how long ago things were, and keeping still what a person
+// is choosing or typing while the page renews itself around it.
 "use strict";
 
-const by = (id) => document.getElementById(id);
-
-// Parts that are not to be renewed just now: selected, or edited.
-
-function isBeingRead(part) {
-  const selection = document.getSelection();
-  return !selection.isCollapsed && selection.containsNode(part, true);
-}
-
-let held = [];
 let project = null;
 
-document.addEventListener("htmx:before:swap", () => {
-  held = [...document.querySelectorAll(".keeps")].filter(isBeingRead);
-  held.forEach((part) => part.setAttribute("hx-morph-skip", ""));
-  project = by("project").dataset.chosen ?? null;
-});
+document.addEventListener("htmx:before:swap", () => { project = by("project").dataset.chosen ?? null; });
 
 document.addEventListener("htmx:after:swap", () => {
-  held.forEach((part) => part.removeAttribute("hx-morph-skip"));
-  // What was held back is out of date: ask for it again.
-  if (held.length) by("seen").value = "";
   const select = by("project");
   if (project !== null && [...select.options].some((option) => option.value === project)) {
     select.value = select.dataset.chosen = project;
@@ -44,40 +27,6 @@ if (new URLSearchParams(location.search).has("notebook")) by("project").dataset.
 
 document.addEventListener("click", (event) => {
   if (event.target.closest("[aria-disabled=true]")) event.preventDefault();
-});
-
-// Whether the server answers.
-
-const setOffline = (offline) => { by("offline").hidden = !offline; };
-document.addEventListener("htmx:error", ({ detail }) => { if (detail.ctx) setOffline(true); });
-document.addEventListener("htmx:after:request", ({ detail: { ctx } }) => {
-  // While the homepage itself is down, nginx answers in its place.
-  setOffline(ctx.response.status !== 204 && !ctx.text.includes('id="status"'));
-});
-
-// Copying.
-
-async function copy(text, element) {
-  try {
-    await navigator.clipboard.writeText(text);
-  } catch {
-    // Not on https or localhost, or not allowed: the selection can still be copied.
-    document.getSelection().selectAllChildren(element);
-    if (!document.execCommand("copy")) return;
-  }
-  by("said").textContent = "";
-  requestAnimationFrame(() => { by("said").textContent = "Copied."; });
-}
-
-document.addEventListener("click", ({ target }) => {
-  const button = target.closest("[data-copy]");
-  if (!button) return;
-  const element = by(button.dataset.copy) ?? button.parentElement.querySelector("code");
-  copy(element.textContent, element).then(() => {
-    const label = button.firstChild;
-    label.data = "Copied";
-    setTimeout(() => { label.data = "Copy"; }, 2000);
-  });
 });
 
 // "Test" beside an endpoint fills the form in.
@@ -114,7 +63,7 @@ by("basic").addEventListener("input", () => {
 // Times as this person's clock tells them.
 
 function tellTimes() {
-  for (const element of document.querySelectorAll("time")) {
+  for (const element of document.querySelectorAll("time:not([data-clock])")) {
     const then = new Date(element.dateTime);
     const minutes = Math.max(0, Math.floor((Date.now() - then) / 60000));
     const [count, unit] = minutes < 90 ? [minutes, "minute"]

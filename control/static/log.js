@@ -93,5 +93,11 @@
     filter.focus();
   });
 
+  // A page about a request leads here, to its lines.
+  const wanted = new URLSearchParams(location.search).get("log");
+  if (wanted) {
+    filter.value = wanted;
+    show();
+  }
   follow();
 })();

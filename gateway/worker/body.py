@@ -6,12 +6,13 @@ import socket
 from gateway.worker import log
 from gateway.worker.answer import Pieces
 from gateway.worker.handler import Call
+from gateway.worker.record import BODY_KEPT
 from gateway.worker.run import Runner, StreamBroken
 from gateway.worker.wire import LAST_CHUNK, chunk
 
 
 class Body:
-    """The body that `pieces` make up; `sent` counts its bytes.
+    """The body that `pieces` make up; `sent` counts its bytes, `beginning` is the first of them.
 
     Chunked if the caller understands that, else ended by closing the connection. A chunked body that
     breaks off lacks its last chunk, so that the caller can tell: nginx must be told `proxy_http_version 1.1`.
@@ -19,6 +20,8 @@ class Body:
 
     def __init__(self, runner: Runner, call: Call, pieces: Pieces, is_chunked: bool) -> None:
         self.sent = 0
+        self.beginning = bytearray()
+        self.traceback = ""  # of what ended it early
         self.call = call
         self._runner = runner
         self._pieces = pieces
@@ -29,10 +32,11 @@ class Body:
         try:
             async with asyncio.timeout_at(self.call.deadline):
                 await self._send(sock, head)
-        except StreamBroken:
-            pass
+        except StreamBroken as broken:
+            self.traceback = str(broken)
         except TimeoutError:
-            log.lines(self.call.request.request_id, "the time limit cut the response off")
+            self.traceback = "the time limit cut the response off"
+            log.lines(self.call.request.request_id, self.traceback)
         except OSError:
             pass  # the caller has left
         finally:
@@ -47,6 +51,7 @@ class Body:
             if piece:
                 await loop.sock_sendall(sock, chunk(piece) if self.is_chunked else piece)
                 self.sent += len(piece)
+                self.beginning += piece[: BODY_KEPT - len(self.beginning)]
             await asyncio.sleep(0)  # cells that await get their turns
         if self.is_chunked:
             await loop.sock_sendall(sock, LAST_CHUNK)

@@ -15,7 +15,7 @@ from gateway.worker.answer import Answer, problem
 from gateway.worker.body import Body
 from gateway.worker.handler import Call
 from gateway.worker.reader import Reader
-from gateway.worker.record import Record
+from gateway.worker.record import BODY_KEPT
 from gateway.worker.request import Request
 from gateway.worker.wire import Refused
 
@@ -30,7 +30,7 @@ CLIENT_LEFT = 499  # as nginx logs it
 class Connection:
     """Reads one request from `sock`, has `server` answer it, and closes."""
 
-    __slots__ = ("_call", "_loop", "_reader", "_request", "_server", "_sock", "_started", "_task")
+    __slots__ = ("_call", "_loop", "_ran", "_reader", "_request", "_sent", "_server", "_sock", "_started", "_task")
 
     def __init__(self, sock: socket.socket, server: "Server") -> None:
         self._sock = sock
@@ -39,6 +39,7 @@ class Connection:
         self._reader = Reader(server.config.max_body_bytes)
         self._request: Request | None = None
         self._call: Call | None = None
+        self._ran: Call | None = None  # the same, also once it is over
         self._task: asyncio.Task[Answer | None] | asyncio.Task[None] | None = None
         self._started = time.monotonic()
 
@@ -98,13 +99,14 @@ class Connection:
 
     def _dispatch(self) -> bool:
         request = self._request = self._reader.request()
+        self._sent = request.body[:BODY_KEPT]
         found = self._server.site.find(request)
         if isinstance(found, Answer):
             self._send(found)
             return True
         handler, path = found
         runner = self._server.runner
-        call = self._call = runner.open(handler, request, path)
+        call = self._call = self._ran = runner.open(handler, request, path)
         if not handler.awaits:
             self._send(runner.run(call))
             return True
@@ -174,6 +176,7 @@ class Connection:
                 await body.send(self._sock, head)
             finally:
                 self._end_call()
+                answer.body, answer.traceback = bytes(body.beginning), body.traceback
                 self._note(answer, body.sent)
                 self.close()
                 if not call.handler.awaits:
@@ -187,5 +190,7 @@ class Connection:
             self._server.runner.close(call)
 
     def _note(self, answer: Answer, bytes_out: int) -> None:
-        if self._server.on_record is not None and self._request is not None:
-            self._server.on_record(Record.of(self._request, answer, self._started, bytes_out))
+        recorder, ran = self._server.recorder, self._ran
+        if recorder is not None and self._request is not None:
+            of_cells = (ran.handler.index, ran.output.said()) if ran else ()
+            recorder.note(self._request, self._sent, answer, self._started, bytes_out, *of_cells)

@@ -60,7 +60,8 @@ class Config:
 
     `static` maps a path below `base_url` to [content type, body], for GET; `public` is a folder of files that are
     served below `base_url`/public. With `allow_broken`, an endpoint that does not compile answers 500 and the
-    others are served; else nothing is.
+    others are served; else nothing is. `records` is the control app's socket for counts of requests and, with
+    `inspect`, for the requests themselves.
     """
 
     endpoints: tuple[Endpoint, ...]
@@ -74,6 +75,8 @@ class Config:
     static: dict[str, tuple[str, str]] = field(default_factory=dict)
     public: str | None = None
     allow_broken: bool = False
+    records: str | None = None
+    inspect: bool = False
 
     def to_json(self) -> Message:
         return asdict(self)

@@ -1,44 +1,117 @@
-"""What is known of a request once it is over, for whoever wants to hear of it."""
+"""One call as the control app gets to know of it: what was asked and answered, cut to limits, without secrets.
 
+{"at": Unix time of its begin, "seconds", "method", "path": with its query, as received,
+ "endpoint": as annotated, null where none answered, "status": 499 if the caller left before the answer,
+ "request_id", "request": {"headers", "body"}, "response": {"headers", "body"}, "stderr": text, "traceback": text}
+
+headers   [[name, value], …], null for a value that is masked
+body      {"size": in bytes, "cut": whether only its beginning is there, "text", or "base64" if it is no UTF-8}
+text      {"size": in characters, "cut", "text"}
+"""
+
+import base64
+import codecs
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
-from gateway.worker.answer import Answer
+from gateway.worker import masks
 from gateway.worker.request import Request
 
+BODY_KEPT = 64 * 1024  # bytes of a body
+TEXT_KEPT = 16 * 1024  # characters of what a cell wrote to stderr, from its begin, and of a traceback, from its end
+TRIMMED = 1024  # bytes of a body, and characters of a text, where many large ones come at once
+HEADER_KEPT = 8 * 1024  # characters of a header that a cell sets; those of requests are limited by nginx
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One request. `at` is Unix time of its end; `path` is as requested, with the query.
 
-    Bytes are those of the bodies. `status` is 499 if the caller left before it was answered.
-    """
+class Text(NamedTuple):
+    """A part of a text, and the length of all of it."""
 
-    at: float
-    duration_s: float
-    method: str
-    path: str
-    status: int
-    bytes_in: int
-    bytes_out: int
-    request_id: str
-    traceback: str
+    text: str
+    size: int
 
     @classmethod
-    def of(cls, request: Request, answer: Answer, started: float, bytes_out: int) -> "Record":
-        """The record of `request`, which came at `started` (time.monotonic) and is answered now."""
-        return cls(
-            at=time.time(),
-            duration_s=time.monotonic() - started,
-            method=request.method,
-            path=request.url,
-            status=answer.status,
-            bytes_in=request.size,
-            bytes_out=bytes_out,
-            request_id=request.request_id,
-            traceback=answer.traceback,
+    def end_of(cls, text: str) -> "Text":
+        """Of a traceback the end says most."""
+        return cls(text[-TEXT_KEPT:], len(text)) if text else NOTHING
+
+    def plus(self, text: str) -> "Text":
+        """With more behind it, as far as there is room."""
+        return Text(self.text + text[: TEXT_KEPT - len(self.text)], self.size + len(text))
+
+
+NOTHING = Text("", 0)
+
+
+class Record(NamedTuple):
+    """Only what is at hand when a request is over: `as_json` does the work, for those that are sent.
+
+    `sent` and `body` are the beginnings of the two bodies, `bytes_out` the size of the second; `started` and
+    `seconds` are of time.monotonic; `endpoint` is an index, -1 where none answered.
+    """
+
+    request: Request
+    sent: bytes
+    status: int
+    headers: Sequence[tuple[str, str]]
+    body: bytes
+    bytes_out: int
+    endpoint: int
+    started: float
+    seconds: float
+    stderr: Text
+    traceback: Text
+
+    def trimmed(self) -> tuple["Record", int]:
+        """With little more than what a list says of it, and its weight then in bytes."""
+        stderr, trace = self.stderr, self.traceback
+        small = self._replace(
+            sent=self.sent[:TRIMMED],
+            body=self.body[:TRIMMED],
+            stderr=Text(stderr.text[:TRIMMED], stderr.size),
+            traceback=Text(trace.text[-TRIMMED:], trace.size),
         )
+        return small, len(small.sent) + len(small.body) + len(small.stderr.text) + len(small.traceback.text)
+
+    def as_json(self, endpoints: Sequence[str]) -> dict[str, Any]:
+        """Its form above; `endpoints` are their paths as annotated."""
+        request = self.request
+        return {
+            "at": time.time() - (time.monotonic() - self.started),
+            "seconds": self.seconds,
+            "method": request.method,
+            "path": masks.target(request.url),
+            "endpoint": endpoints[self.endpoint] if self.endpoint >= 0 else None,
+            "status": self.status,
+            "request_id": request.request_id,
+            "request": {"headers": masks.headers(_pairs(request)), "body": _body(self.sent, request.size)},
+            "response": {"headers": masks.headers(_cut(self.headers)), "body": _body(self.body, self.bytes_out)},
+            "stderr": _text(self.stderr),
+            "traceback": _text(self.traceback),
+        }
 
 
-Listener = Callable[[Record], None]
+def _pairs(request: Request) -> Iterator[tuple[str, str]]:
+    for name, values in request.headers.items():
+        for value in [values] if isinstance(values, str) else values:
+            yield name, value
+
+
+def _cut(pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    return ((name, str(value)[:HEADER_KEPT]) for name, value in pairs)
+
+
+def _body(kept: bytes, size: int) -> dict[str, Any]:
+    is_cut = len(kept) < size
+    try:
+        # What was cut may end within a character.
+        text = codecs.getincrementaldecoder("utf-8")().decode(kept, final=not is_cut)
+        if "\0" not in text:
+            return {"size": size, "cut": is_cut, "text": text}
+    except UnicodeDecodeError:
+        pass
+    return {"size": size, "cut": is_cut, "base64": base64.b64encode(kept).decode()}
+
+
+def _text(text: Text) -> dict[str, Any]:
+    return {"size": text.size, "cut": len(text.text) < text.size, "text": text.text}

@@ -31,7 +31,7 @@ Yielded = TypeVar("Yielded")
 
 
 class StreamBroken(Exception):
-    """The body of a response ended before its time; the log tells why."""
+    """The body of a response ended before its time; its text is the traceback."""
 
 
 class Runner:
@@ -126,8 +126,7 @@ class Runner:
         try:
             return call.context.run(self._step, _next, pieces, call.deadline)
         except BaseException as error:
-            self._failed(error, call)
-            raise StreamBroken from None
+            raise StreamBroken(self._failed(error, call).traceback) from None
 
     def end_pieces(self, call: Call, pieces: Pieces) -> None:
         """Let the cell clean up after its body; what that raises goes to the log."""

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from gateway.worker.acceptor import Acceptor
@@ -13,16 +14,13 @@ from gateway.worker.limits import Watch
 from gateway.worker.page import Page, State
 from gateway.worker.process import Fork
 from gateway.worker.protocol import Config
-from gateway.worker.record import Listener
+from gateway.worker.recorder import Recorder
 from gateway.worker.run import Runner
 from gateway.worker.site import Site
 
 
 class Server:
-    """Answers what comes in on `listener` with `handlers`, those of `config.endpoints` in order.
-
-    `on_record` is called after each request, in the loop: it must be quick and must not raise.
-    """
+    """Answers what comes in on `listener` with `handlers`, those of `config.endpoints` in order."""
 
     def __init__(
         self, shell: Any, listener: socket.socket, page: Page, config: Config, handlers: Sequence[Handler]
@@ -31,7 +29,10 @@ class Server:
         self.loop = asyncio.get_running_loop()
         self.site = Site(config, handlers)
         self.acceptor = Acceptor(listener, self._take, in_turn=config.kernels > 1)
-        self.on_record: Listener | None = None
+        self.recorder: Recorder | None = None
+        if config.records:
+            paths = [endpoint.path for endpoint in config.endpoints]
+            self.recorder = Recorder(Path(config.records), paths, keeps_records=config.inspect)
         self._page = page
         self._connections: set[Connection] = set()
         self._when_drained: Callable[[], None] | None = None

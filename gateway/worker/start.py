@@ -62,9 +62,12 @@ def _broken(endpoint: Endpoint, error: CompileError) -> Endpoint:
 
 
 def _serve(channel: Channel, server: Server) -> None:
+    def drained() -> None:
+        channel.say({"did": "drained"})
+
     def heed(message: Message) -> None:
         if message["do"] == "drain":
-            server.drain(lambda: channel.say({"did": "drained"}))
+            server.drain(lambda: server.recorder.finish_then(drained) if server.recorder else drained())
         elif message["do"] == "ping":
             channel.say({"did": "pong"})
 

@@ -16,6 +16,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from gateway.worker import log
+from gateway.worker.record import NOTHING, Text
 
 _LONGEST_LINE = 8192
 
@@ -30,7 +31,7 @@ class OutputTooLong(Exception):
 class Output:
     """What one request prints. `shown_error` is an exception that IPython displayed instead of raising it."""
 
-    __slots__ = ("_err", "_room", "_text", "_wrote", "is_open", "limit", "request_id", "shown_error")
+    __slots__ = ("_aside", "_err", "_room", "_text", "_wrote", "is_open", "limit", "request_id", "shown_error")
 
     def __init__(self, request_id: str, limit: int) -> None:
         self.request_id = request_id
@@ -40,6 +41,7 @@ class Output:
         self._text = io.StringIO()
         self._wrote = self._text.write
         self._err = ""
+        self._aside = NOTHING  # of what went to the log, the beginning
 
     def write(self, text: str) -> int:
         """Keep `text` for the body. OutputTooLong: nothing of it was kept."""
@@ -52,7 +54,7 @@ class Output:
         """Pass complete lines on to the log, and keep the rest until its line is complete."""
         whole, newline, self._err = (self._err + text).rpartition("\n")
         if newline:
-            log.lines(self.request_id, whole)
+            self._log(whole)
         if len(self._err) > _LONGEST_LINE:
             self._flush_error()
         return len(text)
@@ -71,6 +73,10 @@ class Output:
         self._room = self.limit
         self.shown_error = None
 
+    def said(self) -> Text:
+        """What went to the log, for the record."""
+        return self._aside
+
     def close(self) -> None:
         """Nothing of the request is kept, even if a task that it started still holds its context."""
         self.is_open = False
@@ -80,8 +86,12 @@ class Output:
 
     def _flush_error(self) -> None:
         if self._err:
-            log.lines(self.request_id, self._err)
+            self._log(self._err)
             self._err = ""
+
+    def _log(self, text: str) -> None:
+        log.lines(self.request_id, text)
+        self._aside = self._aside.plus(text + "\n")
 
 
 CURRENT: ContextVar[Output | None] = ContextVar("notebook_request", default=None)

@@ -26,6 +26,8 @@ IN_DOCS = {
     "serving-light-390",
     "serving-dark-390",
     "restart-failed-light-1280",
+    "request-light-1280",
+    "replayed-light-1280",
 }
 
 BROKEN = [
@@ -34,6 +36,12 @@ BROKEN = [
     "# a price that everybody asks for\nDEFAULT = convert(100, 'GBP')",
     "# GET /price/:currency\nprint(DEFAULT)",
 ]
+TOTALS = [
+    "import json, sys\n\ndef total(numbers):\n    return {'sum': sum(numbers), 'count': len(numbers)}",
+    "# POST /total\nnumbers = json.loads(REQUEST)['body']['numbers']\n"
+    "print('asked for', len(numbers), 'numbers', file=sys.stderr)\nprint(json.dumps(total(numbers)))",
+]
+OF_A_CALLER = {"X-Hasura-Admin-Secret": "hidden", "User-Agent": "hasura-graphql-engine/v2.36"}
 SLOW = ["import time\ntime.sleep(30)", "# GET /late\nprint('late')"]
 
 
@@ -58,6 +66,14 @@ def take_all(stack: Stack, gallery: "Gallery") -> None:
     stack.invoke("hello/Ada?lang=fr")
     stack.invoke("sum", "POST", json={"numbers": [3, 4, 5]})
     gallery.take("serving", before=call_it)
+    stack.serve("totals", TOTALS)
+    for numbers in ([3, 4, 5], [], ["3", 4]):
+        stack.invoke("total?currency=EUR&token=abc", "POST", json={"numbers": numbers}, headers=OF_A_CALLER)
+    stack.invoke("nothing/here")
+    gallery.take("requests", before=lambda page: open_requests(stack, page))
+    gallery.take("request", before=open_request)
+    stack.serve("totals", [TOTALS[0].replace("sum(numbers)", "sum(map(int, numbers))"), *TOTALS[1:]])
+    gallery.take("replayed", before=replay)
     stack.restart_api("prices")
     gallery.take("restart-failed")
     stack.stop_api()
@@ -68,6 +84,24 @@ def call_it(page: Page) -> None:
     page.get_by_label("Password").fill("open sesame")
     page.get_by_role("button", name="Test API").click()
     expect(page.locator("#answer")).to_contain_text("200 OK")
+
+
+def open_requests(stack: Stack, page: Page) -> None:
+    page.goto(f"{stack.url}/requests")
+    expect(page.locator(".entry.is-bad").first).to_be_visible()
+
+
+def open_request(page: Page) -> None:
+    """The last call that failed in its cell."""
+    page.get_by_role("link", name="All requests").click()
+    page.locator(".entry", has_text="500").first.click()
+    expect(page.get_by_role("heading", name="Traceback")).to_be_visible()
+
+
+def replay(page: Page) -> None:
+    open_request(page)
+    page.get_by_role("button", name="Replay").click()
+    expect(page.get_by_role("heading", name="Replayed:")).to_be_visible()
 
 
 def start_slowly(page: Page) -> None:

@@ -217,6 +217,7 @@ def test_the_header_for_hasura_is_made_in_the_browser_and_sent_nowhere(page: Pag
         ("GET", "/"),
         ("GET", "/static/icon.svg"),
         ("GET", "/process/logs"),
+        ("GET", "/requests"),
     }
     assert all(password not in unquote_plus(request.url) for request in requests)
 

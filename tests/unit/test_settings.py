@@ -19,7 +19,7 @@ NUMBERS = {
     "MAX_OUTPUT_MB": (1, 100_000),
 }
 # The Dockerfile sets these; they mean nothing to a person.
-OF_THE_IMAGE = {"SHIPPED_DIR", "HOME_DIR"}
+OF_THE_IMAGE = {"SHIPPED_DIR", "HOME_DIR", "BUILD_VERSION", "BUILD_REVISION"}
 
 
 SHORT = "/tmp/r"  # noqa: S108 a checkout may lie too deep for the default

@@ -833,21 +833,3 @@ def test_a_caller_who_has_the_answer_already_is_told_so(api: Arbiter) -> None:
     assert (again.status, again.body, again.headers["Content-Type"]) == (304, b"", None)
     assert api.get("/print", If_None_Match='"another"').status == 200
     assert api.ask("POST", "/count").headers["Etag"] is None
-
-
-def test_each_request_is_reported_to_who_listens(api: Arbiter, worker: Worker) -> None:
-    worker.execute(
-        "import gc\nfrom gateway.worker.server import Server\ngc.unfreeze()\nrecords = []\n"
-        "server = next(each for each in gc.get_objects() if isinstance(each, Server))\n"
-        "server.on_record = records.append"
-    )
-    api.post("/said?x=1", b'{"status": 202}', "text/plain")
-    api.get("/raise", X_Request_Id="recorded")
-    worker.execute(
-        "server.on_record = None\nfirst, second = records\n"
-        "assert (first.method, first.path, first.status) == ('POST', '/invoke/said?x=1', 202), first\n"
-        "assert (first.bytes_in, first.bytes_out, first.traceback) == (15, 2, ''), first\n"
-        "assert 0 < first.duration_s < 20 and abs(time.time() - first.at) < 60\n"
-        "assert (second.request_id, second.status) == ('recorded', 500), second\n"
-        "assert 'no such thing' in second.traceback\n"
-    )

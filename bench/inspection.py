@@ -1,0 +1,38 @@
+"""What the request inspector costs: the same load with it and without it, in turn."""
+
+import statistics
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench import servers
+from bench.servers import ROOT, Server
+
+ROUNDS = 9  # the difference is smaller than that between two rounds
+
+Load = Callable[[Server], float]  # requests per second
+
+
+@contextmanager
+def inspected(name: str, book: Path, home: Path, **settings: str) -> Iterator[Server]:
+    """The engine, and beside it what takes its records in, on the same machine."""
+    server = Server(name, servers.engine, book, home, **settings)
+    receiver = subprocess.Popen([servers.PYTHON, "-m", "bench.receiver", f"{server.run_dir}/records.sock"], cwd=ROOT)
+    try:
+        with server:
+            yield server
+    finally:
+        receiver.terminate()
+        receiver.wait()
+
+
+def cost(book: Path, home: Path, load: Load) -> tuple[str, str, str, str]:
+    """A row of the results: throughput that is lost. Rounds are compared with their neighbours."""
+    with inspected("inspect-on", book, home) as on, inspected("inspect-off", book, home, INSPECT="0") as off:
+        pairs = []
+        for number in range(ROUNDS):
+            first, second = (on, off) if number % 2 else (off, on)
+            rates = {server.name: load(server) for server in (first, second)}
+            pairs.append(1 - rates[on.name] / rates[off.name])
+    return ("GET, 16 connections: throughput that the inspector costs", f"{statistics.median(pairs):.1%}", "5 %", "2 %")

@@ -1,0 +1,19 @@
+"""`python -m bench.receiver <socket>`: takes in what is told of requests, as the control app does."""
+
+import sys
+from pathlib import Path
+
+from control.app import take
+from control.inspector import Inspector
+from control.reception import Reception
+from control.totals import Totals
+
+
+def main() -> None:
+    inspector, totals = Inspector(), Totals()
+    with Reception(Path(sys.argv[1]), lambda batch: take(batch, inspector, totals)) as reception:
+        reception.serve_forever()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+"""Replay: a call that was kept is sent again, to what is served now."""
+
+import base64
+import http.client
+import secrets
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from control.calls import Body, Call, Message, Text
+from control.errors import CannotReplay
+from control.gateway_client import UnixConnection
+from control.inspector import Inspector
+from control.rundir import RunDir
+
+MASKED = "***"  # what gateway/worker/masks.py puts in place of a secret parameter
+# What belongs to one connection, or to one call alone.
+NOT_AGAIN = frozenset(
+    {"connection", "content-length", "expect", "keep-alive", "te", "transfer-encoding", "upgrade", "x-request-id"}
+)
+TOLD_WITHIN = 1.0  # seconds in which a kernel tells of a call
+SHOWN = 64 * 1024  # bytes of an answer
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """`left_out` names the headers and parameters that were masked, and so could not be sent."""
+
+    before: Call
+    after: Call
+    left_out: list[str]
+
+
+def replay(call: Call, run: RunDir, inspector: Inspector, timeout: float) -> Replayed:
+    """Send `call` again, on the socket that nginx uses; `timeout` in seconds. Raises CannotReplay."""
+    body = content(call)
+    target, left_out = without_masked(call.path)
+    headers = {name: value for name, value in call.request.headers if value and name.lower() not in NOT_AGAIN}
+    left_out += [name for name, value in call.request.headers if value is None]
+    request_id = f"replay-{secrets.token_hex(6)}"
+    headers |= {"X-Request-Id": request_id, "Connection": "close"}
+    again = Again(call, target, headers, body, timeout)
+    answer = again.answer(run)
+    # The record has what the cell said besides; it may be late where other calls keep the kernel busy.
+    return Replayed(call, inspector.wait_for(request_id, TOLD_WITHIN) or answer, left_out)
+
+
+def content(call: Call) -> bytes:
+    """The request's body. Raises CannotReplay where it was not kept in full."""
+    body = call.request.body
+    if body.cut:
+        raise CannotReplay(
+            f"Of this call's body of {body.size:,} bytes only the beginning was kept, so it cannot be sent again."
+        )
+    return base64.b64decode(body.base64) if body.base64 is not None else (body.text or "").encode()
+
+
+def without_masked(path: str) -> tuple[str, list[str]]:
+    """The path to send, without the parameters that were masked, and their names."""
+    path, mark, query = path.partition("?")
+    fields = query.split("&") if mark else []
+    masked = [field for field in fields if field.endswith(f"={MASKED}")]
+    kept = "&".join(field for field in fields if field not in masked)
+    target = path + mark + kept if kept else path
+    # What is not ASCII came as raw bytes.
+    quoted = "".join(char if " " < char <= "~" else quote(char.encode("latin-1", "replace")) for char in target)
+    return quoted, [field.partition("=")[0] for field in masked]
+
+
+@dataclass(frozen=True)
+class Again:
+    """A request to be sent."""
+
+    call: Call
+    target: str
+    headers: dict[str, str]
+    body: bytes
+    timeout: float
+
+    def answer(self, run: RunDir) -> Call:
+        """What is answered; in the place of a kernel that dies its gateway tells why, as it tells nginx."""
+        began = time.perf_counter()
+        try:
+            try:
+                return self._send(run.api_socket, self.call.method, self.target, self.headers)
+            except (ConnectionResetError, BrokenPipeError, http.client.RemoteDisconnected, BlockingIOError) as error:
+                was_taken = "-" if isinstance(error, BlockingIOError) else "0"
+                asked = {
+                    "X-Failed-Method": self.call.method,
+                    "X-Failed-Target": self.target,
+                    "X-Failed-After": f"{time.perf_counter() - began:.3f}",
+                    "X-Connect-Time": was_taken,
+                }
+                return self._send(run.api_admin_socket, "POST", "/explain", self.headers | asked)
+        except TimeoutError:
+            raise CannotReplay(f"There was no answer within {self.timeout:g} s (REQUEST_TIMEOUT).") from None
+        except (FileNotFoundError, ConnectionRefusedError):
+            raise CannotReplay("Nothing is being served. Start the API first.") from None
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            why = str(error) or type(error).__name__
+            raise CannotReplay(f"The API ended the call without an answer ({why}). Its log tells why.") from None
+
+    def _send(self, socket: Path, method: str, target: str, headers: dict[str, str]) -> Call:
+        connection = UnixConnection(socket, self.timeout)
+        at, began = time.time(), time.perf_counter()
+        try:
+            connection.request(method, target, self.body or None, headers)
+            response = connection.getresponse()
+            kept, size = read(response, began + self.timeout)
+            seconds = time.perf_counter() - began
+        finally:
+            connection.close()
+        nothing = Text(0, False, "")
+        return Call(
+            id="",
+            at=at,
+            seconds=seconds,
+            method=self.call.method,
+            path=self.target,
+            endpoint=None,
+            status=response.status,
+            request_id=headers["X-Request-Id"],
+            request=self.call.request,
+            response=Message(list(response.getheaders()), as_body(kept, size)),
+            stderr=nothing,
+            traceback=nothing,
+        )
+
+
+def read(response: http.client.HTTPResponse, deadline: float) -> tuple[bytes, int]:
+    """The first bytes of a body and the size of all of it; an endless one is a TimeoutError."""
+    kept, size = b"", 0
+    while chunk := response.read(65536):
+        kept += chunk[: SHOWN - len(kept)]
+        size += len(chunk)
+        if time.perf_counter() > deadline:
+            raise TimeoutError
+    return kept, size
+
+
+def as_body(kept: bytes, size: int) -> Body:
+    is_cut = len(kept) < size
+    try:
+        text = kept.decode(errors="ignore" if is_cut else "strict")
+    except UnicodeDecodeError:
+        text = None
+    if text is None or "\0" in text:
+        return Body(size, is_cut, base64=base64.b64encode(kept).decode())
+    return Body(size, is_cut, text=text)

@@ -1,0 +1,43 @@
+"""How many connections wait in a listening unix socket, as the system tells by sock_diag(7)."""
+
+import os
+import socket
+import struct
+
+_SOCK_DIAG = 4  # NETLINK_SOCK_DIAG
+_BY_FAMILY = 20  # SOCK_DIAG_BY_FAMILY
+_REQUEST = 1  # NLM_F_REQUEST
+_SHOW_RQLEN = 0x10  # UDIAG_SHOW_RQLEN
+_RQLEN = 4  # UNIX_DIAG_RQLEN, the attribute with the length of the queue
+_HEADER = struct.Struct("=IHHII")  # nlmsghdr
+_ASK = struct.Struct("=BBHIIIII")  # unix_diag_req
+_ANSWER = struct.Struct("=BBBBIII")  # unix_diag_msg
+_ATTRIBUTE = struct.Struct("=HH")
+_LENGTHS = struct.Struct("=II")  # of the queue, and what it may be
+_TIMEOUT_S = 0.2
+_ANY = 0xFFFFFFFF
+
+
+def waiting(listener: socket.socket) -> int | None:
+    """Connections that nobody has accepted yet; None where the system does not tell."""
+    try:
+        with socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, _SOCK_DIAG) as netlink:
+            netlink.settimeout(_TIMEOUT_S)
+            ask = _ASK.pack(socket.AF_UNIX, 0, 0, _ANY, os.fstat(listener.fileno()).st_ino, _SHOW_RQLEN, _ANY, _ANY)
+            netlink.send(_HEADER.pack(_HEADER.size + len(ask), _BY_FAMILY, _REQUEST, 1, 0) + ask)
+            return _length(netlink.recv(4096))
+    except (OSError, struct.error):
+        return None
+
+
+def _length(answer: bytes) -> int | None:
+    _, kind, *_ = _HEADER.unpack_from(answer)
+    if kind != _BY_FAMILY:
+        return None
+    at = _HEADER.size + _ANSWER.size
+    while at + _ATTRIBUTE.size <= len(answer):
+        size, attribute = _ATTRIBUTE.unpack_from(answer, at)
+        if attribute == _RQLEN:
+            return int(_LENGTHS.unpack_from(answer, at + _ATTRIBUTE.size)[0])
+        at += max(_ATTRIBUTE.size, (size + 3) & ~3)
+    return None

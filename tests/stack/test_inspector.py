@@ -1,0 +1,333 @@
+"""The last calls of the API and its metrics, with the real programs around them."""
+
+import base64
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any
+
+import pytest
+import requests
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.support.notebooks import notebook
+from tests.support.stack import API_USER, OWNER, Stack
+from tests.support.waiting import eventually
+
+CELLS = [
+    "import asyncio, json, os, sys, time",
+    "# POST /echo\nprint('heard', file=sys.stderr)\nprint(json.dumps(json.loads(REQUEST)['body']))",
+    "# GET /fails/:how\nraise ValueError('no such ' + json.loads(REQUEST)['path']['how'])",
+    "# POST /dies\nos._exit(1)",
+    "# GET /stuck\n# timeout: 0.3\nwhile True:\n    try: time.sleep(60)\n    except BaseException: pass",
+    "# POST /size\nprint(len(REQUEST))",
+    "# GET /blocks\ntime.sleep(0.7)\nprint('done')",
+]
+CHANGED = [*CELLS[:1], "# POST /echo\nprint(json.dumps({'changed': json.loads(REQUEST)['body']}))", *CELLS[2:]]
+TOKENS = [base64.b64encode(":".join(user).encode()).decode() for user in (OWNER, API_USER)]
+SECRET = "a-secret-of-the-caller"
+
+
+@pytest.fixture(scope="module")
+def inspected() -> Iterator[Stack]:
+    with Stack(QUEUE_LIMIT="2") as stack:
+        stack.start()
+        stack.serve("inspected", CELLS)
+        yield stack
+
+
+def calls(stack: Stack) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = stack.get("/process/requests").json()["requests"]
+    return found
+
+
+def call_of(stack: Stack, request_id: str) -> dict[str, Any]:
+    """The call with that request id, whole, once it is there."""
+    number = eventually(lambda: next((c["id"] for c in calls(stack) if c["request_id"] == request_id), None))
+    found: dict[str, Any] = stack.get(f"/process/requests/{number}").json()
+    return found
+
+
+def invoke(stack: Stack, path: str, request_id: str, method: str = "GET", **more: Any) -> requests.Response:
+    headers = {"X-Request-Id": request_id, **more.pop("headers", {})}
+    return stack.invoke(path, method, headers=headers, **more)
+
+
+def metrics(stack: Stack) -> dict[str, float]:
+    """Each sample that is not of a histogram, by its name and the values of its labels."""
+    answer = stack.get("/process/metrics")
+    assert answer.status_code == 200
+    samples = [sample for family in text_string_to_metric_families(answer.text) for sample in family.samples]
+    return {" ".join([sample.name, *sample.labels.values()]): sample.value for sample in samples}
+
+
+def counted(stack: Stack, *kind: str) -> float:
+    return metrics(stack).get(" ".join(["notebook_api_requests_total", *kind]), 0)
+
+
+def test_a_call_is_there_at_once_with_its_body_and_stderr(inspected: Stack) -> None:
+    invoke(inspected, "echo?a=1", "seen", "POST", json={"text": "ü"})
+    call = call_of(inspected, "seen")
+    assert (call["method"], call["path"], call["status"]) == ("POST", "/invoke/echo?a=1", 200)
+    assert call["endpoint"] == "/echo"
+    assert json.loads(call["request"]["body"]["text"]) == {"text": "ü"}
+    assert call["response"]["body"]["text"] == '{"text": "\\u00fc"}\n'
+    assert call["stderr"]["text"] == "heard\n"
+    assert call["request_size"] == call["request"]["body"]["size"] > 0
+    assert calls(inspected)[0]["request_id"] == "seen"
+
+
+def test_a_failing_call_has_its_traceback(inspected: Stack) -> None:
+    invoke(inspected, "fails/word", "failed")
+    call = call_of(inspected, "failed")
+    assert call["status"] == 500
+    assert "ValueError: no such word" in call["traceback"]["text"]
+
+
+def test_a_call_that_ends_its_kernel_is_there_with_what_it_sent(inspected: Stack) -> None:
+    invoke(inspected, "echo", "just-before", "POST", json={})
+    answer = invoke(inspected, "dies", "killer", "POST", json={"last": "words"}, headers={"X-Mine": "yes"})
+    call = call_of(inspected, "killer")
+    assert (answer.status_code, call["status"], call["endpoint"]) == (502, 502, "/dies")
+    assert json.loads(call["request"]["body"]["text"]) == {"last": "words"}
+    assert ["X-Mine", "yes"] in call["request"]["headers"]
+    assert "X-Failed-Method" not in dict(call["request"]["headers"])
+    assert json.loads(call["response"]["body"]["text"]) == answer.json()
+    assert answer.json()["extensions"]["code"] == "kernel-died"
+    assert call_of(inspected, "just-before")["status"] == 200
+
+
+def test_a_call_that_could_not_be_interrupted_is_there(inspected: Stack) -> None:
+    assert invoke(inspected, "stuck", "stuck").status_code == 504
+    call = call_of(inspected, "stuck")
+    assert (call["status"], call["endpoint"]) == (504, "/stuck")
+    assert call["milliseconds"] > 300
+
+
+def test_calls_that_found_a_full_queue_are_there_and_counted(inspected: Stack) -> None:
+    eventually(lambda: inspected.invoke("echo", "POST", json={}).status_code == 200)
+    before = counted(inspected, "/blocks", "GET", "503")
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda n: invoke(inspected, "blocks", f"many-{n}"), range(8)))
+    refused = [number for number, answer in enumerate(answers) if answer.status_code == 503]
+    assert refused
+    assert call_of(inspected, f"many-{refused[0]}")["status"] == 503
+    eventually(lambda: counted(inspected, "/blocks", "GET", "503") == before + len(refused))
+    queue = metrics(inspected).get("notebook_api_queue_length")
+    assert queue in (0, None)
+
+
+def test_200_calls_with_5_mb_are_all_there_cut_and_memory_stays(inspected: Stack) -> None:
+    body = os.urandom(2_500_000).hex().encode()
+
+    def post(count: int) -> None:
+        with inspected.session() as session:
+            for _ in range(count):
+                answer = session.post(f"{inspected.url}/invoke/size", data=body, headers={"Content-Type": "text/plain"})
+                assert answer.status_code == 200
+
+    post(20)
+    before = sum(process.memory() for process in inspected.processes())
+    post(200)
+    eventually(lambda: [call["request_size"] for call in calls(inspected)] == [5_000_000] * 200, 20)
+    newest, oldest = (
+        inspected.get(f"/process/requests/{calls(inspected)[n]['id']}").json()["request"]["body"] for n in (0, 199)
+    )
+    assert (newest["size"], newest["cut"], len(newest["text"])) == (5_000_000, True, 65536)
+    assert (oldest["size"], oldest["cut"]) == (5_000_000, True)
+    assert body.startswith(oldest["text"].encode())
+    assert sum(process.memory() for process in inspected.processes()) - before < 60_000_000
+    replayed = inspected.post(f"/process/requests/{calls(inspected)[0]['id']}/replay")
+    assert replayed.status_code == 409
+    assert "only the beginning was kept" in replayed.json()["message"]
+
+
+def test_secrets_are_in_no_record_and_on_no_page(inspected: Stack) -> None:
+    secrets = dict.fromkeys(("X-Hasura-Admin-Secret", "Cookie", "X-Api-Key", "X-Vendor-Token"), SECRET)
+    invoke(inspected, f"echo?access_token={SECRET}", "secretive", "POST", json={}, headers=secrets)
+    call_of(inspected, "secretive")  # after the many calls before, it may wait a moment
+    invoke(inspected, f"dies?password={SECRET}", "killer-with-secrets", "POST", json={}, headers=secrets)
+    eventually(lambda: inspected.invoke("echo", "POST", json={}).status_code == 200)
+    for request_id in ("secretive", "killer-with-secrets"):
+        number = call_of(inspected, request_id)["id"]
+        for path in ("/process/requests", f"/process/requests/{number}", "/requests", f"/requests/{number}", "/"):
+            text = inspected.get(path).text
+            assert request_id in text or path == "/"
+            for secret in (SECRET, OWNER[1], API_USER[1], *TOKENS):
+                assert secret not in text, path
+
+
+def test_replay_after_an_edit_shows_the_old_answer_and_the_new(inspected: Stack) -> None:
+    invoke(inspected, "echo?token=hidden&n=1", "again", "POST", json={"n": 1}, headers={"Cookie": "a=b"})
+    call = call_of(inspected, "again")
+    inspected.serve("inspected", CHANGED)
+    answer = inspected.post(f"/process/requests/{call['id']}/replay").json()
+    assert json.loads(answer["before"]["response"]["body"]["text"]) == {"n": 1}
+    assert json.loads(answer["after"]["response"]["body"]["text"]) == {"changed": {"n": 1}}
+    assert answer["left_out"] == ["token", "Cookie"]
+    assert answer["after"]["path"] == "/invoke/echo?n=1"
+    assert calls(inspected)[0]["id"] == answer["after"]["id"]
+    inspected.serve("inspected", CELLS)
+
+
+def test_a_replay_that_ends_its_kernel_says_so(inspected: Stack) -> None:
+    invoke(inspected, "dies", "dies-again", "POST", json={})
+    number = call_of(inspected, "dies-again")["id"]
+    eventually(lambda: inspected.status()["kernels"] == 1)
+    after = inspected.post(f"/process/requests/{number}/replay").json()["after"]
+    assert json.loads(after["response"]["body"]["text"])["extensions"]["code"] == "kernel-died"
+    eventually(lambda: inspected.status()["kernels"] == 1)
+
+
+def test_a_replay_that_another_site_causes_is_refused(inspected: Stack) -> None:
+    invoke(inspected, "echo", "target", "POST", json={})
+    number = call_of(inspected, "target")["id"]
+    for path in (f"/process/requests/{number}/replay", f"/requests/{number}"):
+        for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "http://elsewhere.example"}):
+            assert inspected.post(path, headers=headers).status_code == 403
+    assert inspected.get(f"/process/requests/{number}/replay").status_code == 405
+    assert inspected.post("/process/requests/nothing/replay").status_code == 404
+
+
+def test_only_the_notebook_user_sees_requests_and_metrics(inspected: Stack) -> None:
+    for path in ("/process/requests", "/requests", "/process/metrics"):
+        assert inspected.get(path, auth=API_USER).status_code == 401
+        assert inspected.get(path, auth=OWNER).status_code == 200
+
+
+def test_metrics_grow_over_calls_deaths_and_restarts_good_and_bad(inspected: Stack) -> None:
+    def now() -> dict[str, float]:
+        return metrics(inspected)
+
+    invoke(inspected, "fails/x", "counted")
+    eventually(lambda: counted(inspected, "/fails/:how", "GET", "500") > 0)
+    before = now()
+    invoke(inspected, "fails/y", "counted-too")
+    inspected.invoke("made/up/path")
+    inspected.invoke("dies", "POST", json={})
+    eventually(lambda: inspected.status()["kernels"] == 1)
+    inspected.write("broken", ["1 / 0", "# GET /x\nprint()"])
+    assert inspected.restart_api("broken").status_code == 422
+    assert inspected.restart_api("inspected").status_code == 200
+    inspected.kill(inspected.gateway())
+    eventually(lambda: inspected.invoke("size", "POST", data="x").status_code == 200, 20)
+    grown = {
+        "notebook_api_requests_total /fails/:how GET 500": 1,
+        "notebook_api_requests_total other GET 404": 1,
+        "notebook_api_requests_total /dies POST 502": 1,
+        "notebook_api_kernel_deaths_total": 1,
+        "notebook_api_restarts_total": 2,
+        "notebook_api_failed_restarts_total": 1,
+    }
+
+    def growth() -> dict[str, float]:
+        after = now()
+        return {name: after.get(name, 0) - before.get(name, 0) for name in grown}
+
+    eventually(lambda: growth() == grown, 10, str(growth()))
+    after = now()
+    assert all(after[name] >= value for name, value in before.items() if "_total" in name)
+    eventually(lambda: (now()["notebook_api_up"], now()["notebook_api_kernels"]) == (1, 1))
+
+
+def test_the_last_calls_of_a_stopped_slot_are_not_lost(inspected: Stack) -> None:
+    inspected.serve("inspected", CELLS)
+    before = counted(inspected, "/echo", "POST", "200")
+    with inspected.session() as session:
+        for _ in range(400):
+            session.post(f"{inspected.url}/invoke/echo", json={})
+    inspected.stop_api()
+    eventually(lambda: counted(inspected, "/echo", "POST", "200") == before + 400, 5)
+    inspected.serve("inspected", CELLS)
+
+
+def test_calls_answered_while_the_control_app_was_away_are_told_to_the_next(inspected: Stack) -> None:
+    master = inspected.process("control.app:create_app")
+    worker = next(one for one in inspected.processes() if one.command == master.command and one.pid != master.pid)
+    inspected.kill(master)
+    with suppress(ProcessLookupError):  # it follows by itself a moment later
+        inspected.kill(worker)
+    invoke(inspected, "echo", "unheard", "POST", json={})
+    eventually(inspected.is_healthy, 20)
+    assert call_of(inspected, "unheard")["status"] == 200
+    assert counted(inspected, "/echo", "POST", "200") == 1
+
+
+def test_without_the_inspector_nothing_is_kept_and_metrics_go_on(new_stack: Callable[..., Stack]) -> None:
+    stack = new_stack(INSPECT="0").start()
+    stack.serve("inspected", CELLS)
+    stack.invoke("echo", "POST", json={"private": "words"})
+    stack.invoke("dies", "POST", json={})
+    eventually(lambda: counted(stack, "/echo", "POST", "200") == 1)
+    eventually(lambda: counted(stack, "/dies", "POST", "502") == 1)
+    assert stack.get("/process/requests").json() == {"kept": False, "requests": []}
+    assert "INSPECT is 0" in stack.get("/requests").text
+
+
+def test_a_notebook_in_another_language_is_inspected_too(new_stack: Callable[..., Stack]) -> None:
+    stack = new_stack()
+    spec = stack.home / "share" / "kernels" / "bash" / "kernel.json"
+    spec.parent.mkdir(parents=True)
+    command = [sys.executable, "-m", "bash_kernel", "-f", "{connection_file}"]
+    spec.write_text(json.dumps({"argv": command, "display_name": "Bash", "language": "bash", "env": {"PS1": "$"}}))
+    stack.settings["JUPYTER_PATH"] = str(stack.home / "share")
+    stack.start()
+    content = notebook(["# POST /hi\necho hi", "# GET /dies\nkill -9 $PPID"], "bash")
+    content["metadata"]["language_info"] = {"name": "bash"}
+    stack.write_text("shell", json.dumps(content))
+    assert stack.start_api("shell").status_code == 200
+    invoke(stack, "hi", "bash-call", "POST", json={"a": 1}, headers={"Cookie": SECRET})
+    call = call_of(stack, "bash-call")
+    assert (call["status"], call["endpoint"], call["response"]["body"]["text"]) == (200, "/hi", "hi\n")
+    assert json.loads(call["request"]["body"]["text"]) == {"a": 1}
+    assert dict(call["request"]["headers"])["Cookie"] is None
+    invoke(stack, "dies", "bash-dies")
+    assert call_of(stack, "bash-dies")["status"] == 502
+    eventually(lambda: metrics(stack)["notebook_api_kernel_deaths_total"] == 1)
+    stack.invoke("nothing")
+    eventually(lambda: counted(stack, "other", "GET", "404") == 1)
+
+
+def test_the_end_of_the_stack_is_not_held_up(new_stack: Callable[..., Stack]) -> None:
+    stack = new_stack().start()
+    stack.serve("inspected", CELLS)
+    stack.invoke("echo", "POST", json={})
+    assert stack.stop(signal.SIGTERM) is not None
+
+
+def test_a_call_that_no_kernel_could_take_is_there_with_its_reason(new_stack: Callable[..., Stack]) -> None:
+    stack = new_stack().start()
+    once = stack.home / "once"
+    stack.serve(
+        "once",
+        [
+            "import os, pathlib",
+            f"once = pathlib.Path({str(once)!r})\nassert not once.exists(), 'only once'\nonce.touch()",
+            "# POST /dies\nos._exit(1)",
+        ],
+    )
+    stack.invoke("dies", "POST", json={})
+    eventually(lambda: "could not be started" in stack.log(), 20)
+    answer = invoke(stack, "dies", "no-kernel", "POST", json={"a": 1}, headers={"Cookie": SECRET})
+    assert (answer.status_code, answer.json()["extensions"]["code"]) == (503, "no-kernel")
+    call = call_of(stack, "no-kernel")
+    assert (call["status"], call["endpoint"], call["path"]) == (503, "/dies", "/invoke/dies")
+    assert json.loads(call["request"]["body"]["text"]) == {"a": 1}
+    assert "only once" in call["response"]["body"]["text"]
+    assert dict(call["request"]["headers"])["Cookie"] is None
+
+
+def test_the_queue_is_as_long_as_calls_wait_for_the_kernel(new_stack: Callable[..., Stack]) -> None:
+    stack = new_stack().start()
+    stack.serve("inspected", CELLS)
+    if "notebook_api_queue_length" not in metrics(stack):
+        pytest.skip("this system does not tell how long a queue is")
+    with ThreadPoolExecutor(4) as pool:
+        waiting = [pool.submit(stack.invoke, "blocks") for _ in range(4)]
+        eventually(lambda: metrics(stack)["notebook_api_queue_length"] >= 2, 5)
+        assert all(one.result().status_code == 200 for one in waiting)
+    eventually(lambda: metrics(stack)["notebook_api_queue_length"] == 0, 5)

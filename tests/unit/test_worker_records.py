@@ -1,0 +1,269 @@
+"""What a real kernel tells of its requests: bodies, stderr, tracebacks, counts; and what it keeps to itself."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from control.reception import Reception
+from gateway.worker.record import BODY_KEPT, TEXT_KEPT
+from tests.support.arbiter import Arbiter, eventually, notebook, serving
+
+NOTEBOOK = r"""
+import asyncio, flask, json, logging, sys, time
+
+# GET /said/:what
+print('said')
+
+# POST /echo
+print(json.loads(REQUEST)['body'], end='')
+
+# GET /aside
+print('half a ', file=sys.stderr, end='')
+print('line', file=sys.stderr)
+sys.stderr.write('no end')
+print('said')
+
+# GET /chatty
+for _ in range(1000):
+    print('x' * 99, file=sys.stderr)
+
+# GET /raise
+raise ValueError('no such thing')
+
+# GET /streamed
+def pieces():
+    for number in range(40):
+        yield b'%04d' % number * 1000
+flask.Response(pieces(), content_type='text/plain')
+
+# GET /breaks
+def pieces():
+    yield b'first'
+    raise ValueError('in the middle')
+flask.Response(pieces())
+
+# GET /cookie
+flask.Response('x', headers={'Set-Cookie': 'session=hidden', 'X-Shown': 'yes'})
+
+# GET /binary
+flask.Response(bytes([0, 255, 1]))
+
+# GET /surrogate
+flask.Response('x', headers={'X-Odd': 'caf\u00e9'})
+
+# GET /waits
+await asyncio.sleep(30)
+"""
+
+
+class Heard:
+    """All that was told."""
+
+    def __init__(self) -> None:
+        self.batches: list[dict[str, Any]] = []
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        return [record for batch in self.batches for record in batch["records"]]
+
+    def of(self, request_id: str) -> dict[str, Any]:
+        """The record of the request with that id, once it has come."""
+        return eventually(
+            lambda: next((one for one in self.records if one["request_id"] == request_id), None), request_id
+        )
+
+    def count(self, endpoint: str | None, status: int) -> int:
+        requests = [one for batch in self.batches for one in batch["requests"]]
+        return sum(sum(buckets) for where, _, code, _, buckets in requests if (where, code) == (endpoint, status))
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Arbiter, Heard]]:
+    folder, heard = tmp_path_factory.mktemp("told"), Heard()
+    with Reception(folder / "r.sock", heard.batches.append) as reception:
+        reception.begin()
+        seed, endpoints = notebook(NOTEBOOK)
+        with serving(folder, *endpoints, seed=seed, records=str(folder / "r.sock"), inspect=True) as arbiter:
+            yield arbiter, heard
+        reception.shutdown()
+
+
+@pytest.fixture
+def api(told: tuple[Arbiter, Heard]) -> Arbiter:
+    return told[0]
+
+
+@pytest.fixture
+def heard(told: tuple[Arbiter, Heard]) -> Heard:
+    return told[1]
+
+
+def test_a_call_is_told_with_what_was_asked_and_answered(api: Arbiter, heard: Heard) -> None:
+    api.ask("GET", "/said/a?x=1", headers={"X-Request-Id": "whole", "X-Mine": "yes"})
+    record = heard.of("whole")
+    assert (record["method"], record["path"], record["endpoint"]) == ("GET", "/invoke/said/a?x=1", "/said/:what")
+    assert (record["status"], record["response"]["body"]) == (200, {"size": 5, "cut": False, "text": "said\n"})
+    assert ["X-Mine", "yes"] in record["request"]["headers"]
+    assert ["Content-Type", "text/plain"] in record["response"]["headers"]
+    assert 0 < record["seconds"] < 20
+
+
+def test_a_body_of_5_mb_is_cut_and_says_how_long_it_was(api: Arbiter, heard: Heard) -> None:
+    size = 5_000_000
+    api.ask("POST", "/echo", b"ab" * (size // 2), {"X-Request-Id": "large", "Content-Type": "text/plain"})
+    record = heard.of("large")
+    for body in (record["request"]["body"], record["response"]["body"]):
+        assert (body["size"], body["cut"], len(body["text"])) == (size, True, BODY_KEPT)
+
+
+def test_a_cut_within_a_character_leaves_a_text(api: Arbiter, heard: Heard) -> None:
+    api.ask("POST", "/echo", ("x" + "é" * BODY_KEPT).encode(), {"X-Request-Id": "cut", "Content-Type": "text/plain"})
+    assert heard.of("cut")["request"]["body"]["text"].endswith("é")
+
+
+def test_what_is_no_text_is_told_as_base64(api: Arbiter, heard: Heard) -> None:
+    api.get("/binary", X_Request_Id="binary")
+    assert heard.of("binary")["response"]["body"] == {"size": 3, "cut": False, "base64": "AP8B"}
+
+
+def test_stderr_is_told_even_where_it_ends_without_a_line_break(api: Arbiter, heard: Heard) -> None:
+    api.get("/aside", X_Request_Id="aside")
+    assert heard.of("aside")["stderr"]["text"] == "half a line\nno end\n"
+
+
+def test_much_stderr_is_cut_and_says_so(api: Arbiter, heard: Heard) -> None:
+    api.get("/chatty", X_Request_Id="chatty")
+    stderr = heard.of("chatty")["stderr"]
+    assert (stderr["size"], stderr["cut"], len(stderr["text"])) == (100_000, True, TEXT_KEPT)
+
+
+def test_a_failing_call_is_told_with_its_traceback(api: Arbiter, heard: Heard) -> None:
+    api.get("/raise", X_Request_Id="raised")
+    record = heard.of("raised")
+    assert record["status"] == 500
+    assert "ValueError: no such thing" in record["traceback"]["text"]
+    assert json.loads(record["response"]["body"]["text"])["extensions"]["code"] == "cell-failed"
+
+
+def test_of_a_streamed_body_the_beginning_is_told_and_the_size(api: Arbiter, heard: Heard) -> None:
+    api.get("/streamed", X_Request_Id="streamed")
+    body = heard.of("streamed")["response"]["body"]
+    assert (body["size"], body["cut"], len(body["text"])) == (160_000, True, BODY_KEPT)
+
+
+def test_a_stream_that_breaks_off_is_told_with_its_traceback(api: Arbiter, heard: Heard) -> None:
+    with pytest.raises(Exception, match=r"IncompleteRead|incomplete"):
+        api.get("/breaks", X_Request_Id="broken")
+    record = heard.of("broken")
+    assert record["response"]["body"]["text"] == "first"
+    assert "in the middle" in record["traceback"]["text"]
+
+
+def test_a_path_that_nothing_answers_is_told_without_an_endpoint(api: Arbiter, heard: Heard) -> None:
+    api.get("/nothing", X_Request_Id="nothing")
+    record = heard.of("nothing")
+    assert (record["endpoint"], record["status"]) == (None, 404)
+
+
+def test_to_head_no_body_was_answered(api: Arbiter, heard: Heard) -> None:
+    api.ask("HEAD", "/said/x", headers={"X-Request-Id": "head"})
+    record = heard.of("head")
+    assert (record["method"], record["response"]["body"].get("text")) == ("HEAD", "")
+
+
+def test_a_caller_who_leaves_is_told_as_499(api: Arbiter, heard: Heard) -> None:
+    sock = api.connect()
+    sock.sendall(b"GET /invoke/waits HTTP/1.1\r\nHost: x\r\nX-Request-Id: left\r\n\r\n")
+    eventually(lambda: api.workers[0].state().running, "a cell that waits")
+    sock.close()
+    assert heard.of("left")["status"] == 499
+
+
+def test_secrets_stay_in_the_kernel(api: Arbiter, heard: Heard) -> None:
+    hidden = {
+        "Authorization": "Basic hidden",
+        "Proxy-Authorization": "hidden",
+        "Cookie": "hidden",
+        "X-Hasura-Admin-Secret": "hidden",
+        "X-Api-Key": "hidden",
+        "X-Auth": "hidden",
+        "X-Amz-Security-Token": "hidden",
+        "My-Password": "hidden",
+    }
+    headers = {"X-Request-Id": "masked", "X-Author": "shown", **hidden}
+    api.ask("GET", "/cookie?to%6ben=hidden&api_key=hidden&key=shown&token", headers=headers)
+    record = heard.of("masked")
+    assert "hidden" not in json.dumps(record)
+    assert record["path"] == "/invoke/cookie?to%6ben=***&api_key=***&key=shown&token"
+    told = dict(record["request"]["headers"])
+    assert {name: told[name] for name in ("Cookie", "X-Hasura-Admin-Secret", "X-Api-Key", "X-Auth")} == dict.fromkeys(
+        ("Cookie", "X-Hasura-Admin-Secret", "X-Api-Key", "X-Auth")
+    )
+    assert told["X-Author"] == "shown"
+    assert dict(record["response"]["headers"])["Set-Cookie"] is None
+    assert dict(record["response"]["headers"])["X-Shown"] == "yes"
+
+
+def test_characters_of_all_kinds_are_told(api: Arbiter, heard: Heard) -> None:
+    api.raw(
+        b"GET /invoke/surrogate?%C3%BC=%C3%A9 HTTP/1.1\r\nHost: x\r\nX-Request-Id: odd\r\nX-Odd: \xff\r\n"
+        b"Connection: close\r\n\r\n"
+    )
+    record = heard.of("odd")
+    assert dict(record["request"]["headers"])["X-Odd"] == "ÿ"
+    assert record["path"].endswith("?%C3%BC=%C3%A9")
+    assert ["X-Odd", "caf\u00e9"] in record["response"]["headers"]
+
+
+def test_every_request_is_counted_while_records_are_only_the_last(api: Arbiter, heard: Heard) -> None:
+    before = heard.count("/said/:what", 200)
+    for _ in range(1500):
+        api.get("/said/x")
+    eventually(lambda: heard.count("/said/:what", 200) == before + 1500, "1500 more counted")
+    assert all(len(batch["records"]) <= 200 for batch in heard.batches)
+
+
+def test_what_could_not_be_told_is_told_later_and_the_end_waits_for_it(tmp_path: Path) -> None:
+    heard, address = Heard(), tmp_path / "r.sock"
+    seed, endpoints = notebook(NOTEBOOK)
+    with serving(tmp_path, *endpoints, seed=seed, records=str(address), inspect=True) as arbiter:
+        for number in range(300):
+            assert arbiter.get(f"/said/{number}").status == 200
+        with Reception(address, heard.batches.append) as reception:
+            reception.begin()
+            arbiter.get("/said/late", X_Request_Id="late")
+            arbiter.workers[0].say({"do": "drain"})
+            assert arbiter.workers[0].hear() == {"did": "drained"}
+            reception.shutdown()
+    assert heard.count("/said/:what", 200) == 301
+    assert len(heard.records) == 200
+    assert heard.records[-1]["request_id"] == "late"
+
+
+def test_without_the_inspector_only_counts_leave_the_kernel(tmp_path: Path) -> None:
+    heard, address = Heard(), tmp_path / "r.sock"
+    with Reception(address, heard.batches.append) as reception:
+        reception.begin()
+        seed, endpoints = notebook(NOTEBOOK)
+        with serving(tmp_path, *endpoints, seed=seed, records=str(address), inspect=False) as arbiter:
+            arbiter.post("/echo", {"of": "mine"})
+            eventually(lambda: heard.count("/echo", 200), "a count")
+        reception.shutdown()
+    assert heard.records == []
+    assert "mine" not in json.dumps(heard.batches)
+
+
+def test_bodies_that_nobody_fetches_stay_few(tmp_path: Path) -> None:
+    seed, endpoints = notebook(NOTEBOOK)
+    with serving(tmp_path, *endpoints, seed=seed, records=str(tmp_path / "nobody"), inspect=True) as arbiter:
+        body = os.urandom(1_000_000).hex().encode()
+        for _ in range(5):
+            arbiter.post("/echo", body, "text/plain")
+        before = arbiter.workers[0].rss_kb()
+        for _ in range(100):
+            arbiter.post("/echo", body, "text/plain")
+        assert arbiter.workers[0].rss_kb() - before < 20_000
