@@ -16,6 +16,7 @@ from control.project_api import project_api
 from control.reloading import Reloader
 from control.rundir import RunDir
 from control.settings import Settings
+from control.static_files import keep_for_good
 
 
 def create_app(settings: Settings | None = None, *, resume: bool = True) -> Flask:
@@ -31,6 +32,7 @@ def create_app(settings: Settings | None = None, *, resume: bool = True) -> Flas
     app.register_blueprint(docs_page)
     app.add_url_rule("/healthz", view_func=lambda: healthz(api.run))
     app.after_request(harden)
+    keep_for_good(app)
     if resume:
         threading.Thread(target=resume_and_watch, args=(api,), name="resume", daemon=True).start()
     return app
