@@ -127,5 +127,8 @@ function tellTimes() {
 }
 
 // The first time needs the browser's calendar, which takes it 40 ms: once the page is painted.
-requestAnimationFrame(() => setTimeout(tellTimes));
+new PerformanceObserver((_, observer) => {
+  observer.disconnect();
+  tellTimes();
+}).observe({ type: "paint", buffered: true });
 setInterval(tellTimes, 30000);
