@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench import notebook, servers
+from bench import notebook, page, servers
 from bench.servers import OWNER, Server
 
 ROUNDS = 5
@@ -36,6 +36,7 @@ def main() -> None:
         book = notebook.write(home / "server.ipynb")
         rates, rows = throughput(book, home)
         rows += [*concurrency(book, home), *memory(book, home), *starts(book, home)]
+        rows += page.rows()
         if "--soak" in sys.argv:
             rows += soak(book, home)
     text = report(rates, rows)
