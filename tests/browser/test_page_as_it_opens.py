@@ -122,6 +122,42 @@ def test_after_its_project_was_deleted_restart_serves_no_other_in_its_place(page
     eventually(lambda: stack.invoke("x").text == "back again\n", 15, "the project that came back")
 
 
+def test_what_was_chosen_and_typed_outlives_a_reload_but_for_the_password(
+    page: Page, context: BrowserContext, stack: Stack
+) -> None:
+    stack.write("aaa", ["# GET /a\nprint()"])
+    stack.serve("noisy", NOISY)
+    stack.invoke("say/apples")
+    stack.invoke("say/pears")
+    page.reload()
+    page.get_by_label("Project", exact=True).select_option("aaa")
+    page.get_by_label("Method").select_option("PUT")
+    page.get_by_label("Path after /invoke").fill("/half/typ")
+    page.get_by_label("Body").fill('{"half": ')
+    page.get_by_label("request id").fill("pears")
+    page.get_by_label("Password").fill("open sesame")
+
+    page.reload()
+
+    expect(page.get_by_label("Project", exact=True)).to_have_value("aaa")
+    expect(page.get_by_label("Method")).to_have_value("PUT")
+    expect(page.get_by_label("Path after /invoke")).to_have_value("/half/typ")
+    expect(page.get_by_label("Body")).to_have_value('{"half": ')
+    expect(page.locator("#log-lines")).not_to_contain_text("apples")
+    expect(page.locator("#log-lines")).to_contain_text("pears")
+    expect(page.get_by_label("Password")).to_have_value("")
+    since = page.locator("time").get_attribute("datetime")
+    stack.restart_api()
+    expect(page.locator("time")).not_to_have_attribute("datetime", since or "")  # it has renewed itself
+    expect(page.get_by_label("Path after /invoke")).to_have_value("/half/typ")
+    expect(page.get_by_label("Project", exact=True)).to_have_value("aaa")
+
+    fresh = context.new_page()
+    fresh.goto(stack.url)
+    expect(fresh.get_by_label("Project", exact=True)).to_have_value("noisy")
+    expect(fresh.get_by_label("Body")).to_have_value("")
+
+
 def test_of_a_log_of_a_hundred_megabytes_the_page_shows_the_end_and_follows(
     page: Page, context: BrowserContext, stack: Stack
 ) -> None:
