@@ -77,7 +77,7 @@ define print-address
 	echo 'Not running. To start it: make up PASSWORD=… (later starts need no password)'
 endef
 
-bench: $(VENV)/bench ## measure against stock, Flask and FastAPI; writes bench/results.md
+bench: $(VENV)/bench $(VENV)/test ## measure against stock, Flask and FastAPI; writes bench/results.md
 	$(BIN)/python -m bench.run --soak
 
 lock: ## renew the requirements*.txt from pyproject.toml

@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench import inspection, notebook, servers
+from bench import inspection, notebook, page, servers
 from bench.servers import OWNER, Server
 
 ROUNDS = 5
@@ -37,6 +37,7 @@ def main() -> None:
         rates, rows = throughput(book, home)
         rows += [*concurrency(book, home), *memory(book, home), *starts(book, home)]
         rows.append(inspection.cost(book, home, lambda server: load(server, "/invoke/hello_world", 16, "", home)))
+        rows += page.rows()
         if "--soak" in sys.argv:
             rows += soak(book, home)
     text = report(rates, rows)

@@ -22,6 +22,7 @@ from control.requests_api import requests_api
 from control.requests_page import requests_page
 from control.rundir import RunDir
 from control.settings import Settings
+from control.static_files import keep_for_good
 from control.totals import Totals
 
 
@@ -43,6 +44,7 @@ def create_app(settings: Settings | None = None, *, resume: bool = True) -> Flas
     app.register_blueprint(docs_page)
     app.add_url_rule("/healthz", view_func=lambda: healthz(api.run))
     app.after_request(harden)
+    keep_for_good(app)
     if resume:
         Reception(api.run.records_socket, lambda batch: take(batch, inspector, totals)).begin()
         threading.Thread(target=resume_and_watch, args=(api,), name="resume", daemon=True).start()

@@ -2,8 +2,11 @@
 
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
+
+from control.log_tail import last_lines, rotated
 
 AT_ONCE = 1_000_000  # bytes that are read at most, so also how far back a reader may catch up
 
@@ -24,12 +27,14 @@ class LogReader:
         """What was added since; the last line only once it is complete. Raises OSError."""
         if self.file is None:
             return self._open()
-        if not self._is_replaced(self.file):
-            return self._added(self.file)
-        with self.file as old:
-            rest = self._added(old)  # what came before it was replaced
-            self.file = self.path.open("rb")
-        return rest + self._added(self.file)
+        # Looked at before the read: what came before it was replaced is read to its end first.
+        is_replaced = self._is_replaced(self.file)
+        added = self._added(self.file)
+        if added or not is_replaced:
+            return added
+        self.file.close()
+        self.file = self.path.open("rb")
+        return self._added(self.file)
 
     def close(self) -> None:
         if self.file:
@@ -37,10 +42,10 @@ class LogReader:
 
     def _open(self) -> str:
         try:
-            self.file = self.path.open("rb")
+            self.file, known = self._where_it_was()
         except FileNotFoundError:
             return ""
-        size, known = os.fstat(self.file.fileno()).st_size, self._known_offset(self.file)
+        size = os.fstat(self.file.fileno()).st_size
         start = max(known or 0, size - AT_ONCE)
         self.file.seek(start)
         if start and start != known:
@@ -48,7 +53,21 @@ class LogReader:
         text = self._added(self.file)
         if known is not None:
             return text
-        return "".join(text.splitlines(keepends=True)[-self.lines :]) if self.lines else ""
+        lines = text.splitlines(keepends=True)[-self.lines :] if self.lines else []
+        # Those before them are in the rotated file, unless they are in this one and too far back.
+        before = "" if start else last_lines(rotated(self.path), self.lines - len(lines))
+        return before + "".join(lines)
+
+    def _where_it_was(self) -> tuple[BinaryIO, int | None]:
+        """The file that an earlier reader was in, which may have been rotated since, and where; else the log."""
+        with suppress(FileNotFoundError):
+            file = rotated(self.path).open("rb")
+            known = self._known_offset(file)
+            if known is not None:
+                return file, known
+            file.close()
+        file = self.path.open("rb")
+        return file, self._known_offset(file)
 
     def _known_offset(self, file: BinaryIO) -> int | None:
         """Where an earlier reader was, if that was in this very file."""

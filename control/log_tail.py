@@ -7,7 +7,22 @@ BLOCK = 64 * 1024
 
 
 def last_lines(path: Path, count: int) -> str:
-    """The last `count` lines; empty where there is no file yet. Reads only the end of the file."""
+    """The last `count` lines, also of the file that was rotated before this one; empty where there is none yet.
+
+    Reads only the ends of the files.
+    """
+    lines = _last_of(path, count)
+    return "".join(_last_of(rotated(path), count - len(lines)) + lines)
+
+
+def rotated(path: Path) -> Path:
+    """What the log before this one is named (logging.handlers.RotatingFileHandler)."""
+    return path.with_name(f"{path.name}.1")
+
+
+def _last_of(path: Path, count: int) -> list[str]:
+    if count <= 0:
+        return []
     data = b""
     try:
         with path.open("rb") as log:
@@ -17,6 +32,5 @@ def last_lines(path: Path, count: int) -> str:
                 position = log.seek(position - step)
                 data = log.read(step) + data
     except FileNotFoundError:
-        return ""
-    lines = data.decode(errors="replace").splitlines(keepends=True)
-    return "".join(lines[-count:]) if count else ""
+        return []
+    return data.decode(errors="replace").splitlines(keepends=True)[-count:]

@@ -80,6 +80,10 @@ class NewProjects:
         target = root / name
         if target.parent.resolve() != target.parent:
             raise BadName(f"{name!r} leads through a symlink. Give another name.")
-        if target.exists() or target.is_symlink():
-            raise NameTaken(f"There is something named {name} already. Give another name.")
-        return target
+        try:
+            target.lstat()
+        except FileNotFoundError:
+            return target
+        except OSError as error:  # a name that is too long, a file where a folder would have to be
+            raise BadName(f"{name[:100]!r} cannot be a project's name: {error.strerror}. Give another name.") from None
+        raise NameTaken(f"There is something named {name} already. Give another name.")

@@ -83,6 +83,8 @@ class Page:
     @property
     def project(self) -> str | None:
         """The project to choose at first: the one that is served, failed, is known to all, or is first."""
+        if self.status and self.status.state == "serving":
+            return self.status.notebook  # also where its folder is gone: a restart must not take another in its place
         named = self.status.notebook if self.status else None
         failed = (self.status.last_error or {}).get("notebook") if self.status else None
         wanted = [name for name in (named, failed, "hello_world") if name in self.projects]

@@ -1,7 +1,7 @@
 """Starts kernels and runs a notebook's ordinary cells in them, and says which cell failed and where."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Set
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -11,7 +11,9 @@ from gateway import kernel_process
 from gateway.failure import ANSI, NotebookError
 
 STARTUP_TIMEOUT = 60  # seconds; the control app's START_TIMEOUT ends a start that takes longer
-ASK_AGAIN = 1.0  # seconds after which a kernel that is still starting is asked again whether it is ready
+# Seconds after which a kernel is asked again whether it is ready: twice as long each time. One that was started ahead
+# answers before anybody here hears it; one that still starts is not to be asked a hundred times.
+ASK_AGAIN, ASK_AGAIN_AT_MOST = 0.05, 1.0
 ALIVE_POLL = 0.1  # seconds between two looks whether a kernel that runs a cell still lives
 # The history is a database of everything that was ever run, requests included.
 IPYKERNEL_ARGUMENTS = ["--HistoryManager.enabled=False"]
@@ -79,13 +81,15 @@ class SeedingManager(SeedingMappingKernelManager):  # type: ignore[misc]
 
         jupyter_client's wait_for_ready finds out by hearing nothing for 0.2 s.
         """
+        asked, patience = set(), ASK_AGAIN
         while True:
-            request = client.kernel_info()
+            asked.add(client.kernel_info())
             with suppress(TimeoutError):
-                async with asyncio.timeout(ASK_AGAIN):
-                    async for _ in self._printed(client, request):
+                async with asyncio.timeout(patience):
+                    async for _ in self._printed(client, asked):
                         pass
                 return
+            patience = min(2 * patience, ASK_AGAIN_AT_MOST)
             if not await self.get_kernel(kernel_id).is_alive():
                 raise NotebookError.outside_cells("KernelDied", "the kernel ended before it ran a cell")
 
@@ -93,7 +97,7 @@ class SeedingManager(SeedingMappingKernelManager):  # type: ignore[misc]
         # A notebook that is served has nobody who could answer input().
         message_id = client.execute(source, store_history=True, allow_stdin=False)
         reply = await self._reply(client, kernel_id, number, message_id)
-        async for text in self._printed(client, message_id):
+        async for text in self._printed(client, {message_id}):
             print(ANSI.sub("", text), end="", flush=True)
         if reply["status"] != "ok":
             raise NotebookError.in_cell(number, reply, source)
@@ -114,11 +118,11 @@ class SeedingManager(SeedingMappingKernelManager):  # type: ignore[misc]
                 content: dict[str, Any] = message.result()["content"]
                 return content
 
-    async def _printed(self, client: Any, request: str) -> AsyncIterator[str]:
-        """What a kernel prints for one request, until it is done with it."""
+    async def _printed(self, client: Any, requests: Set[str]) -> AsyncIterator[str]:
+        """What a kernel prints for these requests, until it is done with one."""
         while True:
             message = await client.get_iopub_msg(timeout=STARTUP_TIMEOUT)
-            if message["parent_header"].get("msg_id") != request:
+            if message["parent_header"].get("msg_id") not in requests:
                 continue
             content = message["content"]
             if message["msg_type"] == "stream":

@@ -12,6 +12,18 @@ const components = {
   authorizeOperationBtn: nothing,
   // A link within the button that opens the endpoint would be two controls in one.
   DeepLink: () => ({ text }) => text,
+  // About the whole: outside of the viewer's <main>, so a landmark of its own.
+  InfoContainer: (Info, { React }) => (properties) =>
+    React.createElement("section", { "aria-label": "About this API" }, React.createElement(Info, properties)),
+  // Headings to jump between: the viewer has an <h1> above its endpoints, an <h4> within them, and none between.
+  operations: (Operations, { React }) => (properties) =>
+    React.createElement(
+      "div", null,
+      React.createElement("h2", { className: "visually-hidden" }, "Endpoints"),
+      React.createElement(Operations, properties),
+    ),
+  OperationSummary: (Summary, { React }) => (properties) =>
+    React.createElement("div", { role: "heading", "aria-level": 3 }, React.createElement(Summary, properties)),
 };
 
 SwaggerUIBundle({

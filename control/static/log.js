@@ -3,6 +3,8 @@
 
 (() => {
   const KEPT = 2000; // lines
+  const MOST = 200000; // characters of them: a line may be long, and laying out megabytes stops the page
+  const PAUSE = 200; // milliseconds between two renewals
   const AGAIN = 3000; // milliseconds until a stream that broke off is opened anew
   const COLOUR = /\x1b\[[0-9;]*m/g;
 
@@ -16,6 +18,7 @@
   let position = panel.dataset.position;
   let source = null;
   let timer = 0;
+  let renewal = 0;
   let isBroken = false;
 
   const isPaused = () => pause.getAttribute("aria-pressed") === "true";
@@ -35,6 +38,7 @@
     const found = matching();
     shown.textContent = found.map((line) => `${line}\n`).join("");
     waiting = 0;
+    tail.hidden = !lines.length;
     tell(lines.length && !found.length ? "No line has this text." : lines.length ? "" : empty);
   }
 
@@ -46,9 +50,19 @@
 
   function add(text) {
     const added = text.replace(COLOUR, "").split("\n");
-    lines = [...lines, ...added].slice(-KEPT);
+    lines = kept([...lines, ...added]);
     waiting += added.length;
-    renew();
+    renewal ||= setTimeout(() => { renewal = 0; renew(); }, PAUSE);
+  }
+
+  // The last lines; of a last one that is longer than there is room for, its beginning.
+  function kept(all) {
+    let [first, room] = [all.length, MOST];
+    while (first > Math.max(0, all.length - KEPT) && all[first - 1].length <= room) {
+      first -= 1;
+      room -= all[first].length;
+    }
+    return first < all.length ? all.slice(first) : [all.at(-1).slice(0, MOST)];
   }
 
   function renew() {

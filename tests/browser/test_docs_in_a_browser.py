@@ -3,9 +3,9 @@
 import re
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
+from tests.browser import axe
 from tests.browser.chromium import DEADLINE
 from tests.support.notebooks import Markdown
 from tests.support.stack import API_USER, Stack
@@ -163,31 +163,16 @@ def test_it_asks_no_other_server_for_anything_and_breaks_no_content_policy(
     assert complaints == []
 
 
-def test_axe_finds_nothing_serious_and_no_width_scrolls_sideways(docs: Page) -> None:
+def test_axe_finds_nothing_and_no_width_scrolls_sideways(docs: Page) -> None:
     price = opened(docs, "/price/{product}")
     price.get_by_role("button", name="Execute").click()
     expect(answer_of(price)).to_contain_text("200")
-    check_with_axe(docs)
+    axe.check(docs)
 
 
-def test_axe_finds_nothing_serious_while_nothing_is_served(page: Page, stack: Stack) -> None:
+def test_axe_finds_nothing_while_nothing_is_served(page: Page, stack: Stack) -> None:
     page.goto(f"{stack.url}/docs")
-    check_with_axe(page)
-
-
-def check_with_axe(page: Page) -> None:
-    for scheme in ("light", "dark"):
-        for width in (1280, 390):
-            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-            page.set_viewport_size({"width": width, "height": 860})
-            found = Axe().run(page).response["violations"]
-            bad = [
-                f"{one['id']}: {[node['html'] for node in one['nodes']]}"
-                for one in found
-                if one["impact"] in ("serious", "critical")
-            ]
-            assert bad == [], f"{scheme}, {width}"
-            assert page.evaluate("document.scrollingElement.scrollWidth") <= width
+    axe.check(page)
 
 
 def test_an_endpoint_is_called_by_keyboard_alone(docs: Page) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 from urllib.parse import unquote_plus, urlsplit
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, Locator, Page, Request, expect
 
+from tests.browser import axe
 from tests.support.stack import Stack
 
 BROKEN = ["rates = {'EUR': 1}", "# what a pound is worth\nprint(rates['GBP'])", "# GET /price\nprint(rates)"]
@@ -241,29 +241,54 @@ def test_the_page_asks_no_other_server_for_anything_and_breaks_no_content_policy
     assert complaints == []
 
 
-@pytest.mark.parametrize("state", ["stopped", "serving", "failed", "kept"])
-def test_axe_finds_nothing_serious_and_no_width_scrolls_sideways(page: Page, stack: Stack, state: str) -> None:
+STATES = ["stopped", "starting", "serving", "failed", "kept", "gone", "refused"]
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_axe_finds_nothing_and_no_width_scrolls_sideways(page: Page, stack: Stack, state: str) -> None:
     stack.write("broken", BROKEN)
+    stack.write("slow", ["import time\ntime.sleep(600)", "# GET /slow\nprint()"])
     if state in ("serving", "kept"):
         stack.start_api("hello_world")
     if state in ("failed", "kept"):
         stack.restart_api("broken")
+    if state in ("gone", "refused"):
+        stack.serve("gone", NOISY)
+        shutil.rmtree(stack.notebook_dir / "gone")
     page.reload()
     if state == "serving":
         button(page, "Test API").click()
         expect(answer_of(page)).to_contain_text("200 OK")
-    for scheme in ("light", "dark"):
-        for width in (1280, 390):
-            page.emulate_media(color_scheme=scheme)
-            page.set_viewport_size({"width": width, "height": 860})
-            found = Axe().run(page).response["violations"]
-            bad = [
-                f"{one['id']}: {[node['html'] for node in one['nodes']]}"
-                for one in found
-                if one["impact"] in ("serious", "critical")
-            ]
-            assert bad == [], f"{state}, {scheme}, {width}"
-            assert page.evaluate("document.scrollingElement.scrollWidth") <= width
+    if state == "starting":
+        choose(page, "slow")
+        button(page, "Start API").click()
+        expect_state(page, "Starting")
+    if state in ("gone", "refused"):
+        expect(page.locator("#status")).to_contain_text("no longer there")
+    if state == "refused":
+        button(page, "Restart API").click()
+        expect(page.locator("#notice")).to_contain_text("There is no project")
+    axe.check(page)
+
+
+@pytest.mark.parametrize("state", ["stopped", "serving", "kept"])
+def test_tab_reaches_every_control_and_shows_where_it_is(page: Page, stack: Stack, state: str) -> None:
+    stack.write("broken", BROKEN)
+    if state != "stopped":
+        stack.start_api("hello_world")
+    if state == "kept":
+        stack.restart_api("broken")
+    page.reload()
+    controls = page.evaluate(
+        "[...document.querySelectorAll('a, button, input, select, textarea, summary, .scrolls')]"
+        ".filter((one) => one.checkVisibility() && one.type !== 'hidden').length"
+    )
+    seen: set[str] = set()
+    for _ in range(controls):
+        page.keyboard.press("Tab")
+        seen.add(page.evaluate("document.activeElement.outerHTML"))
+        assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none"
+    assert len(seen) == controls
 
 
 def test_the_api_is_started_and_stopped_by_keyboard_alone(page: Page, stack: Stack) -> None:

@@ -1,5 +1,6 @@
 """Reload on save, with the real stack: what a person sees who saves in Jupyter or in an editor."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -118,6 +119,36 @@ def test_a_notebook_that_is_deleted_while_it_is_served_answers_on_and_the_page_s
     assert answers(reloading, 1)
     reloading.write("gone", [version(2)])
     eventually(lambda: answers(reloading, 2), 15, "the notebook that came back")
+
+
+def test_a_project_that_is_deleted_while_it_is_served_cannot_be_restarted_until_it_is_back(reloading: Stack) -> None:
+    reloading.serve("removed", [version(1)])
+    shutil.rmtree(reloading.notebook_dir / "removed")
+
+    for name in ("removed", None):
+        refused = reloading.restart_api(name)
+        assert refused.status_code == 404
+        assert "There is no project 'removed'." in refused.json()["message"]
+    assert reloading.status()["state"] == "serving"
+    assert answers(reloading, 1)
+
+    reloading.write("removed", [version(2)])
+    eventually(lambda: answers(reloading, 2), 15, "the project that came back")
+    assert restarts(reloading, "removed") == 1
+
+
+def test_a_burst_of_saves_by_rename_ends_with_the_last_of_them(reloading: Stack) -> None:
+    path = reloading.write("renamed", [version(0)])
+    assert reloading.restart_api("renamed").status_code == 200
+    for number in range(1, 31):
+        saved = path.with_name("saved")
+        saved.write_text(notebook_text([version(number)]), encoding="utf-8")
+        saved.replace(path)
+        assert reloading.invoke("version").status_code == 200
+
+    eventually(lambda: answers(reloading, 30), 20, "the last version")
+    assert restarts(reloading, "renamed") < 30
+    assert reloading.status()["last_error"] is None
 
 
 def test_the_setting_and_the_switch_outlive_a_killed_control_app(new_stack: Callable[..., Stack]) -> None:

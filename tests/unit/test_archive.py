@@ -167,6 +167,54 @@ def test_a_bomb_is_stopped_at_the_limit_whatever_it_says_of_its_size(
     assert sum(path.stat().st_size for path in target.iterdir()) <= 1_000_000
 
 
+def test_ten_thousand_files_are_let_in_and_one_more_is_not(target: Path) -> None:
+    def archive_of(count: int) -> io.BytesIO:
+        return zipped((NOTEBOOK, "{}"), *((f"f{number}", "") for number in range(count - 1)))
+
+    unpack(archive_of(10_000), target)
+    assert len(list(target.iterdir())) == 10_000
+    with pytest.raises(ArchiveTooLarge, match="more than 10,000 files"):
+        unpack(archive_of(10_001), target.with_name("other"))
+    assert not target.with_name("other").exists()
+
+
+def test_an_archive_in_an_archive_is_a_file_like_any_other(target: Path) -> None:
+    inner = zipped(("../out", "x")).getvalue()
+    outer = io.BytesIO()
+    with zipfile.ZipFile(outer, "w") as made:
+        made.writestr(NOTEBOOK, "{}")
+        made.writestr("inner.zip", inner)
+    unpack(outer, target)
+    assert (target / "inner.zip").read_bytes() == inner
+    with pytest.raises(BadArchive, match=r"has no server\.ipynb"):
+        unpack(zipped(("inner.zip", "{}")), target.with_name("other"))
+
+
+@pytest.mark.parametrize(
+    ("name", "is_utf8", "becomes"),
+    [
+        (b"gr\xc3\xb6\xc3\x9fe", True, "größe"),
+        (b"gr\x94\xe1e", False, "größe"),  # code page 437, as zip has it where nothing is said
+        (b"gr\x94\xe1e", True, None),
+        (b"\xff\xfe\x80", True, None),
+        (b"\xff\xfe\x80", False, None),  # begins with a space that cannot be seen
+    ],
+)
+def test_a_name_is_read_in_the_encoding_that_the_archive_says(
+    target: Path, name: bytes, is_utf8: bool, becomes: str | None
+) -> None:
+    data = bytearray(zipped((NOTEBOOK, "{}"), ("N" * len(name), "x")).getvalue().replace(b"N" * len(name), name))
+    if is_utf8:
+        for start, flags in ((data.index(name) - 30, 6), (data.rindex(name) - 46, 8)):
+            data[start + flags + 1] |= 0x08
+    if becomes:
+        unpack(io.BytesIO(bytes(data)), target)
+        assert files(target) == {NOTEBOOK: "{}", becomes: "x"}
+    else:
+        with pytest.raises(BadArchive):
+            unpack(io.BytesIO(bytes(data)), target)
+
+
 def test_too_many_files_are_refused_before_any_is_written(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     many = zipped((NOTEBOOK, "{}"), *((f"f{number}", "") for number in range(20)))
     for limit, value in (("MOST_FILES", 20), ("MOST_BYTES_OF_LIST", 500)):

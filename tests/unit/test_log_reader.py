@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from control.log_reader import AT_ONCE, LogReader
+from control.log_tail import last_lines
 
 
 @pytest.fixture
@@ -77,6 +78,47 @@ def test_no_line_is_lost_or_doubled_by_a_rotation(reader_of: Make, log: Path) ->
     assert reader.read() == "first of the new\n"
     append(log, "next\n")
     assert reader.read() == "next\n"
+
+
+def test_what_was_not_read_yet_of_a_rotated_log_is_read_to_its_end(reader_of: Make, log: Path) -> None:
+    reader = reader_of(log, 0)
+    reader.read()
+    many = 3 * AT_ONCE // 1000
+    append(log, "".join(f"{number:0999}\n" for number in range(many)))
+    log.rename(log.with_name("api.log.1"))
+    log.write_text("first of the new\n")
+
+    lines = [line for _ in range(8) for line in reader.read().splitlines()]
+
+    assert [int(line) for line in lines[:-1]] == list(range(many))
+    assert lines[-1] == "first of the new"
+
+
+def test_just_after_a_rotation_the_last_lines_are_those_of_both_files(reader_of: Make, log: Path) -> None:
+    log.rename(log.with_name("api.log.1"))
+    log.write_text("four\n")
+
+    for lines, text in ((1, "four\n"), (3, "two\nthree\nfour\n"), (9, "one\ntwo\nthree\nfour\n"), (0, "")):
+        assert reader_of(log, lines).read() == text
+        assert last_lines(log, lines) == text
+
+
+def test_lines_of_the_rotated_file_never_stand_before_a_gap(reader_of: Make, log: Path) -> None:
+    log.rename(log.with_name("api.log.1"))
+    log.write_text("".join("x" * 64_000 + "\n" for _ in range(20)))
+
+    assert "three" not in reader_of(log, 200).read()
+
+
+def test_a_reader_goes_on_in_the_rotated_file_where_an_earlier_one_was(reader_of: Make, log: Path) -> None:
+    earlier = reader_of(log, 1)
+    earlier.read()
+    append(log, "four\n")
+    log.rename(log.with_name("api.log.1"))
+    log.write_text("five\n")
+
+    later = reader_of(log, 200, earlier.position)
+    assert later.read() + later.read() == "four\nfive\n"
 
 
 def test_a_log_that_is_cut_short_is_read_from_its_beginning(reader_of: Make, log: Path) -> None:

@@ -1,6 +1,7 @@
 """Which changes of a notebook count as new code, and when its file is read."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,18 @@ def test_a_save_in_place_and_one_by_rename_are_both_seen(file: NotebookFile) -> 
 
     assert None not in (first, second, third)
     assert len({first, second, third}) == 3
+
+
+@pytest.mark.parametrize("step", [-86_400, -1, 0, 1])
+def test_a_save_is_seen_whatever_its_time_stamp_says(file: NotebookFile, step: int) -> None:
+    """Of a file system with coarse stamps, of a clock that was set back."""
+    stamp = 1_700_000_000
+    codes = []
+    for number in range(3):
+        file.path.write_text(notebook_text([f"a = {number}"]))  # in place, of the same size
+        os.utime(file.path, (stamp + number * step,) * 2)
+        codes.append(file.look())
+    assert codes == [code(f"a = {number}") for number in range(3)]
 
 
 def test_a_file_that_is_being_written_is_waited_for(file: NotebookFile) -> None:

@@ -93,7 +93,24 @@ def test_what_is_there_is_never_overwritten(client: FlaskClient, notebooks: Path
     assert client.post("/process/new", data={"template": "hello", "name": "team"}).status_code == 409
 
 
-@pytest.mark.parametrize("name", [".hidden", "a/../b", "/etc/x", "a//b", "a/", "..", "node_modules", "a\nb", "a\0b"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        ".hidden",
+        "a/../b",
+        "/etc/x",
+        "a//b",
+        "a/",
+        "..",
+        "node_modules",
+        "a\nb",
+        "a\0b",
+        "x" * 300,
+        "ü" * 128,
+        "a/" * 3000 + "a",
+        "mine/server.ipynb/x",
+    ],
+)
 def test_a_name_that_no_project_can_have_is_refused(client: FlaskClient, notebooks: Path, name: str) -> None:
     before = sorted(notebooks.rglob("*"))
 

@@ -1,0 +1,64 @@
+"""What a person waits for who works with the page open: a save to be live, and the page's first paint."""
+
+import base64
+import statistics
+import time
+
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.browser.chromium import chromium
+from tests.support.stack import OWNER, Stack
+
+TIMES = 10
+BETWEEN = 3  # seconds between two saves: nobody saves faster, and the next gateway is ready again then
+FIRST_PAINT = """new Promise((done) => {
+  new PerformanceObserver((list) => done(list.getEntries()[0].startTime)).observe({ type: "paint", buffered: true });
+})"""
+Row = tuple[str, str, str, str]
+
+
+def rows() -> list[Row]:
+    """The whole stack, with reload on save, and Chromium."""
+    with Stack(RELOAD="1") as stack, sync_playwright() as playwright, chromium(playwright) as browser:
+        stack.start()
+        stack.serve("bench", version(0))
+        live = [save_to_live(stack, number) for number in range(1, TIMES + 1)]
+        paint = first_paints(stack, browser)
+    return [
+        (f"{TIMES} saves with reload on, to the first answer of the new code, median and longest",
+         f"{statistics.median(live):.2f} s, {max(live):.2f} s", "1.5 s", "0.5 s"),
+        ("first paint of the homepage, in a Chromium that has shown it before",
+         f"{statistics.median(paint):.0f} ms", "100 ms", "50 ms"),
+    ]  # fmt: skip
+
+
+def version(number: int) -> list[str]:
+    return ["import json", f"# GET /version\nprint({number})"]
+
+
+def save_to_live(stack: Stack, number: int) -> float:
+    """Seconds."""
+    time.sleep(BETWEEN)
+    began = time.monotonic()
+    stack.write("bench", version(number))
+    with stack.session() as session:
+        while session.get(f"{stack.url}/invoke/version").text.strip() != str(number):
+            time.sleep(0.01)
+    return time.monotonic() - began
+
+
+def first_paints(stack: Stack, browser: Browser) -> list[float]:
+    """Milliseconds from the navigation's start, by Chromium's own clock.
+
+    Logged in by a header: Playwright's own login would ask it at each request, and let nothing be kept.
+    """
+    login = base64.b64encode(":".join(OWNER).encode()).decode()
+    context = browser.new_context(extra_http_headers={"Authorization": f"Basic {login}"})
+    page = context.new_page()
+    found: list[float] = []
+    for _ in range(TIMES + 1):
+        page.goto("about:blank")
+        time.sleep(1)  # the page before has ended, its connections too
+        page.goto(stack.url)
+        found.append(page.evaluate(FIRST_PAINT))
+    return found[1:]

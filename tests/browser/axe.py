@@ -1,0 +1,16 @@
+"""What every page and state keeps: nothing for axe-core to find, nothing wider than the screen."""
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+
+def check(page: Page) -> None:
+    """Assert it in light and dark, wide and narrow; findings of any impact count."""
+    for scheme in ("light", "dark"):
+        for width in (1280, 390):
+            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            page.set_viewport_size({"width": width, "height": 860})
+            found = Axe().run(page).response["violations"]
+            said = [f"{one['id']}: {[node['html'] for node in one['nodes']]}" for one in found]
+            assert not said, f"{scheme}, {width}: {said}"
+            assert page.evaluate("document.scrollingElement.scrollWidth") <= width
