@@ -75,9 +75,5 @@ function tellTimes() {
   }
 }
 
-// The first time needs the browser's calendar, which takes it 40 ms: once the page is painted.
-new PerformanceObserver((_, observer) => {
-  observer.disconnect();
-  tellTimes();
-}).observe({ type: "paint", buffered: true });
+oncePainted(tellTimes);
 setInterval(tellTimes, 30000);

@@ -69,4 +69,12 @@ function tellClocks() {
   }
 }
 
-tellClocks();
+// The first time needs the browser's calendar, which takes it 40 ms: once the page is painted.
+function oncePainted(tell) {
+  new PerformanceObserver((_, observer) => {
+    observer.disconnect();
+    tell();
+  }).observe({ type: "paint", buffered: true });
+}
+
+oncePainted(tellClocks);

@@ -54,13 +54,13 @@ def test_nothing_moves_while_the_page_opens_and_renews_itself(
     page.add_init_script(WATCH_FOR_MOVES)
     page.goto(stack.url)
     if state == "serving":
-        expect(page.locator("time")).to_contain_text("just now")
+        expect(page.locator("#status time")).to_contain_text("just now")
         for number in range(30):
             stack.invoke(f"say/number-{number}")
         expect(page.locator("#log-lines")).to_contain_text("number-29")
-        since = page.locator("time").get_attribute("datetime")
+        since = page.locator("#status time").get_attribute("datetime")
         stack.restart_api()
-        expect(page.locator("time")).not_to_have_attribute("datetime", since or "")
+        expect(page.locator("#status time")).not_to_have_attribute("datetime", since or "")
     page.get_by_label("request id").fill("nobody wrote this")
     expect(page.locator("#log-state")).to_have_text("No line has this text.")
     # Two frames later, all that has moved is told.
@@ -146,9 +146,9 @@ def test_what_was_chosen_and_typed_outlives_a_reload_but_for_the_password(
     expect(page.locator("#log-lines")).not_to_contain_text("apples")
     expect(page.locator("#log-lines")).to_contain_text("pears")
     expect(page.get_by_label("Password")).to_have_value("")
-    since = page.locator("time").get_attribute("datetime")
+    since = page.locator("#status time").get_attribute("datetime")
     stack.restart_api()
-    expect(page.locator("time")).not_to_have_attribute("datetime", since or "")  # it has renewed itself
+    expect(page.locator("#status time")).not_to_have_attribute("datetime", since or "")  # it has renewed itself
     expect(page.get_by_label("Path after /invoke")).to_have_value("/half/typ")
     expect(page.get_by_label("Project", exact=True)).to_have_value("aaa")
 
