@@ -117,7 +117,7 @@ def test_a_request_that_did_not_fit_into_the_queue_is_not_told_the_fate_of_anoth
     def why(connect_time: str) -> tuple[int, str]:
         """What nginx is told of a request with that id."""
         headers = {"X-Request-Id": "twice", "X-Connect-Time": connect_time}
-        answer = http_over_unix(slot.folder / "admin.sock", "GET", "/explain", None, headers, 10)
+        answer = http_over_unix(slot.folder / "admin.sock", "POST", "/explain", None, headers, 10)
         return answer.status, answer.json()["extensions"]["code"]
 
     with contextlib.suppress(OSError):
