@@ -13,7 +13,7 @@ expect.set_options(timeout=DEADLINE)
 SHIPPED = "hello_world"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser_stack() -> Iterator[Stack]:
     with Stack() as stack:
         shutil.copytree(ROOT / "notebook" / SHIPPED, stack.notebook_dir / SHIPPED)
@@ -31,8 +31,9 @@ def stack(browser_stack: Stack) -> Iterator[Stack]:
             shutil.rmtree(project)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
+    """Ended with these tests: while Playwright is there no other test can run an event loop."""
     with sync_playwright() as playwright, chromium(playwright) as browser:
         yield browser
 

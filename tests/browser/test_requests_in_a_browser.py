@@ -118,19 +118,19 @@ def test_a_call_leads_to_its_lines_in_the_log(page: Page, serving: Stack) -> Non
 
 
 def test_the_list_is_filtered_as_one_types_and_without_javascript(page: Page, plain_page: Page, serving: Stack) -> None:
-    for name in ("apples", "pears"):
+    for name in ("apples", "quinces"):
         serving.invoke(f"hello/{name}")
     serving.invoke("nothing/apples")
     page.goto(f"{serving.url}/requests")
     page.get_by_label("Show only calls").fill("apples")
-    expect(entries(page).filter(has_text="pears")).to_have_count(0)
+    expect(entries(page).filter(has_text="quinces")).to_have_count(0)
     expect(entries(page).filter(has_text="/hello/apples")).to_have_count(1)
     page.get_by_label("Failed").check()
     expect(entries(page)).to_have_count(1)
     expect(entries(page)).to_contain_text("404")
 
     plain_page.goto(f"{serving.url}/requests")
-    plain_page.get_by_label("Show only calls").fill("get pears")
+    plain_page.get_by_label("Show only calls").fill("get quinces")
     plain_page.get_by_role("button", name="Filter").click()
     expect(entries(plain_page)).to_have_count(1)
     plain_page.get_by_label("Show only calls").fill("no call is like this")
