@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Set
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 from kernel_gateway.services.kernels.manager import KernelGatewayIOLoopKernelManager, SeedingMappingKernelManager
@@ -15,6 +16,7 @@ STARTUP_TIMEOUT = 60  # seconds; the control app's START_TIMEOUT ends a start th
 # answers before anybody here hears it; one that still starts is not to be asked a hundred times.
 ASK_AGAIN, ASK_AGAIN_AT_MOST = 0.05, 1.0
 ALIVE_POLL = 0.1  # seconds between two looks whether a kernel that runs a cell still lives
+BOUND_POLL = 0.005  # seconds
 # The history is a database of everything that was ever run, requests included.
 IPYKERNEL_ARGUMENTS = ["--HistoryManager.enabled=False"]
 
@@ -49,6 +51,8 @@ class SeedingManager(SeedingMappingKernelManager):  # type: ignore[misc]
         # Past stock's own start_kernel, whose seeding neither names the cell nor notices a dead kernel.
         kernel_id: str = await super(SeedingMappingKernelManager, self).start_kernel(*args, **kwargs)
         try:
+            async with asyncio.timeout(STARTUP_TIMEOUT):
+                await self._until_bound(kernel_id)
             async with self._client(kernel_id) as client:
                 async with asyncio.timeout(STARTUP_TIMEOUT):
                     await self._wait_until_ready(client, kernel_id)
@@ -75,6 +79,15 @@ class SeedingManager(SeedingMappingKernelManager):  # type: ignore[misc]
             yield client
         finally:
             client.stop_channels()
+
+    async def _until_bound(self, kernel_id: str) -> None:
+        """Return when the kernel's sockets are there: ØMQ tries a connect that came too early again after 0.1 s."""
+        kernel = self.get_kernel(kernel_id)
+        last = Path(f"{kernel.ip}-{kernel.iopub_port}")  # the file of an ipc socket; ipykernel binds this one last
+        while not last.exists():
+            if not await kernel.is_alive():
+                raise NotebookError.outside_cells("KernelDied", "the kernel ended before it ran a cell")
+            await asyncio.sleep(BOUND_POLL)
 
     async def _wait_until_ready(self, client: Any, kernel_id: str) -> None:
         """Return when the kernel answers, and when what it prints arrives here: a subscription takes effect late.
