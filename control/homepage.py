@@ -11,13 +11,14 @@ from flask.typing import ResponseReturnValue
 
 from control import trial
 from control.api import Api
+from control.api_call import NoAnswer
 from control.cross_site import refuse_cross_site
 from control.errors import ApiError
 from control.page import Page
 from control.project_api import new_projects, project_from_template, uploaded_project
 from control.requests_page import ON_THE_HOMEPAGE, Listed
 from control.supervisor import SupervisorError
-from control.trial import NoAnswer, Trial
+from control.trial import Trial
 
 homepage = Blueprint("homepage", __name__)
 

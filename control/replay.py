@@ -1,13 +1,15 @@
 """Replay: a call that was kept is sent again, to what is served now."""
 
 import base64
-import http.client
 import secrets
 import time
+from contextlib import closing
 from dataclasses import dataclass
+from http.client import RemoteDisconnected
 from pathlib import Path
 from urllib.parse import quote
 
+from control.api_call import NoAnswer, read, told_in_words
 from control.calls import Body, Call, Message, Text
 from control.errors import CannotReplay
 from control.gateway_client import UnixConnection
@@ -82,35 +84,27 @@ class Again:
         """What is answered; in the place of a kernel that dies its gateway tells why, as it tells nginx."""
         began = time.perf_counter()
         try:
-            try:
-                return self._send(run.api_socket, self.call.method, self.target, self.headers)
-            except (ConnectionResetError, BrokenPipeError, http.client.RemoteDisconnected, BlockingIOError) as error:
-                was_taken = "-" if isinstance(error, BlockingIOError) else "0"
-                asked = {
-                    "X-Failed-Method": self.call.method,
-                    "X-Failed-Target": self.target,
-                    "X-Failed-After": f"{time.perf_counter() - began:.3f}",
-                    "X-Connect-Time": was_taken,
-                }
-                return self._send(run.api_admin_socket, "POST", "/explain", self.headers | asked)
-        except TimeoutError:
-            raise CannotReplay(f"There was no answer within {self.timeout:g} s (REQUEST_TIMEOUT).") from None
-        except (FileNotFoundError, ConnectionRefusedError):
-            raise CannotReplay("Nothing is being served. Start the API first.") from None
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            why = str(error) or type(error).__name__
-            raise CannotReplay(f"The API ended the call without an answer ({why}). Its log tells why.") from None
+            with told_in_words(self.timeout):
+                try:
+                    return self._send(run.api_socket, self.call.method, self.target, self.headers)
+                except (ConnectionResetError, BrokenPipeError, RemoteDisconnected, BlockingIOError) as error:
+                    asked = {
+                        "X-Failed-Method": self.call.method,
+                        "X-Failed-Target": self.target,
+                        "X-Failed-After": f"{time.perf_counter() - began:.3f}",
+                        "X-Connect-Time": "-" if isinstance(error, BlockingIOError) else "0",
+                    }
+                    return self._send(run.api_admin_socket, "POST", "/explain", self.headers | asked)
+        except NoAnswer as error:
+            raise CannotReplay(str(error)) from None
 
     def _send(self, socket: Path, method: str, target: str, headers: dict[str, str]) -> Call:
-        connection = UnixConnection(socket, self.timeout)
         at, began = time.time(), time.perf_counter()
-        try:
+        with closing(UnixConnection(socket, self.timeout)) as connection:
             connection.request(method, target, self.body or None, headers)
             response = connection.getresponse()
-            kept, size = read(response, began + self.timeout)
+            kept, size = read(response, SHOWN, began + self.timeout)
             seconds = time.perf_counter() - began
-        finally:
-            connection.close()
         nothing = Text(0, False, "")
         return Call(
             id="",
@@ -126,17 +120,6 @@ class Again:
             stderr=nothing,
             traceback=nothing,
         )
-
-
-def read(response: http.client.HTTPResponse, deadline: float) -> tuple[bytes, int]:
-    """The first bytes of a body and the size of all of it; an endless one is a TimeoutError."""
-    kept, size = b"", 0
-    while chunk := response.read(65536):
-        kept += chunk[: SHOWN - len(kept)]
-        size += len(chunk)
-        if time.perf_counter() > deadline:
-            raise TimeoutError
-    return kept, size
 
 
 def as_body(kept: bytes, size: int) -> Body:

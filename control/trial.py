@@ -4,10 +4,12 @@ import http.client
 import json
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from control.api_call import read, told_in_words
 from control.gateway_client import UnixConnection
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")  # those that a cell can be annotated with
@@ -59,10 +61,6 @@ class Answer:
         return self.size > SHOWN
 
 
-class NoAnswer(Exception):
-    """The call got no answer; the text says why."""
-
-
 def call(api_socket: Path, trial: Trial, headers: Mapping[str, str], timeout: float) -> Answer:
     """Call the served API; `headers` are added to the trial's own. Raises NoAnswer.
 
@@ -73,32 +71,12 @@ def call(api_socket: Path, trial: Trial, headers: Mapping[str, str], timeout: fl
     if trial.body:
         sent["Content-Type"] = trial.content_type()
     started = time.perf_counter()
-    try:
+    with closing(connection), told_in_words(timeout):
         target = "/invoke" + quote("/" + trial.path.strip().lstrip("/"), safe=LEFT_ALONE)
         connection.request(trial.method, target, trial.body.encode() or None, sent)
         response = connection.getresponse()
-        body, size = _read(response, started + timeout)
+        body, size = read(response, SHOWN, started + timeout)
         return _answer(response, body, size, time.perf_counter() - started)
-    except TimeoutError:
-        raise NoAnswer(f"There was no answer within {timeout:g} s (REQUEST_TIMEOUT).") from None
-    except (FileNotFoundError, ConnectionRefusedError):
-        raise NoAnswer("Nothing is being served. Start the API first.") from None
-    except (OSError, http.client.HTTPException) as error:
-        why = str(error) or type(error).__name__
-        raise NoAnswer(f"The API ended the call without an answer ({why}). Its log tells why.") from None
-    finally:
-        connection.close()
-
-
-def _read(response: http.client.HTTPResponse, deadline: float) -> tuple[bytes, int]:
-    """The first bytes of a body and the size of all of it; an endless one is a TimeoutError."""
-    kept, size = b"", 0
-    while chunk := response.read(65536):
-        kept += chunk[: SHOWN - len(kept)]
-        size += len(chunk)
-        if time.perf_counter() > deadline:
-            raise TimeoutError
-    return kept, size
 
 
 def _answer(response: http.client.HTTPResponse, body: bytes, size: int, seconds: float) -> Answer:

@@ -15,13 +15,14 @@ from flask.testing import FlaskClient
 
 from control import trial
 from control.api import Api, Status
+from control.api_call import NoAnswer
 from control.app import create_app
 from control.errors import AnotherIsServed, NotebookFailed
 from control.page import Endpoint
 from control.rundir import write_json
 from control.settings import Settings
 from control.supervisor import SupervisorError
-from control.trial import NoAnswer, Trial
+from control.trial import Trial
 
 EVIL = "<img src=x onerror=alert(1)>'\"&"
 ESCAPED = "&lt;img src=x onerror=alert(1)&gt;&#39;&#34;&amp;"
