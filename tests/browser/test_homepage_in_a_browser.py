@@ -13,6 +13,8 @@ from playwright.sync_api import BrowserContext, Locator, Page, Request, expect
 from tests.browser import axe
 from tests.support.stack import Stack
 
+# Its start does not end by itself: that is what is looked at, and given up.
+UNFINISHED = ["import time\ntime.sleep(600)", "# GET /slow\nprint()"]
 BROKEN = ["rates = {'EUR': 1}", "# what a pound is worth\nprint(rates['GBP'])", "# GET /price\nprint(rates)"]
 
 NOISY = ["import json, sys", "# GET /say/:word\nprint(json.loads(REQUEST)['path']['word'], file=sys.stderr)"]
@@ -148,7 +150,7 @@ def test_a_restart_that_fails_leaves_the_old_version_up_and_says_why(page: Page,
 
 
 def test_a_start_can_be_given_up(page: Page, stack: Stack) -> None:
-    stack.write("slow", ["import time\ntime.sleep(600)", "# GET /slow\nprint()"])
+    stack.write("slow", UNFINISHED)
     page.reload()
     choose(page, "slow")
     button(page, "Start API").click()
@@ -247,7 +249,7 @@ STATES = ["stopped", "starting", "serving", "failed", "kept", "gone", "refused"]
 @pytest.mark.parametrize("state", STATES)
 def test_axe_finds_nothing_and_no_width_scrolls_sideways(page: Page, stack: Stack, state: str) -> None:
     stack.write("broken", BROKEN)
-    stack.write("slow", ["import time\ntime.sleep(600)", "# GET /slow\nprint()"])
+    stack.write("slow", UNFINISHED)
     if state in ("serving", "kept"):
         stack.start_api("hello_world")
     if state in ("failed", "kept"):

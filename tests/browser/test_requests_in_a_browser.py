@@ -122,6 +122,7 @@ def test_the_list_is_filtered_as_one_types_and_without_javascript(page: Page, pl
         serving.invoke(f"hello/{name}")
     serving.invoke("nothing/apples")
     page.goto(f"{serving.url}/requests")
+    expect(entries(page).filter(has_text="quinces")).to_have_count(1)
     page.get_by_label("Show only calls").fill("apples")
     expect(entries(page).filter(has_text="quinces")).to_have_count(0)
     expect(entries(page).filter(has_text="/hello/apples")).to_have_count(1)

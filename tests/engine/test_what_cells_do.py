@@ -33,6 +33,7 @@ CELLS = [
     f"resource.setrlimit(resource.RLIMIT_AS, (now + {SMALL}, old[1]))\n"
     f"try: hoard = bytearray({16 * SMALL})\nfinally: resource.setrlimit(resource.RLIMIT_AS, old)",
     "# GET /pool\nwith multiprocessing.get_context('fork').Pool(2) as pool: print(pool.map(abs, [-1, -2]))",
+    # Sleeps for as long as it is let live: only its kernel's end may end it.
     "# GET /lasting-child\nchild = os.fork()\nif not child:\n    while True: time.sleep(1)\nprint(child)",
     "# GET /breakpoint\nbreakpoint()\nprint('on')",
     "# GET /stdin\nprint(repr(sys.stdin.read()))",
@@ -48,6 +49,7 @@ CELLS = [
     "# GET /stops-the-loop\nasyncio.get_running_loop().stop()\nprint('stopped')",
     "# GET /closes-all\nos.closerange(3, 1000)",
     "# GET /aborts\nos.abort()",
+    # Sleeps longer than any test: the signal has to end it.
     "# GET /terminates\nos.kill(os.getpid(), signal.SIGTERM)\ntime.sleep(60)",
     "# GET /logs\nlogging.getLogger('late').warning('logged by the cell')\nprint('ok')",
     "#get /lower case is a remark",

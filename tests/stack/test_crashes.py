@@ -64,6 +64,7 @@ def test_a_request_whose_gateway_is_killed_in_the_middle_of_it_is_not_called_saf
     begun = tmp_path / "begun"
     with Stack() as stack, ThreadPoolExecutor() as pool:
         stack.start()
+        # It sleeps so that the gateway can be killed in the middle of it.
         cell = f"# POST /slow\nimport pathlib, time\npathlib.Path({str(begun)!r}).touch()\ntime.sleep(30)"
         stack.serve("slow", [cell])
         answer = pool.submit(stack.invoke, "slow", "POST")

@@ -41,6 +41,7 @@ CELLS = [
     "# GET /breaks\nimport flask\ndef rows():\n    yield 'whole' * 100_000\n    1 / 0\nflask.Response(rows())",
     "# POST /size\nprint(len(REQUEST))",
     "# GET /blocks\ntime.sleep(1)\nprint('done')",
+    # Sleeps so that more come in than may wait.
     "# GET /briefly\ntime.sleep(0.4)\nprint('done')",
     "# GET /waits\nimport asyncio\ntry:\n    await asyncio.sleep(30)\nfinally:\n    cancelled.append(1)",
     "# GET /cancelled\nprint(os.getpid(), len(cancelled))",

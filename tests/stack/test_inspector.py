@@ -23,8 +23,10 @@ CELLS = [
     "# POST /echo\nprint('heard', file=sys.stderr)\nprint(json.dumps(json.loads(REQUEST)['body']))",
     "# GET /fails/:how\nraise ValueError('no such ' + json.loads(REQUEST)['path']['how'])",
     "# POST /dies\nos._exit(1)",
+    # Sleeps on through every interrupt, until its kernel is killed.
     "# GET /stuck\n# timeout: 0.3\nwhile True:\n    try: time.sleep(60)\n    except BaseException: pass",
     "# POST /size\nprint(len(REQUEST))",
+    # Sleeps so that others have to queue behind it.
     "# GET /blocks\ntime.sleep(0.7)\nprint('done')",
 ]
 CHANGED = [*CELLS[:1], "# POST /echo\nprint(json.dumps({'changed': json.loads(REQUEST)['body']}))", *CELLS[2:]]

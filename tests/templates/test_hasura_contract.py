@@ -32,7 +32,7 @@ match how:
     case "asks for a pause":
         flask.abort(503, "not now", retry_after=7)
     case "takes too long":
-        await asyncio.sleep(60)
+        await asyncio.sleep(60)  # longer than the stack's REQUEST_TIMEOUT
 print(json.dumps([] if how == "is a list" else {"text": "well"}))
 """,
 ]

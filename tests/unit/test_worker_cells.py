@@ -250,12 +250,12 @@ r
 # POST /alone
 whose = json.loads(REQUEST)['args']['n'][0]
 before = counter
-time.sleep(0.005)
+time.sleep(0.005)  # another call that came in between would be seen
 counter = before + 1
 print(whose)
 
 # ResponseInfo POST /alone
-time.sleep(0.005)
+time.sleep(0.005)  # as above
 print(json.dumps({'headers': {'X-Mine': whose, 'X-Count': counter}}))
 
 # GET /request/own
@@ -267,7 +267,7 @@ print(json.dumps({'headers': {'X-Body': json.loads(REQUEST)['body']}}))
 
 # GET /request/await
 REQUEST = 'my own'
-await asyncio.sleep(0.05)
+await asyncio.sleep(0.05)  # others run meanwhile
 print(REQUEST)
 
 # GET /await

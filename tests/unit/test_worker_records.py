@@ -56,7 +56,7 @@ flask.Response(bytes([0, 255, 1]))
 flask.Response('x', headers={'X-Odd': 'caf\u00e9'})
 
 # GET /waits
-await asyncio.sleep(30)
+await asyncio.sleep(30)  # its caller leaves before
 """
 
 
