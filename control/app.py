@@ -17,6 +17,7 @@ from control.new_projects import NewProjects
 from control.process_api import process
 from control.project_api import project_api
 from control.reception import Reception
+from control.refusals import Refusals
 from control.reloading import Reloader
 from control.requests_api import requests_api
 from control.requests_page import requests_page
@@ -47,6 +48,8 @@ def create_app(settings: Settings | None = None, *, resume: bool = True) -> Flas
     keep_for_good(app)
     if resume:
         Reception(api.run.records_socket, lambda batch: take(batch, inspector, totals)).begin()
+        kept = inspector if api.settings.inspect else None
+        Refusals(api.run.refusals_socket, lambda record: take_refusal(record, kept, totals)).begin()
         threading.Thread(target=resume_and_watch, args=(api,), name="resume", daemon=True).start()
     return app
 
@@ -55,6 +58,13 @@ def take(batch: dict[str, Any], inspector: Inspector, totals: Totals) -> None:
     """Keep what a kernel or a gateway tells of requests."""
     totals.add(batch)
     inspector.add(batch["records"])
+
+
+def take_refusal(record: dict[str, Any], inspector: Inspector | None, totals: Totals) -> None:
+    """Count a call that nginx refused, and keep it where calls are kept."""
+    totals.add_refusal(record["method"], record["status"])
+    if inspector:
+        inspector.add([record])
 
 
 def resume_and_watch(api: Api) -> None:

@@ -50,7 +50,8 @@ class Message:
 class Call:
     """One call. `at` is the Unix time of its begin, `path` has its query.
 
-    `endpoint` is as annotated, None where none answered; `status` is 499 where the caller left before.
+    `endpoint` is as annotated, None where none answered; `status` is 499 where the caller left before. One that nginx
+    `refused` has no query, no body and few headers.
     """
 
     id: str
@@ -65,6 +66,7 @@ class Call:
     response: Message
     stderr: Text
     traceback: Text
+    refused: bool = False
 
     @classmethod
     def from_json(cls, number: str, data: dict[str, Any]) -> "Call":
@@ -99,4 +101,5 @@ class Call:
             "request_size": self.request.body.size,
             "response_size": self.response.body.size,
             "request_id": self.request_id,
+            "refused": self.refused,
         }

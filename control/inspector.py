@@ -9,6 +9,7 @@ from typing import Any
 from control.calls import Call
 
 KEPT = 200
+REFUSED = 20  # of them: whoever tries passwords drives out no call that was answered
 
 
 class Inspector:
@@ -26,7 +27,9 @@ class Inspector:
         with self._changed:
             calls = [Call.from_json(f"{self._prefix}-{next(self._numbers)}", record) for record in records]
             # Kernels tell of their calls a moment later, each in its own time.
-            self._calls = sorted([*self._calls, *calls], key=lambda call: call.at)[-self._kept :]
+            known = sorted([*self._calls, *calls], key=lambda call: call.at)
+            too_many = {call.id for call in [call for call in known if call.refused][:-REFUSED]}
+            self._calls = [call for call in known if call.id not in too_many][-self._kept :]
             self._changed.notify_all()
 
     def calls(self) -> list[Call]:

@@ -43,7 +43,7 @@ class Metrics(Collector):
         yield self._build()
 
     def _requests(self) -> Metric:
-        text = "Requests that were answered, or given up by their callers (499)."
+        text = "Requests that were answered, refused, or given up by their callers (499)."
         family = CounterMetricFamily("notebook_api_requests", text, labels=["endpoint", "method", "status"])
         for kind, count in self.totals.requests().items():
             family.add_metric(kind, count)

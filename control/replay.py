@@ -50,6 +50,10 @@ def replay(call: Call, run: RunDir, inspector: Inspector, timeout: float) -> Rep
 
 def content(call: Call) -> bytes:
     """The request's body. Raises CannotReplay where it was not kept in full."""
+    if call.refused:
+        raise CannotReplay(
+            "nginx answered this call by itself, so neither its body nor its query was kept: it cannot be sent again."
+        )
     body = call.request.body
     if body.cut:
         raise CannotReplay(

@@ -55,6 +55,11 @@ class RunDir:
         return self.path / "records.sock"
 
     @property
+    def refusals_socket(self) -> Path:
+        """The control app's, where nginx tells of calls that it answers by itself."""
+        return self.path / "refusals.sock"
+
+    @property
     def api_log(self) -> Path:
         """What both slots printed, in the order in which it came."""
         return self.path / "api.log"

@@ -5,7 +5,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-OTHER = "other"  # in place of an endpoint: whatever callers make up as paths, it is one
+OTHER = "other"  # in place of an endpoint or a method: whatever callers make up, it is one
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 
 Kind = tuple[str, str, str]  # endpoint as annotated, method, status
 
@@ -38,6 +39,11 @@ class Totals:
                 durations = self._durations.setdefault((where, method), Durations(Counter(dict.fromkeys(bounds, 0))))
                 durations.seconds += seconds
                 durations.buckets.update(dict(zip(bounds, buckets, strict=True)))
+
+    def add_refusal(self, method: str, status: int) -> None:
+        """A call that nginx answered by itself, so that no endpoint and no duration is known."""
+        with self._lock:
+            self._requests[OTHER, method if method in METHODS else OTHER, str(status)] += 1
 
     def requests(self) -> dict[Kind, int]:
         with self._lock:

@@ -148,6 +148,61 @@ def test_200_calls_with_5_mb_are_all_there_cut_and_memory_stays(inspected: Stack
     assert "only the beginning was kept" in replayed.json()["message"]
 
 
+def test_a_call_with_a_wrong_password_is_there_without_its_secrets(inspected: Stack) -> None:
+    before = counted(inspected, "other", "POST", "401")
+    headers = {"X-Request-Id": "wrong-password", "User-Agent": "hasura-graphql-engine/v2"}
+    url = f"{inspected.url}/invoke/echo?token={SECRET}"
+    answer = requests.post(url, auth=("somebody", SECRET), json={"told": SECRET}, headers=headers, timeout=30)
+    assert answer.status_code == 401
+    call = call_of(inspected, "wrong-password")
+    assert (call["method"], call["path"], call["status"], call["refused"]) == ("POST", "/invoke/echo", 401, True)
+    assert ["User-Agent", "hasura-graphql-engine/v2"] in call["request"]["headers"]
+    assert ["Authorization", None] in call["request"]["headers"]
+    assert call["response"]["body"]["text"] == answer.text
+    page = inspected.get(f"/requests/{call['id']}").text
+    assert "Answered by nginx." in page
+    assert SECRET not in page + json.dumps(call)
+    assert "somebody" not in page + json.dumps(call)
+    assert counted(inspected, "other", "POST", "401") == before + 1
+    replayed = inspected.post(f"/process/requests/{call['id']}/replay")
+    assert replayed.status_code == 409
+    assert "nginx answered this call by itself" in replayed.json()["message"]
+
+
+def test_a_call_that_is_too_large_is_there(new_stack: Callable[..., Stack]) -> None:
+    stack = new_stack(MAX_BODY_MB="1").start()
+    stack.serve("inspected", CELLS)
+    assert invoke(stack, "size", "too-large", "POST", data=b"x" * 2_000_000).status_code == 413
+    call = call_of(stack, "too-large")
+    assert (call["status"], call["request_size"]) == (413, 2_000_000)
+    assert "larger than 1 MB" in call["response"]["body"]["text"]
+    stack.stop_api()
+    assert invoke(stack, "size", "nobody-there").status_code == 503
+    assert "No notebook is being served" in call_of(stack, "nobody-there")["response"]["body"]["text"]
+    assert counted(stack, "other", "POST", "413") == 1
+    assert counted(stack, "other", "GET", "503") == 1
+
+
+def test_what_is_refused_elsewhere_is_no_call_of_the_api(inspected: Stack) -> None:
+    for path in ("process/status", "jupyter/api", ""):
+        refused = requests.get(f"{inspected.url}/{path}", headers={"X-Request-Id": "elsewhere"}, timeout=30)
+        assert refused.status_code == 401
+    trace = requests.request("TRACE", f"{inspected.url}/invoke/echo", headers={"X-Request-Id": "traced"}, timeout=30)
+    assert trace.status_code == 405
+    assert call_of(inspected, "traced")["status"] == 405
+    assert "elsewhere" not in {call["request_id"] for call in calls(inspected)}
+
+
+def test_whoever_tries_passwords_drives_out_no_call_that_was_answered(inspected: Stack) -> None:
+    invoke(inspected, "echo", "stays", "POST", json={})
+    number = call_of(inspected, "stays")["id"]
+    for attempt in range(250):
+        requests.get(f"{inspected.url}/invoke/echo", headers={"X-Request-Id": f"try-{attempt}"}, timeout=30)
+    eventually(lambda: calls(inspected)[0]["request_id"] == "try-249")
+    assert number in {call["id"] for call in calls(inspected)}
+    assert len([call for call in calls(inspected) if call["refused"]]) == 20
+
+
 def test_secrets_are_in_no_record_and_on_no_page(inspected: Stack) -> None:
     secrets = dict.fromkeys(("X-Hasura-Admin-Secret", "Cookie", "X-Api-Key", "X-Vendor-Token"), SECRET)
     invoke(inspected, f"echo?access_token={SECRET}", "secretive", "POST", json={}, headers=secrets)
@@ -266,6 +321,8 @@ def test_without_the_inspector_nothing_is_kept_and_metrics_go_on(new_stack: Call
     stack.invoke("dies", "POST", json={})
     eventually(lambda: counted(stack, "/echo", "POST", "200") == 1)
     eventually(lambda: counted(stack, "/dies", "POST", "502") == 1)
+    requests.get(f"{stack.url}/invoke/echo", timeout=30)
+    eventually(lambda: counted(stack, "other", "GET", "401") == 1)
     assert stack.get("/process/requests").json() == {"kept": False, "requests": []}
     assert "INSPECT is 0" in stack.get("/requests").text
 

@@ -188,6 +188,7 @@ def test_a_list_and_one_call_are_told_as_json(client: FlaskClient) -> None:
         "request_size": 2,
         "response_size": 2,
         "request_id": "r1",
+        "refused": False,
     }
     whole = client.get(f"/process/requests/{number}").json
     assert whole["response"]["body"]["text"] == "{}"

@@ -52,6 +52,15 @@ def scraped(api: Any, totals: Totals) -> dict[str, float]:
     return found
 
 
+def test_refusals_are_counted_without_a_label_for_each_method_that_callers_make_up(api: Any) -> None:
+    totals = Totals()
+    for method in ("POST", "POST", "X1", "X2"):
+        totals.add_refusal(method, 401)
+    found = scraped(api, totals)
+    assert found["notebook_api_requests_total{endpoint=other,method=POST,status=401}"] == 2
+    assert found["notebook_api_requests_total{endpoint=other,method=other,status=401}"] == 2
+
+
 def test_requests_are_counted_by_endpoint_method_and_status_over_all_batches(api: Any) -> None:
     totals = Totals()
     totals.add(batch(one("/a/:b", 200, [1, 2, 3]), one("/a/:b", 500, [0, 0, 1])))
