@@ -82,6 +82,14 @@ def test_up_status_logs_down_and_up_again(tree: Tree) -> None:
     assert "supervisord | " in log
     assert PASSWORD not in log
     assert unexpected(log) == []
+    assert tree.get("/process/start?notebook=hello_world").status_code == 200
+    (container,) = tree.containers()
+    told = tree.get("/process/logs").text.splitlines()
+    printed = tree.run("docker", "logs", container)
+    lines = (printed.stdout + printed.stderr).splitlines()
+    assert told
+    assert set(told) <= {line.partition(" | ")[2] for line in lines}, "docker logs has them, after their program's name"
+    assert set(lines) <= set(tree.make("logs").splitlines())
     assert tree.get("/", "another-password").status_code == 401
 
     assert "make up" in tree.make("down")
