@@ -75,5 +75,5 @@ function tellTimes() {
   }
 }
 
-oncePainted(tellTimes);
+tellTimes();
 setInterval(tellTimes, 30000);

@@ -69,12 +69,4 @@ function tellClocks() {
   }
 }
 
-// The first time needs the browser's calendar, which takes it 40 ms: once the page is painted.
-function oncePainted(tell) {
-  new PerformanceObserver((_, observer) => {
-    observer.disconnect();
-    tell();
-  }).observe({ type: "paint", buffered: true });
-}
-
-oncePainted(tellClocks);
+tellClocks();

@@ -109,9 +109,7 @@
 
   // A page about a request leads here, to its lines.
   const wanted = new URLSearchParams(location.search).get("log");
-  if (wanted) {
-    filter.value = wanted;
-    show();
-  }
+  if (wanted) filter.value = wanted;
+  if (filter.value) show(); // it may have been typed before this script ran
   follow();
 })();

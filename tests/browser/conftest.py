@@ -1,7 +1,9 @@
 """One stack and one browser for all browser tests; each test starts with nothing served."""
 
+import functools
 import shutil
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
@@ -11,6 +13,27 @@ from tests.support.stack import ROOT, Stack
 
 expect.set_options(timeout=DEADLINE)
 SHIPPED = "hello_world"
+RUNS_SCRIPTS = "!matchMedia('(scripting: none)').matches"
+
+
+@pytest.fixture(scope="package", autouse=True)
+def pages_have_run_their_scripts() -> Iterator[None]:
+    """They run once a page is painted (static/start.js): nobody is as quick as Playwright is after `load`."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("goto", "reload"):
+            patch.setattr(Page, name, and_run_scripts(getattr(Page, name)))
+        yield
+
+
+def and_run_scripts(navigate: Any) -> Any:
+    @functools.wraps(navigate)
+    def until_they_have_run(page: Page, *arguments: Any, **more: Any) -> Any:
+        response = navigate(page, *arguments, **more)
+        if page.evaluate(RUNS_SCRIPTS):
+            page.wait_for_selector("script[data-scripts]", state="detached")
+        return response
+
+    return until_they_have_run
 
 
 @pytest.fixture(scope="package")

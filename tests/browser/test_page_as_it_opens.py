@@ -90,6 +90,29 @@ def test_the_first_paint_waits_for_style_sheets_only(known: BrowserContext, stac
     assert [path for path in blocking if not path.endswith(".css")] == []
 
 
+def test_no_script_runs_before_the_first_paint(known: BrowserContext, stack: Stack) -> None:
+    page = known.new_page()
+    page.goto(stack.url)
+    paint, scripts = page.evaluate(
+        "[performance.getEntriesByType('paint')[0].startTime, performance.getEntriesByType('resource')"
+        ".filter((one) => one.name.includes('.js') && !one.name.includes('/start.js')).map((one) => one.startTime)]"
+    )
+    assert len(scripts) >= 5
+    assert min(scripts) >= paint
+
+
+def test_what_is_typed_before_the_scripts_run_filters_the_log(known: BrowserContext, stack: Stack) -> None:
+    stack.serve("noisy", NOISY)
+    stack.invoke("say/early-bird")
+    stack.invoke("say/late-riser")
+    page = known.new_page()
+    # Scripts come once something was typed.
+    page.route("**/static/start.js*", lambda route: (page.get_by_label("request id").fill("early"), route.continue_()))
+    page.goto(stack.url)
+    expect(page.locator("#log-lines")).to_contain_text("early-bird")
+    expect(page.locator("#log-lines")).not_to_contain_text("late-riser")
+
+
 def test_a_long_list_of_projects_scrolls_in_itself(page: Page, stack: Stack) -> None:
     for number in range(60):
         stack.write(f"team/project_{number}", ["x = 1"])
