@@ -28,7 +28,8 @@ class Inspector:
             calls = [Call.from_json(f"{self._prefix}-{next(self._numbers)}", record) for record in records]
             # Kernels tell of their calls a moment later, each in its own time.
             known = sorted([*self._calls, *calls], key=lambda call: call.at)
-            too_many = {call.id for call in [call for call in known if call.refused][:-REFUSED]}
+            refused = [call.id for call in known if call.refused]
+            too_many = frozenset(refused[:-REFUSED])
             self._calls = [call for call in known if call.id not in too_many][-self._kept :]
             self._changed.notify_all()
 

@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from playwright.sync_api import Browser, HttpCredentials, Playwright
+from playwright.sync_api import Browser, HttpCredentials, Page, Playwright
 
 from tests.support.stack import OWNER
 
@@ -31,3 +31,9 @@ def chromium(playwright: Playwright) -> Iterator[Browser]:
         yield browser
     finally:
         browser.close()
+
+
+def wait_for_scripts(page: Page) -> None:
+    """A page's scripts run once it is painted (static/start.js), which may be after `load`."""
+    if page.evaluate("!matchMedia('(scripting: none)').matches"):
+        page.wait_for_selector("script[data-scripts]", state="detached")

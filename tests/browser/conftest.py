@@ -8,17 +8,16 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from tests.browser.chromium import DEADLINE, LOGIN, chromium
+from tests.browser.chromium import DEADLINE, LOGIN, chromium, wait_for_scripts
 from tests.support.stack import ROOT, Stack
 
 expect.set_options(timeout=DEADLINE)
 SHIPPED = "hello_world"
-RUNS_SCRIPTS = "!matchMedia('(scripting: none)').matches"
 
 
 @pytest.fixture(scope="package", autouse=True)
 def pages_have_run_their_scripts() -> Iterator[None]:
-    """They run once a page is painted (static/start.js): nobody is as quick as Playwright is after `load`."""
+    """Nobody is as quick as Playwright is after `load`."""
     with pytest.MonkeyPatch.context() as patch:
         for name in ("goto", "reload"):
             patch.setattr(Page, name, and_run_scripts(getattr(Page, name)))
@@ -29,8 +28,7 @@ def and_run_scripts(navigate: Any) -> Any:
     @functools.wraps(navigate)
     def until_they_have_run(page: Page, *arguments: Any, **more: Any) -> Any:
         response = navigate(page, *arguments, **more)
-        if page.evaluate(RUNS_SCRIPTS):
-            page.wait_for_selector("script[data-scripts]", state="detached")
+        wait_for_scripts(page)
         return response
 
     return until_they_have_run

@@ -12,7 +12,7 @@ from typing import Literal
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.browser.chromium import DEADLINE, LOGIN, chromium
+from tests.browser.chromium import DEADLINE, LOGIN, chromium, wait_for_scripts
 from tests.support.stack import ROOT, Stack
 
 WIDTHS = (1280, 390)
@@ -134,6 +134,7 @@ class Gallery:
         page = context.new_page()
         page.set_default_timeout(DEADLINE)
         page.goto(self.stack.url)
+        wait_for_scripts(page)
         before(page)
         page.screenshot(path=self.folder / f"{name}.png", full_page=True)
         context.close()

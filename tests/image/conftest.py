@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.image.container import ROOT, TAG, TITLE, VERSION, Container, Volume, docker
+from tests.image.container import REVISION, ROOT, TAG, TITLE, VERSION, Container, Volume, docker
 
 SHOWN = 20_000  # characters of a log
 
@@ -40,7 +40,8 @@ def engine() -> None:
 @pytest.fixture(scope="session")
 def image(engine: None) -> str:
     """The image, built from the working tree."""
-    docker("build", "--quiet", f"--tag={TAG}", f"--build-arg=VERSION={VERSION}", str(ROOT))
+    told = [f"--build-arg=VERSION={VERSION}", f"--build-arg=REVISION={REVISION}"]
+    docker("build", "--quiet", f"--tag={TAG}", *told, str(ROOT))
     # What the tag named before would otherwise stay for ever.
     docker("image", "prune", "--force", f"--filter=label={TITLE}")
     return TAG

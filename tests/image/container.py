@@ -12,7 +12,7 @@ from tests.support.notebooks import notebook_text
 from tests.support.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
-VERSION = "0.0.test"  # that the image under test is told to have
+VERSION, REVISION = "0.0.test", "0123abc"  # that the image under test is told to have
 TAG = "notebook-api:test"
 TITLE = "org.opencontainers.image.title=Notebook API"
 OWNER = ("hasura", "an-owners-long-password")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.image.container import ROOT, VERSION, Container, docker
+from tests.image.container import REVISION, ROOT, VERSION, Container, docker
 from tests.image.jupyter import Kernel
 
 BASE = "debian:trixie-slim"
@@ -50,7 +50,7 @@ def test_its_metrics_say_what_was_built(shared_container: Container) -> None:
     metrics = shared_container.request("GET", "/process/metrics").text
     (build,) = [line for line in metrics.splitlines() if line.startswith("notebook_api_build_info{")]
     assert f'version="{VERSION}"' in build
-    assert 'revision="unknown"' in build  # nobody told the build
+    assert f'revision="{REVISION}"' in build
 
 
 def test_it_holds_what_the_allow_list_names_and_no_file_of_development(shared_container: Container) -> None:

@@ -72,6 +72,10 @@ def test_a_request_whose_gateway_is_killed_in_the_middle_of_it_is_not_called_saf
         stack.kill(stack.gateway())
         assert (answer.result().status_code, as_json(answer.result())["extensions"]["code"]) == (502, "no-answer")
         assert "Retry-After" not in answer.result().headers
+        told = eventually(
+            lambda: [call for call in stack.get("/process/requests").json()["requests"] if call["refused"]]
+        )
+        assert [(call["method"], call["path"], call["status"]) for call in told] == [("POST", "/invoke/slow", 502)]
 
 
 def test_a_killed_nginx_comes_back_without_losing_the_port_to_its_orphans(mortal: Stack) -> None:

@@ -169,7 +169,7 @@ def test_a_call_with_a_wrong_password_is_there_without_its_secrets(inspected: St
     assert "nginx answered this call by itself" in replayed.json()["message"]
 
 
-def test_a_call_that_is_too_large_is_there(new_stack: Callable[..., Stack]) -> None:
+def test_calls_that_are_too_large_or_find_nothing_served_are_there_and_counted(new_stack: Callable[..., Stack]) -> None:
     stack = new_stack(MAX_BODY_MB="1").start()
     stack.serve("inspected", CELLS)
     assert invoke(stack, "size", "too-large", "POST", data=b"x" * 2_000_000).status_code == 413
