@@ -1,8 +1,11 @@
 """Programs that die: each comes back, or the stack ends and says which one did not."""
 
+import os
+import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -33,6 +36,12 @@ def kernels(stack: Stack) -> list[Process]:
     return [process for process in stack.processes() if "ipykernel" in process.command]
 
 
+def recorded(stack: Stack, request_id: str) -> list[dict[str, Any]]:
+    """The calls of that id in the inspector."""
+    found = stack.get("/process/requests").json()["requests"]
+    return [call for call in found if call["request_id"] == request_id]
+
+
 def test_a_killed_gateway_comes_back_and_leaves_no_kernel_behind(mortal: Stack) -> None:
     gateway, (kernel,) = mortal.gateway(), kernels(mortal)
 
@@ -47,17 +56,24 @@ def test_a_killed_gateway_comes_back_and_leaves_no_kernel_behind(mortal: Stack) 
 
 def test_while_the_gateway_is_away_callers_are_told_to_try_again(mortal: Stack) -> None:
     eventually(lambda: answers(mortal), BACK)
-
+    supervisord = mortal.process("control.supervise")
     (kernel,) = kernels(mortal)
-    mortal.kill(mortal.gateway())
-    eventually(lambda: not kernel.is_running(), 5, "the end of its kernel, which might have taken a call")
 
-    told: list[requests.Response] = []
-    eventually(lambda: told.append(mortal.invoke("x")) or told[-1].status_code == 200, BACK, "the API")
-    for answer in told[:-1]:
-        assert answer.status_code == 503
-        assert "Retry-After" in answer.headers
-        assert as_json(answer)["message"]
+    os.kill(supervisord.pid, signal.SIGSTOP)  # so that no gateway comes back meanwhile
+    try:
+        mortal.kill(mortal.gateway())
+        eventually(lambda: not kernel.is_running(), 5, "the end of its kernel, which might have taken a call")
+        told = mortal.invoke("x", headers={"X-Request-Id": "while-away"})
+        assert (told.status_code, as_json(told)["extensions"]["code"]) == (503, "restarting")
+        assert told.headers["Retry-After"] == "1"
+        calls = eventually(lambda: recorded(mortal, "while-away"))
+        assert [(call["path"], call["status"], call["refused"]) for call in calls] == [("/invoke/x", 503, True)]
+    finally:
+        os.kill(supervisord.pid, signal.SIGCONT)
+
+    later: list[requests.Response] = []
+    eventually(lambda: later.append(mortal.invoke("x")) or later[-1].status_code == 200, BACK, "the API")
+    assert {answer.status_code for answer in later} <= {200, 503}
 
 
 def test_a_request_whose_gateway_is_killed_in_the_middle_of_it_is_not_called_safe_to_repeat(tmp_path: Path) -> None:

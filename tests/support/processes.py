@@ -19,9 +19,8 @@ class Process:
     environ: bytes
 
     def is_running(self) -> bool:
-        """Whether it is still there and no zombie."""
-        found = look_at(self.pid)
-        return found is not None and found.command == self.command
+        """Whether it may still do anything: also while it ends, until its files and sockets are closed."""
+        return not has_ended(self.pid)
 
     def memory(self) -> int:
         """Bytes that it holds, shared pages in proportion (PSS); 0 once it is gone."""
