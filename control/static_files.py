@@ -3,7 +3,6 @@
 import hashlib
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from flask import Flask, Response, request
 
@@ -11,18 +10,18 @@ FOR_GOOD = "public, max-age=31536000, immutable"  # nothing in them is secret
 
 
 def keep_for_good(app: Flask) -> None:
-    """Add a version to the address of each static file, and let browsers keep what was asked for with one.
+    """Give templates `static_url`, and let browsers keep what was asked for with a version.
 
     Without, a browser asks anew for each file whenever a page is opened, and paints when it has the answers.
     """
     folder = Path(str(app.static_folder))
 
-    def add_version(endpoint: str, values: dict[str, Any]) -> None:
-        if endpoint == "static":
-            file = folder / values["filename"]
-            values["v"] = version(file, file.stat().st_mtime_ns)
+    def static_url(name: str) -> str:
+        """The address of a file in the static folder, with its version; raises OSError where there is none."""
+        file = folder / name
+        return f"{app.static_url_path}/{name}?v={version(file, file.stat().st_mtime_ns)}"
 
-    app.url_defaults(add_version)
+    app.add_template_global(static_url)
     app.after_request(allow)
 
 
