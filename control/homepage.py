@@ -102,7 +102,7 @@ def show(page: Page | None = None, **names: object) -> str:
         listed=Listed.now(ON_THE_HOMEPAGE),
         project=request.values.get("notebook") or page.project,
         free_name=new_projects().free_name("my_api"),
-        templates=new_projects().templates,
+        templates=new_projects().templates(),
         trial=wanted_trial(page.suggested_trial()),
         methods=trial.METHODS,
         **names,

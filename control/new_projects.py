@@ -5,7 +5,6 @@ import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
@@ -26,7 +25,6 @@ class NewProjects:
         self.templates_dir = settings.shipped_dir or ROOT / "notebook"
         self.making = threading.Lock()
 
-    @cached_property
     def templates(self) -> list[str]:
         """The names of the projects that ship with the product, the one to begin with first."""
         names = [project.name for project in projects.find_all(self.templates_dir)]
@@ -39,8 +37,8 @@ class NewProjects:
 
     def from_template(self, template: str, name: str) -> str:
         """Copy a template; returns the project's name. Raises UnknownProject, BadName, NameTaken, CannotWrite."""
-        if template not in self.templates:
-            known = ", ".join(self.templates) or "none"
+        if template not in self.templates():
+            known = ", ".join(self.templates()) or "none"
             raise UnknownProject(f"There is no template {template!r}. The templates are: {known}.")
         with self._made(name) as partial:
             copy_writable(self.templates_dir / template, partial)

@@ -95,11 +95,9 @@ def _walk(notebook_dir: Path) -> Iterator[Project]:
     root = notebook_dir.resolve()
     for folder, names, files in os.walk(root):
         names[:] = [name for name in names if not _skipped(name)]
-        if NOTEBOOK not in files or folder == str(root):
-            continue
         notebook = Path(folder) / NOTEBOOK
-        if not notebook.is_symlink():
-            yield Project(str(notebook.parent.relative_to(root)), notebook)
+        if NOTEBOOK in files and Path(folder) != root and not notebook.is_symlink():
+            yield Project(str(Path(folder).relative_to(root)), notebook)
 
 
 def _skipped(name: str) -> bool:

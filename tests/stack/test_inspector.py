@@ -42,14 +42,9 @@ def inspected() -> Iterator[Stack]:
         yield stack
 
 
-def calls(stack: Stack) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = stack.get("/process/requests").json()["requests"]
-    return found
-
-
 def call_of(stack: Stack, request_id: str) -> dict[str, Any]:
     """The call with that request id, whole, once it is there."""
-    number = eventually(lambda: next((c["id"] for c in calls(stack) if c["request_id"] == request_id), None))
+    number = eventually(lambda: next((c["id"] for c in stack.calls() if c["request_id"] == request_id), None))
     found: dict[str, Any] = stack.get(f"/process/requests/{number}").json()
     return found
 
@@ -80,7 +75,7 @@ def test_a_call_is_there_at_once_with_its_body_and_stderr(inspected: Stack) -> N
     assert call["response"]["body"]["text"] == '{"text": "\\u00fc"}\n'
     assert call["stderr"]["text"] == "heard\n"
     assert call["request_size"] == call["request"]["body"]["size"] > 0
-    assert calls(inspected)[0]["request_id"] == "seen"
+    assert inspected.calls()[0]["request_id"] == "seen"
 
 
 def test_a_failing_call_has_its_traceback(inspected: Stack) -> None:
@@ -135,15 +130,15 @@ def test_200_calls_with_5_mb_are_all_there_cut_and_memory_stays(inspected: Stack
     post(20)
     before = sum(process.memory() for process in inspected.processes())
     post(200)
-    eventually(lambda: [call["request_size"] for call in calls(inspected)] == [5_000_000] * 200, 20)
+    eventually(lambda: [call["request_size"] for call in inspected.calls()] == [5_000_000] * 200, 20)
     newest, oldest = (
-        inspected.get(f"/process/requests/{calls(inspected)[n]['id']}").json()["request"]["body"] for n in (0, 199)
+        inspected.get(f"/process/requests/{inspected.calls()[n]['id']}").json()["request"]["body"] for n in (0, 199)
     )
     assert (newest["size"], newest["cut"], len(newest["text"])) == (5_000_000, True, 65536)
     assert (oldest["size"], oldest["cut"]) == (5_000_000, True)
     assert body.startswith(oldest["text"].encode())
     assert sum(process.memory() for process in inspected.processes()) - before < 60_000_000
-    replayed = inspected.post(f"/process/requests/{calls(inspected)[0]['id']}/replay")
+    replayed = inspected.post(f"/process/requests/{inspected.calls()[0]['id']}/replay")
     assert replayed.status_code == 409
     assert "only the beginning was kept" in replayed.json()["message"]
 
@@ -190,7 +185,7 @@ def test_what_is_refused_elsewhere_is_no_call_of_the_api(inspected: Stack) -> No
     trace = requests.request("TRACE", f"{inspected.url}/invoke/echo", headers={"X-Request-Id": "traced"}, timeout=30)
     assert trace.status_code == 405
     assert call_of(inspected, "traced")["status"] == 405
-    assert "elsewhere" not in {call["request_id"] for call in calls(inspected)}
+    assert "elsewhere" not in {call["request_id"] for call in inspected.calls()}
 
 
 def test_whoever_tries_passwords_drives_out_no_call_that_was_answered(inspected: Stack) -> None:
@@ -198,9 +193,9 @@ def test_whoever_tries_passwords_drives_out_no_call_that_was_answered(inspected:
     number = call_of(inspected, "stays")["id"]
     for attempt in range(250):
         requests.get(f"{inspected.url}/invoke/echo", headers={"X-Request-Id": f"try-{attempt}"}, timeout=30)
-    eventually(lambda: calls(inspected)[0]["request_id"] == "try-249")
-    assert number in {call["id"] for call in calls(inspected)}
-    assert len([call for call in calls(inspected) if call["refused"]]) == 20
+    eventually(lambda: inspected.calls()[0]["request_id"] == "try-249")
+    assert number in {call["id"] for call in inspected.calls()}
+    assert len([call for call in inspected.calls() if call["refused"]]) == 20
 
 
 def test_secrets_are_in_no_record_and_on_no_page(inspected: Stack) -> None:
@@ -227,7 +222,7 @@ def test_replay_after_an_edit_shows_the_old_answer_and_the_new(inspected: Stack)
     assert json.loads(answer["after"]["response"]["body"]["text"]) == {"changed": {"n": 1}}
     assert answer["left_out"] == ["token", "Cookie"]
     assert answer["after"]["path"] == "/invoke/echo?n=1"
-    assert calls(inspected)[0]["id"] == answer["after"]["id"]
+    assert inspected.calls()[0]["id"] == answer["after"]["id"]
     inspected.serve("inspected", CELLS)
 
 

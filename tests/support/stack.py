@@ -225,6 +225,11 @@ class Stack:
         answer: dict[str, Any] = self.get("/process/status").json()
         return answer
 
+    def calls(self) -> list[dict[str, Any]]:
+        """The last calls of the API, as the inspector lists them, the newest first."""
+        found: list[dict[str, Any]] = self.get("/process/requests").json()["requests"]
+        return found
+
     def serve(self, project: str, cells: list[str]) -> None:
         """Write the project's notebook and serve it in place of whatever is being served."""
         self.write(project, cells)
