@@ -27,12 +27,14 @@ def inspected(name: str, book: Path, home: Path, **settings: str) -> Iterator[Se
         receiver.wait()
 
 
-def cost(book: Path, home: Path, load: Load) -> tuple[str, str, str, str]:
-    """A row of the results: throughput that is lost. Rounds are compared with their neighbours."""
+def cost(book: Path, home: Path, loads: dict[str, Load]) -> tuple[str, str, str, str]:
+    """A row of the results: throughput that is lost under each load. Rounds are compared with their neighbours."""
     with inspected("inspect-on", book, home) as on, inspected("inspect-off", book, home, INSPECT="0") as off:
-        pairs = []
+        lost: dict[str, list[float]] = {name: [] for name in loads}
         for number in range(ROUNDS):
-            first, second = (on, off) if number % 2 else (off, on)
-            rates = {server.name: load(server) for server in (first, second)}
-            pairs.append(1 - rates[on.name] / rates[off.name])
-    return ("GET, 16 connections: throughput that the inspector costs", f"{statistics.median(pairs):.1%}", "5 %", "2 %")
+            for name, load in loads.items():
+                first, second = (on, off) if number % 2 else (off, on)
+                rates = {server.name: load(server) for server in (first, second)}
+                lost[name].append(1 - rates[on.name] / rates[off.name])
+    what = f"{' and '.join(loads)}, 16 connections: throughput that the inspector costs"
+    return what, " and ".join(f"{statistics.median(each):.1%}" for each in lost.values()), "5 %", "2 %"

@@ -36,7 +36,11 @@ def main() -> None:
         book = notebook.write(home / "server.ipynb")
         rates, rows = throughput(book, home)
         rows += [*concurrency(book, home), *memory(book, home), *starts(book, home)]
-        rows.append(inspection.cost(book, home, lambda server: load(server, "/invoke/hello_world", 16, "", home)))
+        inspected: dict[str, inspection.Load] = {
+            "GET": lambda server: load(server, "/invoke/hello_world", 16, "", home),
+            "POST 10 KB": lambda server: load(server, "/invoke/event", 16, notebook.event(), home),
+        }
+        rows.append(inspection.cost(book, home, inspected))
         rows += page.rows()
         if "--soak" in sys.argv:
             rows += soak(book, home)

@@ -3,13 +3,13 @@
 import json
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from gateway.worker.record import Record
+from gateway.worker.record import Contents, Record
 
 MOST_RECORDS = 200
-MOST_BYTES = 1024 * 1024  # of bodies and texts in the records
+MOST_BYTES = 1024 * 1024  # of contents
 # Upper bounds (seconds) of the histogram's buckets; one more takes the rest.
 BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
@@ -34,15 +34,16 @@ class Tally:
 class Batch:
     """Counts are complete; of the records only the last are kept, so its size is bounded.
 
+    `contents` are those of the newest records, as many as fit; each record itself has the beginnings of its own.
     `deaths` counts kernels that had to be replaced.
     """
 
     def __init__(self) -> None:
         self.tallies: dict[Key, Tally] = {}
-        self.records: deque[tuple[Noted, int]] = deque()  # each with its weight in bytes
+        self.records: deque[Noted] = deque(maxlen=MOST_RECORDS)
+        self.contents: deque[tuple[Contents, int]] = deque()  # each with its size in bytes
         self.deaths = 0
-        self.bytes = 0
-        self._trimmed = 0  # how many of the first records
+        self.bytes = 0  # of all contents
 
     def __bool__(self) -> bool:
         return bool(self.tallies or self.deaths)
@@ -55,32 +56,27 @@ class Batch:
         tally.seconds += seconds
         tally.buckets[bisect_left(BOUNDS, seconds)] += 1
 
-    def keep(self, noted: Noted, weight: int) -> None:
-        """Keep a record, in place of the oldest where there are too many; `weight` is about its size in bytes.
-
-        Where all together are too large, the oldest lose all but the beginnings of their bodies.
-        """
-        self.records.append((noted, weight))
-        self.bytes += weight
-        if len(self.records) > MOST_RECORDS:
-            self.bytes -= self.records.popleft()[1]
-            self._trimmed = max(0, self._trimmed - 1)
-        while self.bytes > MOST_BYTES and self._trimmed < len(self.records):
-            self._trim(self._trimmed)
-            self._trimmed += 1
-
-    def _trim(self, index: int) -> None:
-        noted, weight = self.records[index]
-        self.records[index] = Record(*noted).trimmed()
-        self.bytes -= weight - self.records[index][1]
+    def keep(self, noted: Noted, contents: Contents, size: int) -> None:
+        """Keep a record, in place of the oldest where there are too many; `size` is that of `contents` in bytes."""
+        self.records.append(noted)
+        self.contents.append((contents, size))
+        self.bytes += size
+        while self.bytes > MOST_BYTES or len(self.contents) > MOST_RECORDS:
+            self.bytes -= self.contents.popleft()[1]
 
     def absorb(self, later: "Batch") -> None:
         """Add what came after it."""
         for key, tally in later.tallies.items():
             self.tallies.setdefault(key, Tally()).absorb(tally)
-        for noted, weight in later.records:
-            self.keep(noted, weight)
         self.deaths += later.deaths
+        newer = list(later.records)
+        without = len(newer) - len(later.contents)
+        if without:  # nothing older has its contents either, then
+            self.contents.clear()
+            self.bytes = 0
+        self.records.extend(newer[:without])
+        for noted, (contents, size) in zip(newer[without:], later.contents, strict=True):
+            self.keep(noted, contents, size)
 
     def encode(self, endpoints: Sequence[str]) -> bytes:
         """One line of JSON; control/reception.py reads it.
@@ -95,7 +91,14 @@ class Batch:
                 for (index, method, status), tally in self.tallies.items()
             ],
             "kernel_deaths": self.deaths,
-            "records": [Record(*noted).as_json(endpoints) for noted, _ in self.records],
+            "records": [record.as_json(endpoints) for record in self._whole()],
         }
         # A lone surrogate becomes \udc80, which is how JSON writes it.
         return json.dumps(message, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
+
+    def _whole(self) -> Iterator[Record]:
+        """The records, the newest of them with their contents."""
+        without = len(self.records) - len(self.contents)
+        for index, noted in enumerate(self.records):
+            record = Record(*noted)
+            yield record if index < without else record._replace(contents=self.contents[index - without][0])

@@ -15,7 +15,7 @@ from pathlib import Path
 from gateway.worker import log
 from gateway.worker.answer import Answer
 from gateway.worker.batch import Batch
-from gateway.worker.record import BODY_KEPT, NOTHING, Text
+from gateway.worker.record import BEGINNING, BODY_KEPT, NOTHING, Text, beginnings
 from gateway.worker.request import Request
 
 # A batch is followed by a pause of this many seconds, and as many for each record and byte of a body in it.
@@ -63,9 +63,11 @@ class Recorder:
         if self._keeps_records:
             body = b"" if request.method == "HEAD" else answer.body[:BODY_KEPT]
             trace = Text.end_of(answer.traceback) if answer.traceback else NOTHING
-            weight = len(sent) + len(body) + len(stderr.text) + len(trace.text)
-            noted = (request, sent, answer.status, answer.headers, body, bytes_out, endpoint, started, seconds, stderr)
-            self._batch.keep((*noted, trace), weight)
+            size = len(sent) + len(body) + len(stderr.text) + len(trace.text)
+            contents = sent, body, stderr, trace
+            first = contents if size <= BEGINNING else beginnings(contents)
+            noted = (request, answer.status, answer.headers, bytes_out, endpoint, started, seconds, first)
+            self._batch.keep(noted, contents, size)
         if now >= self._next or self._timer is None:
             self._tell(now)
 
