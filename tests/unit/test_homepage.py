@@ -33,7 +33,7 @@ FAILURE = {
     "line": 1,
     "name": "ValueError",
     "value": EVIL,
-    "traceback": f"Traceback {EVIL}",
+    "traceback": f"Traceback (most recent call last)\nValueError: {EVIL}",
     "source": f"raise ValueError({EVIL})",
 }
 
@@ -108,6 +108,14 @@ def test_the_failed_project_is_chosen_and_its_cell_is_shown_with_the_line_marked
     assert '<li class="culprit"><code>two</code></li>' in page
 
 
+def test_a_traceback_of_one_line_does_not_repeat_what_is_said_of_the_cell(
+    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one_line = {**FAILURE, "traceback": "Cell 3, line 2: SyntaxError: '[' was never closed"}
+    fake(app, monkeypatch, status=status(state="failed", last_error=one_line))
+    assert "Traceback" not in client.get("/").text
+
+
 def test_everything_that_notebooks_and_people_give_is_escaped(
     app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -130,7 +138,7 @@ def test_everything_that_notebooks_and_people_give_is_escaped(
         assert "<img" not in page
         assert f"a log line {ESCAPED}" in page
         if state != "starting":
-            assert f"Traceback {ESCAPED}" in page
+            assert f"ValueError: {ESCAPED}" in page.partition("Traceback (most recent call last)")[2]
             assert f"raise ValueError({ESCAPED})" in page
 
 
