@@ -3,8 +3,18 @@
 import os
 from pathlib import Path
 
+from jupyter_server.auth.identity import PasswordIdentityProvider
+
 from control.rundir import RunDir
 from control.settings import Settings
+
+
+class GuardedByNginx(PasswordIdentityProvider):
+    """nginx has asked for the password by then."""
+
+    def validate_security(self, app: object, ssl_options: object = None) -> None:
+        """Nothing to warn of at each start: nobody but this user, whom nginx runs as, can open the socket."""
+
 
 settings = Settings.from_env()
 run = RunDir(settings.run_dir)
@@ -17,7 +27,8 @@ c.ServerApp.root_dir = str(settings.notebook_dir)
 c.ServerApp.open_browser = False
 c.ServerApp.allow_root = os.geteuid() == 0
 c.ServerApp.log_level = "WARN"
-# nginx has asked for the password by then. The check against cross-site requests stays on.
+# The check against cross-site requests stays on.
+c.ServerApp.identity_provider_class = GuardedByNginx
 c.IdentityProvider.token = ""
 c.PasswordIdentityProvider.password_required = False
 c.ServerApp.allow_remote_access = True

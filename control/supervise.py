@@ -66,6 +66,14 @@ class Options(ServerOptions):  # type: ignore[misc]
         for message in self.parse_warnings:
             self.logger.warn(message)
 
+    def openhttpservers(self, supervisord: Supervisor) -> None:
+        """Without the alarm that the socket asks for no password: nobody but this user can open it."""
+        level, self.logger.level = self.logger.level, loggers.LevelsByName.CRIT + 1
+        try:
+            super().openhttpservers(supervisord)
+        finally:
+            self.logger.level = level
+
 
 class Output:
     """Prints what the programs print, line by line, each with its program's name."""

@@ -84,6 +84,10 @@ class GatewayApp(KernelGatewayApp):  # type: ignore[misc]
         self.status = report(self.slot, error)
         self.stop()
 
+    def _signal_stop(self, _signal: int, _frame: object) -> None:
+        self.log.info("The slot %s is being stopped.", self.slot.slot)  # stock calls it critical
+        self.stop(from_signal=True)
+
     def stop(self, from_signal: bool = False) -> None:
         """Finish what has been sent to this slot, then end."""
         if not self.stopping:
