@@ -9,9 +9,10 @@ from pathlib import Path
 from bench import servers
 from bench.servers import ROOT, Server
 
-ROUNDS = 9  # the difference is smaller than that between two rounds
+ROUNDS = 25  # short ones: the difference is smaller than that between two rounds, and smaller still than their drift
+SECONDS = 1
 
-Load = Callable[[Server], float]  # requests per second
+Load = Callable[[Server, int], float]  # for some seconds; returns requests per second
 
 
 @contextmanager
@@ -34,7 +35,7 @@ def cost(book: Path, home: Path, loads: dict[str, Load]) -> tuple[str, str, str,
         for number in range(ROUNDS):
             for name, load in loads.items():
                 first, second = (on, off) if number % 2 else (off, on)
-                rates = {server.name: load(server) for server in (first, second)}
+                rates = {server.name: load(server, SECONDS) for server in (first, second)}
                 lost[name].append(1 - rates[on.name] / rates[off.name])
     what = f"{' and '.join(loads)}, 16 connections: throughput that the inspector costs"
     return what, " and ".join(f"{statistics.median(each):.1%}" for each in lost.values()), "5 %", "2 %"

@@ -37,8 +37,8 @@ def main() -> None:
         rates, rows = throughput(book, home)
         rows += [*concurrency(book, home), *memory(book, home), *starts(book, home)]
         inspected: dict[str, inspection.Load] = {
-            "GET": lambda server: load(server, "/invoke/hello_world", 16, "", home),
-            "POST 10 KB": lambda server: load(server, "/invoke/event", 16, notebook.event(), home),
+            "GET": lambda server, seconds: load(server, "/invoke/hello_world", 16, "", home, seconds),
+            "POST 10 KB": lambda server, seconds: load(server, "/invoke/event", 16, notebook.event(), home, seconds),
         }
         rows.append(inspection.cost(book, home, inspected))
         rows += page.rows()
@@ -91,13 +91,13 @@ def ratios(peer: str, *cases: dict[str, float]) -> str:
     return " and ".join(f"{case['engine'] / case[peer]:.1f} x" for case in cases)
 
 
-def load(server: Server, path: str, connections: int, body: str, home: Path) -> float:
+def load(server: Server, path: str, connections: int, body: str, home: Path, seconds: int = SECONDS) -> float:
     """Requests per second, by wrk; raises RuntimeError where any answer was no success."""
     script = home / "post.lua"
     script.write_text(
         f"wrk.method = 'POST'\nwrk.headers['Content-Type'] = 'application/json'\nwrk.body = [==[{body}]==]\n"
     )
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{SECONDS}s", "-H", f"Authorization: {AUTHORIZATION}"]
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-H", f"Authorization: {AUTHORIZATION}"]
     command += ["-s", str(script)] if body else []
     command.append(f"http://127.0.0.1:{server.port}{path}")
     said = subprocess.run(command, check=True, capture_output=True, text=True).stdout

@@ -3,17 +3,17 @@
 import json
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from gateway.worker.record import Contents, Record
+from gateway.worker.record import TRIMMED, Record, trim
 
 MOST_RECORDS = 200
-MOST_BYTES = 1024 * 1024  # of contents
+MOST_BYTES = 1024 * 1024  # of bodies and texts in the records
 # Upper bounds (seconds) of the histogram's buckets; one more takes the rest.
 BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
-Noted = tuple[Any, ...]  # the fields of a Record: making one takes longer than all else that is done per request
+Noted = list[Any]  # the fields of a Record: making one takes longer than all else that is done per request
 Key = tuple[int, str, int]  # endpoint (-1: none), method, status
 
 
@@ -34,16 +34,15 @@ class Tally:
 class Batch:
     """Counts are complete; of the records only the last are kept, so its size is bounded.
 
-    `contents` are those of the newest records, as many as fit; each record itself has the beginnings of its own.
     `deaths` counts kernels that had to be replaced.
     """
 
     def __init__(self) -> None:
         self.tallies: dict[Key, Tally] = {}
         self.records: deque[Noted] = deque(maxlen=MOST_RECORDS)
-        self.contents: deque[tuple[Contents, int]] = deque()  # each with its size in bytes
+        self.large: deque[tuple[Noted, int]] = deque()  # those with more to trim, each with its size in bytes
         self.deaths = 0
-        self.bytes = 0  # of all contents
+        self.bytes = 0  # of the large ones
 
     def __bool__(self) -> bool:
         return bool(self.tallies or self.deaths)
@@ -56,27 +55,29 @@ class Batch:
         tally.seconds += seconds
         tally.buckets[bisect_left(BOUNDS, seconds)] += 1
 
-    def keep(self, noted: Noted, contents: Contents, size: int) -> None:
-        """Keep a record, in place of the oldest where there are too many; `size` is that of `contents` in bytes."""
+    def keep(self, noted: Noted, size: int) -> None:
+        """Keep a record, in place of the oldest where there are too many; `size` is that of its bodies and texts."""
         self.records.append(noted)
-        self.contents.append((contents, size))
+        if size > TRIMMED:
+            self._keep_large(noted, size)
+
+    def _keep_large(self, noted: Noted, size: int) -> None:
+        """Where all together are too large, the oldest lose all but the beginnings of their bodies."""
+        self.large.append((noted, size))
         self.bytes += size
-        while self.bytes > MOST_BYTES or len(self.contents) > MOST_RECORDS:
-            self.bytes -= self.contents.popleft()[1]
+        while self.bytes > MOST_BYTES:
+            oldest, size = self.large.popleft()
+            trim(oldest)
+            self.bytes -= size
 
     def absorb(self, later: "Batch") -> None:
         """Add what came after it."""
         for key, tally in later.tallies.items():
             self.tallies.setdefault(key, Tally()).absorb(tally)
+        self.records.extend(later.records)
+        for noted, size in later.large:
+            self._keep_large(noted, size)
         self.deaths += later.deaths
-        newer = list(later.records)
-        without = len(newer) - len(later.contents)
-        if without:  # nothing older has its contents either, then
-            self.contents.clear()
-            self.bytes = 0
-        self.records.extend(newer[:without])
-        for noted, (contents, size) in zip(newer[without:], later.contents, strict=True):
-            self.keep(noted, contents, size)
 
     def encode(self, endpoints: Sequence[str]) -> bytes:
         """One line of JSON; control/reception.py reads it.
@@ -91,14 +92,7 @@ class Batch:
                 for (index, method, status), tally in self.tallies.items()
             ],
             "kernel_deaths": self.deaths,
-            "records": [record.as_json(endpoints) for record in self._whole()],
+            "records": [Record(*noted).as_json(endpoints) for noted in self.records],
         }
         # A lone surrogate becomes \udc80, which is how JSON writes it.
         return json.dumps(message, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
-
-    def _whole(self) -> Iterator[Record]:
-        """The records, the newest of them with their contents."""
-        without = len(self.records) - len(self.contents)
-        for index, noted in enumerate(self.records):
-            record = Record(*noted)
-            yield record if index < without else record._replace(contents=self.contents[index - without][0])

@@ -20,7 +20,7 @@ from gateway.worker.request import Request
 
 BODY_KEPT = 64 * 1024  # bytes of a body
 TEXT_KEPT = 16 * 1024  # characters of what a cell wrote to stderr, from its begin, and of a traceback, from its end
-BEGINNING = 1024  # bytes of a body, and characters of a text, that stay where many large ones come at once
+TRIMMED = 1024  # bytes of a body, and characters of a text, where many large ones come at once
 HEADER_KEPT = 8 * 1024  # characters of a header that a cell sets; those of requests are limited by nginx
 
 
@@ -43,27 +43,17 @@ class Text(NamedTuple):
 NOTHING = Text("", 0)
 
 
-# The bodies of a request and of its response, stderr and the traceback, as far as they are kept.
-Contents = tuple[bytes, bytes, Text, Text]
-
-
-def beginnings(contents: Contents) -> Contents:
-    """Little more than what a list says of a call. Of a traceback it is the end."""
-    sent, body, stderr, trace = contents
-    if stderr.size > BEGINNING:
-        stderr = Text(stderr.text[:BEGINNING], stderr.size)
-    if trace.size > BEGINNING:
-        trace = Text(trace.text[-BEGINNING:], trace.size)
-    return sent[:BEGINNING], body[:BEGINNING], stderr, trace
-
-
 class Record(NamedTuple):
     """Only what is at hand when a request is over: `as_json` does the work, for those that are sent.
 
-    `bytes_out` is the size of the response's body; `started` and `seconds` are of time.monotonic; `endpoint` is an
-    index, -1 where none answered.
+    `sent` and `body` are the beginnings of the two bodies, `bytes_out` the size of the second; `started` and
+    `seconds` are of time.monotonic; `endpoint` is an index, -1 where none answered.
     """
 
+    sent: bytes
+    body: bytes
+    stderr: Text
+    traceback: Text
     request: Request
     status: int
     headers: Sequence[tuple[str, str]]
@@ -71,12 +61,10 @@ class Record(NamedTuple):
     endpoint: int
     started: float
     seconds: float
-    contents: Contents
 
     def as_json(self, endpoints: Sequence[str]) -> dict[str, Any]:
         """Its form above; `endpoints` are their paths as annotated."""
         request = self.request
-        sent, body, stderr, trace = self.contents
         return {
             "at": time.time() - (time.monotonic() - self.started),
             "seconds": self.seconds,
@@ -85,11 +73,21 @@ class Record(NamedTuple):
             "endpoint": endpoints[self.endpoint] if self.endpoint >= 0 else None,
             "status": self.status,
             "request_id": request.request_id,
-            "request": {"headers": masks.headers(_pairs(request)), "body": _body(sent, request.size)},
-            "response": {"headers": masks.headers(_cut(self.headers)), "body": _body(body, self.bytes_out)},
-            "stderr": _text(stderr),
-            "traceback": _text(trace),
+            "request": {"headers": masks.headers(_pairs(request)), "body": _body(self.sent, request.size)},
+            "response": {"headers": masks.headers(_cut(self.headers)), "body": _body(self.body, self.bytes_out)},
+            "stderr": _text(self.stderr),
+            "traceback": _text(self.traceback),
         }
+
+
+def trim(fields: list[Any]) -> None:
+    """Leave of a Record, in the form of a list, little more than what a page that lists calls shows."""
+    sent, body, stderr, trace = fields[:4]
+    if stderr.size > TRIMMED:
+        stderr = Text(stderr.text[:TRIMMED], stderr.size)
+    if trace.size > TRIMMED:
+        trace = Text(trace.text[-TRIMMED:], trace.size)
+    fields[:4] = sent[:TRIMMED], body[:TRIMMED], stderr, trace
 
 
 def _pairs(request: Request) -> Iterator[tuple[str, str]]:

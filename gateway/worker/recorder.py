@@ -11,11 +11,12 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from gateway.worker import log
 from gateway.worker.answer import Answer
 from gateway.worker.batch import Batch
-from gateway.worker.record import BEGINNING, BODY_KEPT, NOTHING, Text, beginnings
+from gateway.worker.record import BODY_KEPT, NOTHING, Text
 from gateway.worker.request import Request
 
 # A batch is followed by a pause of this many seconds, and as many for each record and byte of a body in it.
@@ -64,10 +65,9 @@ class Recorder:
             body = b"" if request.method == "HEAD" else answer.body[:BODY_KEPT]
             trace = Text.end_of(answer.traceback) if answer.traceback else NOTHING
             size = len(sent) + len(body) + len(stderr.text) + len(trace.text)
-            contents = sent, body, stderr, trace
-            first = contents if size <= BEGINNING else beginnings(contents)
-            noted = (request, answer.status, answer.headers, bytes_out, endpoint, started, seconds, first)
-            self._batch.keep(noted, contents, size)
+            noted: list[Any] = [sent, body, stderr, trace]
+            noted += request, answer.status, answer.headers, bytes_out, endpoint, started, seconds
+            self._batch.keep(noted, size)
         if now >= self._next or self._timer is None:
             self._tell(now)
 

@@ -1,0 +1,64 @@
+"""What a kernel keeps of many calls until the control app takes them in."""
+
+import json
+import time
+from typing import Any
+
+from gateway.worker.batch import MOST_BYTES, MOST_RECORDS, Batch
+from gateway.worker.record import NOTHING, TRIMMED, Text
+from gateway.worker.request import Request
+
+LARGE = 10_000
+
+
+def keep(batch: Batch, target: str, size: int = LARGE) -> None:
+    sent = b"x" * size
+    request = Request("POST", target.encode(), {}, sent)
+    stderr = Text("e" * size, size)
+    batch.keep(
+        [sent, b"", stderr, NOTHING, request, 200, [], 0, 0, time.monotonic(), 0.1], len(sent) + len(stderr.text)
+    )
+
+
+def told(batch: Batch) -> list[dict[str, Any]]:
+    records: list[dict[str, Any]] = json.loads(batch.encode(["/event"]))["records"]
+    return records
+
+
+def test_of_many_calls_the_last_are_kept_and_of_large_ones_the_newest_whole() -> None:
+    batch = Batch()
+    for number in range(MOST_RECORDS + 100):
+        keep(batch, f"/{number}")
+    records = told(batch)
+    assert [record["path"] for record in records] == [f"/{number}" for number in range(100, MOST_RECORDS + 100)]
+    whole = MOST_BYTES // (2 * LARGE)
+    for record in records[:-whole]:
+        for kept in (record["request"]["body"], record["stderr"]):
+            assert (kept["size"], kept["cut"], len(kept["text"])) == (LARGE, True, TRIMMED)
+    for record in records[-whole:]:
+        for kept in (record["request"]["body"], record["stderr"]):
+            assert (kept["size"], kept["cut"], len(kept["text"])) == (LARGE, False, LARGE)
+
+
+def test_small_calls_lose_nothing_to_large_ones() -> None:
+    batch = Batch()
+    keep(batch, "/small", 100)
+    for _ in range(MOST_RECORDS - 1):
+        keep(batch, "/large")
+    first = told(batch)[0]
+    assert (first["path"], first["request"]["body"]["cut"]) == ("/small", False)
+
+
+def test_what_nobody_took_is_told_before_what_came_after_it() -> None:
+    older, newer = Batch(), Batch()
+    for number in range(150):
+        keep(older, f"/older/{number}")
+        keep(newer, f"/newer/{number}")
+    older.absorb(newer)
+    records = told(older)
+    assert [record["path"] for record in records] == [
+        *(f"/older/{number}" for number in range(100, 150)),
+        *(f"/newer/{number}" for number in range(150)),
+    ]
+    whole = [record["path"] for record in records if not record["request"]["body"]["cut"]]
+    assert whole == [f"/newer/{number}" for number in range(150 - MOST_BYTES // (2 * LARGE), 150)]
