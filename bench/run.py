@@ -36,11 +36,8 @@ def main() -> None:
         book = notebook.write(home / "server.ipynb")
         rates, rows = throughput(book, home)
         rows += [*concurrency(book, home), *memory(book, home), *starts(book, home)]
-        inspected: dict[str, inspection.Load] = {
-            "GET": lambda server, seconds: load(server, "/invoke/hello_world", 16, "", home, seconds),
-            "POST 10 KB": lambda server, seconds: load(server, "/invoke/event", 16, notebook.event(), home, seconds),
-        }
-        rows.append(inspection.cost(book, home, inspected))
+        loads = {name: of_case(f"{name}, 16 connections", home) for name in ("GET", "POST 10 KB")}
+        rows.append(inspection.cost(book, home, loads))
         rows += page.rows()
         if "--soak" in sys.argv:
             rows += soak(book, home)
@@ -89,6 +86,11 @@ def throughput(book: Path, home: Path) -> tuple[Rates, list[Row]]:
 
 def ratios(peer: str, *cases: dict[str, float]) -> str:
     return " and ".join(f"{case['engine'] / case[peer]:.1f} x" for case in cases)
+
+
+def of_case(case: str, home: Path) -> inspection.Load:
+    path, connections, body = CASES[case]
+    return lambda server, seconds: load(server, path, connections, body, home, seconds)
 
 
 def load(server: Server, path: str, connections: int, body: str, home: Path, seconds: int = SECONDS) -> float:

@@ -40,7 +40,8 @@ class Batch:
     def __init__(self) -> None:
         self.tallies: dict[Key, Tally] = {}
         self.records: deque[Noted] = deque(maxlen=MOST_RECORDS)
-        self.large: deque[tuple[Noted, int]] = deque()  # those with more to trim, each with its size in bytes
+        # Those with more to trim, each with its size in bytes; also some that are no longer among the last.
+        self.large: deque[tuple[Noted, int]] = deque()
         self.deaths = 0
         self.bytes = 0  # of the large ones
 

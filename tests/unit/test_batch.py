@@ -5,19 +5,17 @@ import time
 from typing import Any
 
 from gateway.worker.batch import MOST_BYTES, MOST_RECORDS, Batch
-from gateway.worker.record import NOTHING, TRIMMED, Text
+from gateway.worker.record import TRIMMED, Text
 from gateway.worker.request import Request
 
 LARGE = 10_000
 
 
 def keep(batch: Batch, target: str, size: int = LARGE) -> None:
-    sent = b"x" * size
+    """A call whose body, stderr and traceback are each of that size."""
+    sent, stderr, trace = b"x" * size, Text("e" * size, size), Text("t" * (size - 3) + "end", size)
     request = Request("POST", target.encode(), {}, sent)
-    stderr = Text("e" * size, size)
-    batch.keep(
-        [sent, b"", stderr, NOTHING, request, 200, [], 0, 0, time.monotonic(), 0.1], len(sent) + len(stderr.text)
-    )
+    batch.keep([sent, b"", stderr, trace, request, 200, [], 0, 0, time.monotonic(), 0.1], 3 * size)
 
 
 def told(batch: Batch) -> list[dict[str, Any]]:
@@ -31,22 +29,25 @@ def test_of_many_calls_the_last_are_kept_and_of_large_ones_the_newest_whole() ->
         keep(batch, f"/{number}")
     records = told(batch)
     assert [record["path"] for record in records] == [f"/{number}" for number in range(100, MOST_RECORDS + 100)]
-    whole = MOST_BYTES // (2 * LARGE)
+    whole = MOST_BYTES // (3 * LARGE)
     for record in records[:-whole]:
-        for kept in (record["request"]["body"], record["stderr"]):
+        for kept in (record["request"]["body"], record["stderr"], record["traceback"]):
             assert (kept["size"], kept["cut"], len(kept["text"])) == (LARGE, True, TRIMMED)
+        assert record["traceback"]["text"].endswith("end")
     for record in records[-whole:]:
-        for kept in (record["request"]["body"], record["stderr"]):
+        for kept in (record["request"]["body"], record["stderr"], record["traceback"]):
             assert (kept["size"], kept["cut"], len(kept["text"])) == (LARGE, False, LARGE)
 
 
-def test_small_calls_lose_nothing_to_large_ones() -> None:
+def test_a_call_whose_parts_are_all_small_loses_nothing_to_large_ones() -> None:
     batch = Batch()
-    keep(batch, "/small", 100)
+    keep(batch, "/small", TRIMMED)
     for _ in range(MOST_RECORDS - 1):
         keep(batch, "/large")
     first = told(batch)[0]
-    assert (first["path"], first["request"]["body"]["cut"]) == ("/small", False)
+    assert first["path"] == "/small"
+    for kept in (first["request"]["body"], first["stderr"], first["traceback"]):
+        assert (kept["cut"], len(kept["text"])) == (False, TRIMMED)
 
 
 def test_what_nobody_took_is_told_before_what_came_after_it() -> None:
@@ -61,4 +62,4 @@ def test_what_nobody_took_is_told_before_what_came_after_it() -> None:
         *(f"/newer/{number}" for number in range(150)),
     ]
     whole = [record["path"] for record in records if not record["request"]["body"]["cut"]]
-    assert whole == [f"/newer/{number}" for number in range(150 - MOST_BYTES // (2 * LARGE), 150)]
+    assert whole == [f"/newer/{number}" for number in range(150 - MOST_BYTES // (3 * LARGE), 150)]

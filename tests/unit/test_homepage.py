@@ -111,9 +111,13 @@ def test_the_failed_project_is_chosen_and_its_cell_is_shown_with_the_line_marked
 def test_a_traceback_of_one_line_does_not_repeat_what_is_said_of_the_cell(
     app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one_line = {**FAILURE, "traceback": "Cell 3, line 2: SyntaxError: '[' was never closed"}
+    value = "'[' was never closed"
+    one_line = {**FAILURE, "name": "SyntaxError", "value": value, "traceback": f"Cell 2, line 1: SyntaxError: {value}"}
     fake(app, monkeypatch, status=status(state="failed", last_error=one_line))
-    assert "Traceback" not in client.get("/").text
+    assert "<summary>Traceback</summary>" not in client.get("/").text
+    for says_less in ("", "exit status 2"):
+        fake(app, monkeypatch, status=status(state="failed", last_error={**one_line, "value": says_less}))
+        assert "<summary>Traceback</summary>" in client.get("/").text
 
 
 def test_everything_that_notebooks_and_people_give_is_escaped(
