@@ -22,8 +22,8 @@ _PAUSE_S = 1.0
 class Acceptor:
     """Calls `take` with each connection; it returns whether the next may be taken at once.
 
-    Where other kernels listen too, `in_turn` has them take connections in turn, the longest idle one first: a
-    connection then wakes one kernel, not all, and each goes to the end of the line after each that it took.
+    Where other kernels listen too, `in_turn` has them take connections in turn: a connection then wakes one kernel,
+    not all, the first in the line that is idle, and each goes to the end of the line with each that it takes.
     """
 
     def __init__(
@@ -71,7 +71,9 @@ class Acceptor:
         """Be the last of the kernels that a connection wakes.
 
         asyncio cannot say EPOLLEXCLUSIVE (epoll_ctl(2)), so its epoll object is told behind its back. The system
-        keeps those who wait so in a line, wakes the first who is idle, and has a newcomer stand at the end.
+        keeps those who wait so in a line, wakes the first who is idle, and has a newcomer stand at the end. A
+        newcomer also sees what another was woken for and has not taken yet, so this is done before a caller is
+        answered: nobody can have asked again by then.
         """
         if self._in_turn:
             epoll = self._loop._selector._selector  # type: ignore[attr-defined]
@@ -93,8 +95,6 @@ class Acceptor:
         if self._is_parked or self._when_empty:
             self._is_parked = False
             self._listen()
-        elif not self._holds and self._listener.fileno() >= 0:
-            self._go_to_the_end()
 
     def _take_turns(self) -> None:
         until = time.monotonic() + _TURN_S
@@ -112,6 +112,7 @@ class Acceptor:
             # What socket.accept does besides costs more than the system call; so does what socket.socket adds to its
             # base class, makefile and the like.
             connection: Any = socket.SocketType(socket.AF_UNIX, socket.SOCK_STREAM, 0, descriptor)
+            self._go_to_the_end()
             if not self._take(connection) or self._holds or self._in_turn or time.monotonic() > until:
                 return
 
