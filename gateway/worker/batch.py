@@ -6,10 +6,11 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
-from gateway.worker.record import TRIMMED, Record, trim
+from gateway.worker.record import HELD, Record, trim
 
 MOST_RECORDS = 200
-MOST_BYTES = 1024 * 1024  # of bodies and texts in the records
+MOST_BYTES = 256 * 1024  # of bodies and texts in the records that are large
+LARGE = 1024  # bytes from which on a record counts as that
 # Upper bounds (seconds) of the histogram's buckets; one more takes the rest.
 BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
@@ -40,10 +41,9 @@ class Batch:
     def __init__(self) -> None:
         self.tallies: dict[Key, Tally] = {}
         self.records: deque[Noted] = deque(maxlen=MOST_RECORDS)
-        # Those with more to trim, each with its size in bytes; also some that are no longer among the last.
-        self.large: deque[tuple[Noted, int]] = deque()
+        self.large: deque[Noted] = deque()  # those that may be trimmed; also some that are no longer among the last
         self.deaths = 0
-        self.bytes = 0  # of the large ones
+        self.bytes = 0  # that the large ones hold
 
     def __bool__(self) -> bool:
         return bool(self.tallies or self.deaths)
@@ -56,28 +56,28 @@ class Batch:
         tally.seconds += seconds
         tally.buckets[bisect_left(BOUNDS, seconds)] += 1
 
-    def keep(self, noted: Noted, size: int) -> None:
-        """Keep a record, in place of the oldest where there are too many; `size` is that of its bodies and texts."""
+    def keep(self, noted: Noted) -> None:
+        """Keep a record, in place of the oldest where there are too many."""
         self.records.append(noted)
-        if size > TRIMMED:
-            self._keep_large(noted, size)
+        if noted[HELD] > LARGE:
+            self._keep_large(noted)
 
-    def _keep_large(self, noted: Noted, size: int) -> None:
+    def _keep_large(self, noted: Noted) -> None:
         """Where all together are too large, the oldest lose all but the beginnings of their bodies."""
-        self.large.append((noted, size))
-        self.bytes += size
+        self.large.append(noted)
+        self.bytes += noted[HELD]
         while self.bytes > MOST_BYTES:
-            oldest, size = self.large.popleft()
+            oldest = self.large.popleft()
+            self.bytes -= oldest[HELD]
             trim(oldest)
-            self.bytes -= size
 
     def absorb(self, later: "Batch") -> None:
         """Add what came after it."""
         for key, tally in later.tallies.items():
             self.tallies.setdefault(key, Tally()).absorb(tally)
         self.records.extend(later.records)
-        for noted, size in later.large:
-            self._keep_large(noted, size)
+        for noted in later.large:
+            self._keep_large(noted)
         self.deaths += later.deaths
 
     def encode(self, endpoints: Sequence[str]) -> bytes:

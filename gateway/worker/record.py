@@ -20,7 +20,8 @@ from gateway.worker.request import Request
 
 BODY_KEPT = 64 * 1024  # bytes of a body
 TEXT_KEPT = 16 * 1024  # characters of what a cell wrote to stderr, from its begin, and of a traceback, from its end
-TRIMMED = 1024  # bytes of a body, and characters of a text, where many large ones come at once
+# Of each where many large ones come at once: what is held for longer than a moment has left the processor's cache.
+BODY_TRIMMED, TEXT_TRIMMED = 256, 1024
 HEADER_KEPT = 8 * 1024  # characters of a header that a cell sets; those of requests are limited by nginx
 
 
@@ -46,14 +47,16 @@ NOTHING = Text("", 0)
 class Record(NamedTuple):
     """Only what is at hand when a request is over: `as_json` does the work, for those that are sent.
 
-    `sent` and `body` are the beginnings of the two bodies, `bytes_out` the size of the second; `started` and
-    `seconds` are of time.monotonic; `endpoint` is an index, -1 where none answered.
+    `sent` and `body` are the beginnings of the two bodies, `bytes_out` the size of the second, `held` that of both
+    beginnings and both texts as they were noted; `started` and `seconds` are of time.monotonic; `endpoint` is an
+    index, -1 where none answered.
     """
 
     sent: bytes
     body: bytes
     stderr: Text
     traceback: Text
+    held: int
     request: Request
     status: int
     headers: Sequence[tuple[str, str]]
@@ -80,14 +83,20 @@ class Record(NamedTuple):
         }
 
 
+HELD = Record._fields.index("held")
+
+
 def trim(fields: list[Any]) -> None:
-    """Leave of a Record, in the form of a list, little more than what a page that lists calls shows."""
+    """Leave of a Record in the form of a list little more than what a page that lists calls shows."""
     sent, body, stderr, trace = fields[:4]
-    if stderr.size > TRIMMED:
-        stderr = Text(stderr.text[:TRIMMED], stderr.size)
-    if trace.size > TRIMMED:
-        trace = Text(trace.text[-TRIMMED:], trace.size)
-    fields[:4] = sent[:TRIMMED], body[:TRIMMED], stderr, trace
+    if len(sent) > BODY_TRIMMED:
+        fields[0] = sent[:BODY_TRIMMED]
+    if len(body) > BODY_TRIMMED:
+        fields[1] = body[:BODY_TRIMMED]
+    if stderr.size > TEXT_TRIMMED:
+        fields[2] = Text(stderr.text[:TEXT_TRIMMED], stderr.size)
+    if trace.size > TEXT_TRIMMED:
+        fields[3] = Text(trace.text[-TEXT_TRIMMED:], trace.size)
 
 
 def _pairs(request: Request) -> Iterator[tuple[str, str]]:

@@ -11,7 +11,6 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from gateway.worker import log
 from gateway.worker.answer import Answer
@@ -64,10 +63,11 @@ class Recorder:
         if self._keeps_records:
             body = b"" if request.method == "HEAD" else answer.body[:BODY_KEPT]
             trace = Text.end_of(answer.traceback) if answer.traceback else NOTHING
-            size = len(sent) + len(body) + len(stderr.text) + len(trace.text)
-            noted: list[Any] = [sent, body, stderr, trace]
-            noted += request, answer.status, answer.headers, bytes_out, endpoint, started, seconds
-            self._batch.keep(noted, size)
+            held = len(sent) + len(body) + len(stderr.text) + len(trace.text)
+            status, headers = answer.status, answer.headers
+            self._batch.keep(  # as Record has them
+                [sent, body, stderr, trace, held, request, status, headers, bytes_out, endpoint, started, seconds]
+            )
         if now >= self._next or self._timer is None:
             self._tell(now)
 

@@ -5,7 +5,7 @@ import time
 from typing import Any
 
 from gateway.worker.batch import MOST_BYTES, MOST_RECORDS, Batch
-from gateway.worker.record import TRIMMED, Text
+from gateway.worker.record import BODY_TRIMMED, TEXT_TRIMMED, Text
 from gateway.worker.request import Request
 
 LARGE = 10_000
@@ -15,7 +15,7 @@ def keep(batch: Batch, target: str, size: int = LARGE) -> None:
     """A call whose body, stderr and traceback are each of that size."""
     sent, stderr, trace = b"x" * size, Text("e" * size, size), Text("t" * (size - 3) + "end", size)
     request = Request("POST", target.encode(), {}, sent)
-    batch.keep([sent, b"", stderr, trace, request, 200, [], 0, 0, time.monotonic(), 0.1], 3 * size)
+    batch.keep([sent, b"", stderr, trace, 3 * size, request, 200, [], 0, 0, time.monotonic(), 0.1])
 
 
 def told(batch: Batch) -> list[dict[str, Any]]:
@@ -31,8 +31,10 @@ def test_of_many_calls_the_last_are_kept_and_of_large_ones_the_newest_whole() ->
     assert [record["path"] for record in records] == [f"/{number}" for number in range(100, MOST_RECORDS + 100)]
     whole = MOST_BYTES // (3 * LARGE)
     for record in records[:-whole]:
-        for kept in (record["request"]["body"], record["stderr"], record["traceback"]):
-            assert (kept["size"], kept["cut"], len(kept["text"])) == (LARGE, True, TRIMMED)
+        of_each = {"stderr": TEXT_TRIMMED, "traceback": TEXT_TRIMMED, "body": BODY_TRIMMED}
+        for name, left in of_each.items():
+            kept = {**record, **record["request"]}[name]
+            assert (kept["size"], kept["cut"], len(kept["text"])) == (LARGE, True, left)
         assert record["traceback"]["text"].endswith("end")
     for record in records[-whole:]:
         for kept in (record["request"]["body"], record["stderr"], record["traceback"]):
@@ -41,13 +43,13 @@ def test_of_many_calls_the_last_are_kept_and_of_large_ones_the_newest_whole() ->
 
 def test_a_call_whose_parts_are_all_small_loses_nothing_to_large_ones() -> None:
     batch = Batch()
-    keep(batch, "/small", TRIMMED)
+    keep(batch, "/small", BODY_TRIMMED)
     for _ in range(MOST_RECORDS - 1):
         keep(batch, "/large")
     first = told(batch)[0]
     assert first["path"] == "/small"
     for kept in (first["request"]["body"], first["stderr"], first["traceback"]):
-        assert (kept["cut"], len(kept["text"])) == (False, TRIMMED)
+        assert (kept["cut"], len(kept["text"])) == (False, BODY_TRIMMED)
 
 
 def test_what_nobody_took_is_told_before_what_came_after_it() -> None:
