@@ -1,6 +1,5 @@
 """What the request inspector costs: the same load with it and without it, in turn."""
 
-import statistics
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,7 +8,7 @@ from pathlib import Path
 from bench import servers
 from bench.servers import ROOT, Server
 
-ROUNDS = 25  # short ones: the difference is smaller than that between two rounds, and smaller still than their drift
+ROUNDS = 40  # short ones: the difference is smaller than that between two rounds, and smaller still than their drift
 SECONDS = 1
 
 Load = Callable[[Server, int], float]  # for some seconds; returns requests per second
@@ -29,13 +28,13 @@ def inspected(name: str, book: Path, home: Path, **settings: str) -> Iterator[Se
 
 
 def cost(book: Path, home: Path, loads: dict[str, Load]) -> tuple[str, str, str, str]:
-    """A row of the results: throughput that is lost under each load. Rounds are compared with their neighbours."""
+    """A row of the results: the part of all requests, over all rounds, that is lost under each load."""
     with inspected("inspect-on", book, home) as on, inspected("inspect-off", book, home, INSPECT="0") as off:
-        lost: dict[str, list[float]] = {name: [] for name in loads}
+        answered = {name: {on.name: 0.0, off.name: 0.0} for name in loads}
         for number in range(ROUNDS):
             for name, load in loads.items():
-                first, second = (on, off) if number % 2 else (off, on)
-                rates = {server.name: load(server, SECONDS) for server in (first, second)}
-                lost[name].append(1 - rates[on.name] / rates[off.name])
+                for server in (on, off) if number % 2 else (off, on):
+                    answered[name][server.name] += load(server, SECONDS)
+    lost = " and ".join(f"{1 - each[on.name] / each[off.name]:.1%}" for each in answered.values())
     what = f"{' and '.join(loads)}, 16 connections: throughput that the inspector costs"
-    return what, " and ".join(f"{statistics.median(each):.1%}" for each in lost.values()), "5 %", "2 %"
+    return what, lost, "5 %", "2 %"
