@@ -9,8 +9,10 @@ from typing import Any
 from gateway.worker.record import HELD, Record, trim
 
 MOST_RECORDS = 200
-MOST_BYTES = 256 * 1024  # of bodies and texts in the records that are large
-LARGE = 1024  # bytes from which on a record counts as that
+# Of bodies and texts in the records that are not small. What is held for longer leaves the processor's cache, and then
+# each record is written to slow memory.
+MOST_BYTES = 256 * 1024
+SMALL = 1024  # bytes; a record with no more is never trimmed
 # Upper bounds (seconds) of the histogram's buckets; one more takes the rest.
 BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
@@ -59,7 +61,7 @@ class Batch:
     def keep(self, noted: Noted) -> None:
         """Keep a record, in place of the oldest where there are too many."""
         self.records.append(noted)
-        if noted[HELD] > LARGE:
+        if noted[HELD] > SMALL:
             self._keep_large(noted)
 
     def _keep_large(self, noted: Noted) -> None:

@@ -20,7 +20,7 @@ from gateway.worker.request import Request
 
 BODY_KEPT = 64 * 1024  # bytes of a body
 TEXT_KEPT = 16 * 1024  # characters of what a cell wrote to stderr, from its begin, and of a traceback, from its end
-# Of each where many large ones come at once: what is held for longer than a moment has left the processor's cache.
+# What is left of each where many large ones come at once, in the same units.
 BODY_TRIMMED, TEXT_TRIMMED = 256, 1024
 HEADER_KEPT = 8 * 1024  # characters of a header that a cell sets; those of requests are limited by nginx
 
@@ -89,10 +89,7 @@ HELD = Record._fields.index("held")
 def trim(fields: list[Any]) -> None:
     """Leave of a Record in the form of a list little more than what a page that lists calls shows."""
     sent, body, stderr, trace = fields[:4]
-    if len(sent) > BODY_TRIMMED:
-        fields[0] = sent[:BODY_TRIMMED]
-    if len(body) > BODY_TRIMMED:
-        fields[1] = body[:BODY_TRIMMED]
+    fields[0], fields[1] = sent[:BODY_TRIMMED], body[:BODY_TRIMMED]
     if stderr.size > TEXT_TRIMMED:
         fields[2] = Text(stderr.text[:TEXT_TRIMMED], stderr.size)
     if trace.size > TEXT_TRIMMED:

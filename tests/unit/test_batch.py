@@ -4,7 +4,7 @@ import json
 import time
 from typing import Any
 
-from gateway.worker.batch import MOST_BYTES, MOST_RECORDS, Batch
+from gateway.worker.batch import MOST_BYTES, MOST_RECORDS, SMALL, Batch
 from gateway.worker.record import BODY_TRIMMED, TEXT_TRIMMED, Text
 from gateway.worker.request import Request
 
@@ -31,9 +31,9 @@ def test_of_many_calls_the_last_are_kept_and_of_large_ones_the_newest_whole() ->
     assert [record["path"] for record in records] == [f"/{number}" for number in range(100, MOST_RECORDS + 100)]
     whole = MOST_BYTES // (3 * LARGE)
     for record in records[:-whole]:
-        of_each = {"stderr": TEXT_TRIMMED, "traceback": TEXT_TRIMMED, "body": BODY_TRIMMED}
-        for name, left in of_each.items():
-            kept = {**record, **record["request"]}[name]
+        parts = [(record["request"]["body"], BODY_TRIMMED)]
+        parts += [(record["stderr"], TEXT_TRIMMED), (record["traceback"], TEXT_TRIMMED)]
+        for kept, left in parts:
             assert (kept["size"], kept["cut"], len(kept["text"])) == (LARGE, True, left)
         assert record["traceback"]["text"].endswith("end")
     for record in records[-whole:]:
@@ -41,15 +41,17 @@ def test_of_many_calls_the_last_are_kept_and_of_large_ones_the_newest_whole() ->
             assert (kept["size"], kept["cut"], len(kept["text"])) == (LARGE, False, LARGE)
 
 
-def test_a_call_whose_parts_are_all_small_loses_nothing_to_large_ones() -> None:
+def test_a_small_call_loses_nothing_to_large_ones() -> None:
+    size = SMALL // 3
+    assert size > BODY_TRIMMED, "else a trim would leave it as it is"
     batch = Batch()
-    keep(batch, "/small", BODY_TRIMMED)
+    keep(batch, "/small", size)
     for _ in range(MOST_RECORDS - 1):
         keep(batch, "/large")
     first = told(batch)[0]
     assert first["path"] == "/small"
     for kept in (first["request"]["body"], first["stderr"], first["traceback"]):
-        assert (kept["cut"], len(kept["text"])) == (False, BODY_TRIMMED)
+        assert (kept["cut"], len(kept["text"])) == (False, size)
 
 
 def test_what_nobody_took_is_told_before_what_came_after_it() -> None:
