@@ -49,6 +49,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     SHIPPED_DIR=/app/notebook \
     HOME_DIR=/notebook/.home \
     RUN_DIR=/run/notebook-api \
+    BODY_DIR=/notebook/.bodies \
     PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_NO_CACHE_DIR=1
 

@@ -1,12 +1,14 @@
 """gunicorn for the control app: one process, because the lock that orders starts and stops lives in it."""
 
+import tempfile
 from typing import Any
 
 from control import log_follow
 from control.rundir import RunDir
 from control.settings import Settings
 
-run = RunDir(Settings.from_env().run_dir)
+settings = Settings.from_env()
+run = RunDir(settings.run_dir)
 
 bind = f"unix:{run.control_socket}"
 umask = 0o077
@@ -18,6 +20,8 @@ threads = 16 + log_follow.MOST
 graceful_timeout = 2
 worker_tmp_dir = str(run.path)
 control_socket_disable = True
+# An upload that is taken apart waits where nginx has it wait, too: /tmp is memory in a container.
+tempfile.tempdir = str(settings.body_dir)
 loglevel = "warning"
 
 

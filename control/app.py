@@ -8,15 +8,18 @@ from flask import Flask, Response, jsonify
 
 from control import gateway_client
 from control.api import Api
+from control.datagrams import Datagrams
 from control.docs_page import docs_page
 from control.homepage import homepage
 from control.inspector import Inspector
 from control.log_follow import Followers
+from control.login_limit import LoginLimit
 from control.metrics import Metrics
 from control.new_projects import NewProjects
 from control.process_api import process
 from control.project_api import project_api
 from control.reception import Reception
+from control.refusals import MOST as MOST_REFUSALS
 from control.refusals import Refusals
 from control.reloading import Reloader
 from control.requests_api import requests_api
@@ -25,6 +28,8 @@ from control.rundir import RunDir
 from control.settings import Settings
 from control.static_files import keep_for_good
 from control.totals import Totals
+
+MOST_FAILED_LOGINS = 5000  # that are looked at in a second
 
 
 def create_app(settings: Settings | None = None, *, resume: bool = True) -> Flask:
@@ -49,7 +54,7 @@ def create_app(settings: Settings | None = None, *, resume: bool = True) -> Flas
     if resume:
         Reception(api.run.records_socket, lambda batch: take(batch, inspector, totals)).begin()
         kept = inspector if api.settings.inspect else None
-        Refusals(api.run.refusals_socket, lambda record: take_refusal(record, kept, totals)).begin()
+        listen_to_nginx(api.run, Refusals(lambda record: take_refusal(record, kept, totals)))
         threading.Thread(target=resume_and_watch, args=(api,), name="resume", daemon=True).start()
     return app
 
@@ -65,6 +70,13 @@ def take_refusal(record: dict[str, Any], inspector: Inspector | None, totals: To
     totals.add_refusal(record["method"], record["status"])
     if inspector:
         inspector.add([record])
+
+
+def listen_to_nginx(run: RunDir, refusals: Refusals) -> None:
+    """Hear of the calls that it refuses, and of wrong passwords."""
+    limit = LoginLimit(run.limited)
+    Datagrams(run.refusals_socket, refusals.refused, refusals.tick, MOST_REFUSALS).begin()
+    Datagrams(run.failed_logins_socket, limit.failed, limit.tick, MOST_FAILED_LOGINS).begin()
 
 
 def resume_and_watch(api: Api) -> None:

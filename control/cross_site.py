@@ -6,20 +6,36 @@ too: the documented way to start the API is to visit a URL.
 
 from urllib.parse import urlsplit
 
-from flask import Request, abort
+from flask import Request, abort, make_response, render_template
+
+HERE = {"same-origin", "none"}  # `none`: a typed address, a bookmark
+WHY = "This was sent by another web site. Open the homepage and press the button there."
 
 
 def refuse_cross_site(request: Request) -> None:
-    """Abort with 403 where the browser says that another site caused the request.
+    """Abort with 403 where another site caused the request, or may have.
 
-    Sec-Fetch-Site (https://www.w3.org/TR/fetch-metadata/) is `none` for a typed address; browsers without
-    it send Origin. Clients that are no browser send neither.
+    A browser that wanted to GET something is shown a page with one button, which sends the same as a POST.
+    """
+    by_link = request.method == "GET" and request.headers.get("User-Agent", "").startswith("Mozilla/")
+    site = sender(request)
+    if by_link and site != "here":
+        abort(make_response(render_template("confirm.html", address=request.full_path.rstrip("?")), 403))
+    if site == "foreign":
+        abort(403, WHY)
+
+
+def sender(request: Request) -> str:
+    """Which site sent it, as far as the headers say: `here`, `foreign`, or `unknown`.
+
+    Sec-Fetch-Site (https://www.w3.org/TR/fetch-metadata/) is the browser's own word. On plain HTTP, but for localhost,
+    there is none: then a POST has an Origin, and what a link, an image or a script asks for has nothing at all.
+    Programs send neither.
     """
     site = request.headers.get("Sec-Fetch-Site")
-    origin = request.headers.get("Origin")
     if site:
-        foreign = site not in {"same-origin", "none"}
-    else:
-        foreign = origin is not None and urlsplit(origin).netloc != request.host
-    if foreign:
-        abort(403, "This was sent by another web site. Open the homepage and press the button there.")
+        return "here" if site in HERE else "foreign"
+    origin = request.headers.get("Origin")
+    if origin is None:
+        return "unknown"
+    return "here" if urlsplit(origin).netloc == request.host else "foreign"

@@ -4,9 +4,12 @@ import errno
 import fcntl
 import os
 import pwd
+import resource
+import secrets
 import shutil
 import socket
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -17,12 +20,13 @@ from control.rundir import SLOTS, RunDir
 from control.settings import ROOT, SettingError, Settings
 
 LOCK = ".lock"
+CONNECTIONS = 8192  # of nginx, where the system allows as many descriptors
 
 
 def main() -> None:
     """Start the stack in this process's place; on a bad setting say which and exit with 1."""
     try:
-        settings = Settings.from_env()
+        settings = with_body_dir(Settings.from_env())
         users = Credentials.from_env()
         check_nginx()
         check_port(settings)
@@ -75,6 +79,23 @@ def check_port(settings: Settings) -> None:
         raise SettingError(reason) from None
 
 
+def with_body_dir(settings: Settings) -> Settings:
+    """The settings, with a folder in the run directory where BODY_DIR cannot be used: a volume may be read-only."""
+    inside = replace(settings, body_dir=RunDir(settings.run_dir).bodies)
+    if settings == inside:
+        return settings
+    try:
+        settings.body_dir.mkdir(parents=True, exist_ok=True)
+        reason = None if os.access(settings.body_dir, os.W_OK | os.X_OK) else "Permission denied"
+    except OSError as error:
+        reason = error.strerror
+    if reason is None:
+        return settings
+    where = f"BODY_DIR is {str(settings.body_dir)!r}: it cannot be written to ({reason})"
+    print(f"warning: {where}, so large requests wait in RUN_DIR.", flush=True)
+    return inside
+
+
 def child_environment(settings: Settings) -> dict[str, str]:
     """What the programs inherit: everything but the credentials, with the settings resolved."""
     inherited = {name: value for name, value in os.environ.items() if name not in credentials.VARIABLES}
@@ -103,8 +124,9 @@ def prepare(settings: Settings, users: Credentials) -> None:
             if left.name == LOCK:
                 continue
             shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
-        for name in ("nginx", "jupyter", *SLOTS):
+        for name in ("nginx", "jupyter", "limited", *SLOTS):
             (settings.run_dir / name).mkdir()
+        settings.body_dir.mkdir(exist_ok=True)
         render(settings, users)
     except OSError as error:
         raise SettingError(
@@ -164,9 +186,23 @@ def render(settings: Settings, users: Credentials) -> None:
         trim_blocks=True,
         autoescape=False,  # noqa: S701 these are not HTML; RUN_DIR, the only text put in, is checked
     )
-    names = {"settings": settings, "run": run, "root": ROOT, "python": sys.executable, "user": root_user()}
+    names = {
+        "settings": settings,
+        "run": run,
+        "root": ROOT,
+        "python": sys.executable,
+        "user": root_user(),
+        "connections": connections(),
+        "login_token": secrets.token_urlsafe(32),
+    }
     for target in (run.nginx_conf, run.supervisord_conf):
         private_text(target, templates.get_template(f"{target.name}.j2").render(names))
+
+
+def connections() -> int:
+    """How many connections nginx may have: each takes a descriptor, and some are left for files."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return CONNECTIONS if most == resource.RLIM_INFINITY else min(CONNECTIONS, most // 2)
 
 
 def root_user() -> str | None:

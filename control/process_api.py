@@ -3,6 +3,7 @@
 from typing import Any
 
 from flask import Blueprint, Response, abort, current_app, jsonify, request
+from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
 from control import projects
@@ -136,5 +137,6 @@ def supervisor_error(error: SupervisorError) -> tuple[Response, int]:
 
 
 @process.errorhandler(HTTPException)
-def http_error(error: HTTPException) -> tuple[Response, int]:
-    return jsonify({"message": error.description}), error.code or 500
+def http_error(error: HTTPException) -> ResponseReturnValue:
+    """As JSON, unless the error brings a page of its own."""
+    return error.response or (jsonify({"message": error.description}), error.code or 500)

@@ -1,46 +1,42 @@
 """Calls of the API that nginx answers by itself: no password, too large, nothing served. No kernel tells of them.
 
-nginx writes a line of JSON for each (`log_format refusal` in conf/nginx.conf.j2) as a datagram to a unix socket in the
-run directory, with syslog's header before it, and waits for nobody.
+nginx tells of each as JSON (`log_format refusal` in conf/nginx.conf.j2), in a datagram.
 """
 
 import json
-import socketserver
-import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
+
+from control.summary import Summary
+
+MOST = 500  # that are looked at in a second
 
 Take = Callable[[dict[str, Any]], None]
 
 NOTHING = {"size": 0, "cut": False, "text": ""}
 
 
-class Refusals(socketserver.UnixDatagramServer):
-    """Calls `take` with the record of each refusal that comes to `path`, in a thread of its own."""
+class Refusals:
+    """Calls `take` with the record of each refusal, and sums them up in the log, but for wrong passwords.
 
-    max_packet_size = 64 * 1024  # more than nginx lets a request's line and headers have
+    Not thread-safe: one thread calls `refused` and `tick`.
+    """
 
-    def __init__(self, path: Path, take: Take) -> None:
-        path.unlink(missing_ok=True)
-        self.take = take
-        super().__init__(str(path), Handler)
+    def __init__(self, take: Take) -> None:
+        self._take = take
+        self._summary = Summary("requests that nginx refused")
 
-    def begin(self) -> None:
-        threading.Thread(target=self.serve_forever, name="refusals", daemon=True).start()
+    def refused(self, message: bytes) -> None:
+        """What nginx tells of one. ValueError, KeyError, TypeError, AttributeError: it cannot be understood."""
+        refusal = json.loads(message.decode(errors="replace"))
+        self._take(record(refusal))
+        is_wrong_password = refusal["status"] == "401" and refusal["has_authorization"]
+        if not is_wrong_password:  # control/login_limit.py tells of those
+            self._summary.count(f"x {int(refusal['status'])} to {refusal['caller']}")
 
-
-class Handler(socketserver.BaseRequestHandler):
-    """One refusal. What cannot be understood is dropped, and said."""
-
-    server: Refusals
-
-    def handle(self) -> None:
-        datagram: bytes = self.request[0]
-        try:
-            self.server.take(record(json.loads(datagram[datagram.index(b"{") :].decode(errors="replace"))))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            print(f"A refusal of nginx could not be read: {type(error).__name__}: {error}", flush=True)
+    def tick(self) -> None:
+        """Called once a second."""
+        self._summary.tick()
 
 
 def record(told: dict[str, Any]) -> dict[str, Any]:

@@ -60,6 +60,21 @@ class RunDir:
         return self.path / "refusals.sock"
 
     @property
+    def failed_logins_socket(self) -> Path:
+        """The control app's, where nginx tells of wrong passwords."""
+        return self.path / "failed-logins.sock"
+
+    @property
+    def limited(self) -> Path:
+        """A folder with an empty file for each caller of whom nginx lets few requests through."""
+        return self.path / "limited"
+
+    @property
+    def bodies(self) -> Path:
+        """Where large bodies wait, unless BODY_DIR says otherwise."""
+        return self.path / "bodies"
+
+    @property
     def api_log(self) -> Path:
         """What both slots printed, in the order in which it came."""
         return self.path / "api.log"

@@ -1,10 +1,13 @@
 """Every setting of the product: read from the environment once, here, and checked."""
 
+import ipaddress
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from control.rundir import RunDir
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -27,6 +30,7 @@ class Settings:
     shipped_dir: Path | None
     home_dir: Path | None
     run_dir: Path
+    body_dir: Path
     serve: str | None
     reload: bool
     kernels: int
@@ -34,9 +38,12 @@ class Settings:
     start_timeout: int  # seconds
     queue_limit: int
     max_body_mb: int
+    large_body_limit: int
     max_output_mb: int
     show_tracebacks: bool
     cors_origins: tuple[str, ...]
+    trust_pages: bool
+    trusted_proxies: tuple[str, ...]
     allow_broken_endpoints: bool
     inspect: bool
     build_version: str
@@ -52,6 +59,7 @@ class Settings:
             shipped_dir=folder(environ, "SHIPPED_DIR") if environ.get("SHIPPED_DIR") else None,
             home_dir=Path(environ["HOME_DIR"]).absolute() if environ.get("HOME_DIR") else None,
             run_dir=run_dir(environ),
+            body_dir=body_dir(environ),
             serve=environ.get("SERVE") or None,
             reload=switch(environ, "RELOAD"),
             kernels=whole_number(environ, "KERNELS", 1, 1, 64),
@@ -59,9 +67,12 @@ class Settings:
             start_timeout=whole_number(environ, "START_TIMEOUT", 60, 1, 86_400),
             queue_limit=whole_number(environ, "QUEUE_LIMIT", 100, 1, 4096),
             max_body_mb=whole_number(environ, "MAX_BODY_MB", 100, 1, 100_000),
+            large_body_limit=whole_number(environ, "LARGE_BODY_LIMIT", 8, 1, 1000),
             max_output_mb=whole_number(environ, "MAX_OUTPUT_MB", 10, 1, 100_000),
             show_tracebacks=switch(environ, "SHOW_TRACEBACKS"),
             cors_origins=origins(environ, "CORS_ORIGINS"),
+            trust_pages=switch(environ, "TRUST_PAGES"),
+            trusted_proxies=networks(environ, "TRUSTED_PROXIES"),
             allow_broken_endpoints=switch(environ, "ALLOW_BROKEN_ENDPOINTS"),
             inspect=switch(environ, "INSPECT", default="1"),
             build_version=environ.get("BUILD_VERSION") or "unknown",
@@ -99,6 +110,17 @@ def origins(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
     return found
 
 
+def networks(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
+    """The variable as IP addresses and networks, separated by spaces or commas: `172.16.0.0/12`."""
+    given = environ.get(name, "").replace(",", " ").split()
+    try:
+        return tuple(str(ipaddress.ip_network(network, strict=False)) for network in given)
+    except ValueError as error:
+        raise SettingError(
+            f"{name} is {environ[name]!r}: give addresses of proxies, or networks such as 172.16.0.0/12 ({error})."
+        ) from None
+
+
 def _as_text(value: object) -> str:
     if isinstance(value, bool):
         return "1" if value else "0"
@@ -113,14 +135,26 @@ def folder(environ: Mapping[str, str], name: str, default: Path | str = "") -> P
     return path
 
 
-def run_dir(environ: Mapping[str, str]) -> Path:
-    """RUN_DIR as an absolute path that the programs' configuration files and sockets can carry."""
-    path = Path(environ.get("RUN_DIR") or ROOT / ".run").absolute()
+def body_dir(environ: Mapping[str, str]) -> Path:
+    """BODY_DIR as an absolute path; without one, a folder in RUN_DIR."""
+    given = environ.get("BODY_DIR")
+    return plain_path("BODY_DIR", given) if given else RunDir(run_dir(environ)).bodies
+
+
+def plain_path(name: str, text: Path | str) -> Path:
+    """An absolute path that the programs' configuration files can carry."""
+    path = Path(text).absolute()
     if not re.fullmatch(r"[\w./+@-]+", str(path), re.ASCII):
         raise SettingError(
-            f"RUN_DIR is {str(path)!r}: give a path of letters, digits and . _ - + @ only, "
-            "such as RUN_DIR=/tmp/notebook-api."
+            f"{name} is {str(path)!r}: give a path of letters, digits and . _ - + @ only, "
+            f"such as {name}=/tmp/notebook-api."
         )
+    return path
+
+
+def run_dir(environ: Mapping[str, str]) -> Path:
+    """RUN_DIR as an absolute path that configuration files, and the sockets in it, can carry."""
+    path = plain_path("RUN_DIR", environ.get("RUN_DIR") or ROOT / ".run")
     if len(str(path / LONGEST_SOCKET)) > SOCKET_PATH_LIMIT:
         raise SettingError(
             f"RUN_DIR is {str(path)!r}, too long for the sockets in it: give a path of at most "

@@ -19,7 +19,7 @@ from gateway.casualties import Verdict
 from gateway.channel import Reception
 from gateway.failure import NotebookError
 from gateway.pool import Pool
-from gateway.worker.protocol import Config, Cors, Endpoint
+from gateway.worker.protocol import Config, Endpoint
 
 SWAGGER = "/_api/spec/swagger.json"
 SOURCE = "/_api/source"
@@ -46,7 +46,6 @@ class EnginePersonality(LoggingConfigurable):  # type: ignore[misc]
             max_body_bytes=settings.max_body_mb * 1024 * 1024,
             max_output_bytes=settings.max_output_mb * 1024 * 1024,
             show_traceback=settings.show_tracebacks,
-            cors=Cors(settings.cors_origins) if settings.cors_origins else None,
             static=self._static(),
             public=settings.public,
             allow_broken=settings.allow_broken_endpoints,

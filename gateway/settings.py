@@ -32,7 +32,6 @@ class GatewaySettings:
     max_body_mb: int
     max_output_mb: int
     show_tracebacks: bool
-    cors_origins: tuple[str, ...]
     allow_broken_endpoints: bool
     inspect: bool
     # Stock's own variables.
@@ -66,7 +65,6 @@ class GatewaySettings:
             max_body_mb=int(environ["MAX_BODY_MB"]),
             max_output_mb=int(environ["MAX_OUTPUT_MB"]),
             show_tracebacks=environ["SHOW_TRACEBACKS"] == "1",
-            cors_origins=tuple(environ.get("CORS_ORIGINS", "").split()),
             allow_broken_endpoints=environ.get("ALLOW_BROKEN_ENDPOINTS") == "1",
             inspect=environ.get("INSPECT", "1") == "1",
             public=environ.get("KG_STATIC_PATH"),

@@ -44,17 +44,6 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
-class Cors:
-    """Who may call from a browser page of another origin; "*" among `origins` is everybody."""
-
-    origins: tuple[str, ...]
-    headers: tuple[str, ...] = ("Authorization", "Content-Type")
-    expose: tuple[str, ...] = ()
-    credentials: bool = False
-    max_age_s: int = 600
-
-
-@dataclass(frozen=True, slots=True)
 class Config:
     """All a worker needs to know.
 
@@ -71,7 +60,6 @@ class Config:
     max_body_bytes: int = 100 * 1024 * 1024
     max_output_bytes: int = 10 * 1024 * 1024
     show_traceback: bool = False
-    cors: Cors | None = None
     static: dict[str, tuple[str, str]] = field(default_factory=dict)
     public: str | None = None
     allow_broken: bool = False
@@ -84,12 +72,10 @@ class Config:
     @classmethod
     def from_json(cls, data: Message) -> "Config":
         """The inverse of `to_json`, also after a journey through JSON. TypeError: unknown or missing keys."""
-        cors = data.get("cors")
         return cls(
             **{
                 **data,
                 "endpoints": tuple(_endpoint(item) for item in data["endpoints"]),
-                "cors": cors and Cors(**{key: _frozen(value) for key, value in cors.items()}),
                 "static": {path: (kind, body) for path, (kind, body) in data.get("static", {}).items()},
             }
         )
@@ -111,7 +97,3 @@ def decode(line: bytes) -> Message:
 def _endpoint(data: Message) -> Endpoint:
     cells = {key: tuple(Cell(**cell) for cell in data.get(key, ())) for key in ("cells", "response_cells")}
     return Endpoint(**{**data, **cells})
-
-
-def _frozen(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value

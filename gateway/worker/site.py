@@ -5,7 +5,6 @@ from http import HTTPStatus
 
 from gateway.worker import etag
 from gateway.worker.answer import WITHOUT_BODY, Answer, problem
-from gateway.worker.cors import CrossOrigin
 from gateway.worker.handler import Handler
 from gateway.worker.protocol import Config
 from gateway.worker.public import PublicFiles
@@ -20,7 +19,6 @@ class Site:
     """All that can be asked for at one `base_url`."""
 
     def __init__(self, config: Config, handlers: Iterable[Handler]) -> None:
-        self._cross_origin = CrossOrigin(config.cors) if config.cors else None
         self._router: Router[Target] = Router(config.base_url)
         for handler, endpoint in zip(handlers, config.endpoints, strict=True):
             self._router.add(endpoint.method, endpoint.path, handler)
@@ -47,29 +45,28 @@ class Site:
     def _no_such_method(self, request: Request, allowed: str) -> Answer:
         allow = ("Allow", allowed)
         if request.method == "OPTIONS":
-            cross_origin = self._cross_origin.preflight(request, allowed) if self._cross_origin else []
-            return Answer(HTTPStatus.NO_CONTENT, [allow, *cross_origin])
+            return Answer(HTTPStatus.NO_CONTENT, [allow])
         message = f"this path answers {allowed}"
         return problem(HTTPStatus.METHOD_NOT_ALLOWED, "method-not-allowed", message, request, [allow])
 
     def head(self, answer: Answer, request: Request, is_chunked: bool) -> bytes:
         """The head of an answer whose body is sent in pieces."""
-        return head(answer.status, self._headers(answer, request), CHUNKED if is_chunked else "")
+        return head(answer.status, _headers(answer, request), CHUNKED if is_chunked else "")
 
     def render(self, answer: Answer, request: Request | None) -> bytes:
         """All of an answer. Without `request` it is to something that was none."""
         if request is None:
             return head(answer.status, answer.headers, content_length(answer.body)) + answer.body
         etag.condition(answer, request)
-        headers = self._headers(answer, request)
+        headers = _headers(answer, request)
         if answer.status in WITHOUT_BODY:
             return head(answer.status, headers)
         top = head(answer.status, headers, content_length(answer.body))
         return top if request.method == "HEAD" else top + answer.body
 
-    def _headers(self, answer: Answer, request: Request) -> Headers:
-        headers = [*answer.headers, ("X-Request-Id", request.request_id)]
-        return headers + self._cross_origin.headers(request) if self._cross_origin else headers
+
+def _headers(answer: Answer, request: Request) -> Headers:
+    return [*answer.headers, ("X-Request-Id", request.request_id)]
 
 
 def _not_found(request: Request) -> Answer:

@@ -5,7 +5,7 @@ import http.client
 
 import pytest
 
-from tests.support.stack import API_USER, OWNER, Stack, as_json
+from tests.support.stack import API_USER, OWNER, Stack, another_address, as_json
 
 WRONG = {
     "no credentials": None,
@@ -77,7 +77,8 @@ def test_the_api_user_opens_the_api(served: Stack) -> None:
 def test_the_api_user_opens_nothing_else(served: Stack) -> None:
     for path in OWNERS:
         for method in ("GET", "POST"):
-            assert served.request(method, path, auth=API_USER).status_code == 401, f"{method} {path}"
+            refused = served.request(method, path, auth=API_USER, source=another_address())
+            assert refused.status_code == 401, f"{method} {path}"
     assert served.status()["state"] == "serving"
 
 
@@ -106,7 +107,8 @@ def test_no_spelling_of_a_path_takes_the_api_user_further(served: Stack, path: s
 def raw(stack: Stack, path: str, auth: tuple[str, str]) -> int:
     """The status of a POST whose path is sent as it is; requests would tidy it up."""
     token = base64.b64encode(":".join(auth).encode()).decode()
-    connection = http.client.HTTPConnection("127.0.0.1", stack.port, timeout=10)
+    source = (another_address(), 0)
+    connection = http.client.HTTPConnection("127.0.0.1", stack.port, timeout=10, source_address=source)
     try:
         connection.putrequest("POST", path, skip_accept_encoding=True)
         connection.putheader("Authorization", f"Basic {token}")

@@ -1,5 +1,6 @@
 """The real stack as a subprocess: nginx, supervisord, Jupyter, the control app and the gateways."""
 
+import itertools
 import json
 import os
 import secrets
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import requests
+from requests.adapters import HTTPAdapter
 
 from tests.support import processes
 from tests.support.notebooks import notebook_text
@@ -166,19 +168,31 @@ class Stack:
 
     # -- HTTP
 
-    def session(self, auth: tuple[str, str] | None = OWNER) -> requests.Session:
-        """A session that knows nothing of the developer's proxies and passwords."""
+    def session(self, auth: tuple[str, str] | None = OWNER, source: str | None = None) -> requests.Session:
+        """A session that knows nothing of the developer's proxies and passwords, and calls from `source`.
+
+        With a wrong password it calls from an address of its own: nginx looks at few requests from one that gave many.
+        """
         session = requests.Session()
         session.trust_env = False
         session.auth = auth
+        if source is None and auth not in (None, OWNER, API_USER):
+            source = another_address()
+        if source:
+            session.mount("http://", From(source))
         return session
 
     def request(
-        self, method: str, path: str, auth: tuple[str, str] | None = OWNER, **arguments: Any
+        self,
+        method: str,
+        path: str,
+        auth: tuple[str, str] | None = OWNER,
+        source: str | None = None,
+        **arguments: Any,
     ) -> requests.Response:
         """One request on a connection of its own."""
         arguments.setdefault("timeout", 60)
-        with self.session(auth) as session:
+        with self.session(auth, source) as session:
             return session.request(method, self.url + path, **arguments)
 
     def get(self, path: str, **arguments: Any) -> requests.Response:
@@ -253,6 +267,26 @@ class Stack:
         """The text of each file in the run directory, by name."""
         files = (path for path in self.run_dir.rglob("*") if path.is_file())
         return {str(path): path.read_text(errors="replace") for path in files}
+
+
+class From(HTTPAdapter):
+    """Connects from a certain address of this machine."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        super().__init__()
+
+    def init_poolmanager(self, *arguments: Any, **named: Any) -> None:
+        super().init_poolmanager(*arguments, **named, source_address=(self.address, 0))
+
+
+_addresses = itertools.count(1)
+
+
+def another_address() -> str:
+    """An address of the loopback network that no other test calls from."""
+    number = next(_addresses)
+    return f"127.9.{number // 250}.{number % 250 + 1}"
 
 
 def free_port() -> int:

@@ -21,7 +21,8 @@ ALONE = Credentials(OWNER, None, generated=True)
 def settings(tmp_path: Path) -> Settings:
     # RUN_DIR is checked against the length of socket paths; nothing listens here.
     short = Settings.from_env({"RUN_DIR": "/tmp/r", "PORT": "18080"})  # noqa: S108
-    return Settings(**{**vars(short), "run_dir": tmp_path / "run", "notebook_dir": tmp_path})
+    run_dir = tmp_path / "run"
+    return Settings(**{**vars(short), "run_dir": run_dir, "body_dir": run_dir / "bodies", "notebook_dir": tmp_path})
 
 
 def mode(path: Path) -> int:

@@ -16,6 +16,7 @@ NUMBERS = {
     "START_TIMEOUT": (1, 86_400),
     "QUEUE_LIMIT": (1, 4096),
     "MAX_BODY_MB": (1, 100_000),
+    "LARGE_BODY_LIMIT": (1, 1000),
     "MAX_OUTPUT_MB": (1, 100_000),
 }
 # The Dockerfile sets these; they mean nothing to a person.

@@ -11,8 +11,7 @@ from kernel_gateway.notebook_http import request_utils
 from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
 
 from gateway.worker import page
-from gateway.worker.cors import CrossOrigin
-from gateway.worker.protocol import Cell, Config, Cors, Endpoint, decode, encode
+from gateway.worker.protocol import Cell, Config, Endpoint, decode, encode
 from gateway.worker.reader import Message
 from gateway.worker.request import Request
 from gateway.worker.routes import Router, methods_of
@@ -233,7 +232,6 @@ def test_a_configuration_survives_its_journey() -> None:
             Endpoint("GET", "/a", (Cell(1, "x"),), (Cell(2, "y"),), 1.5),
             Endpoint("PUT", "/b", (Cell(3, ""),)),
         ),
-        cors=Cors(origins=("https://a.example",), credentials=True),
         static={"/_api/spec/swagger.json": ("application/json", "{}")},
     )
     line = encode({"do": "serve", "config": config.to_json()})
@@ -275,15 +273,3 @@ def test_headers_are_replaced_whatever_their_case() -> None:
     assert head(418, headers).startswith(
         b"HTTP/1.1 418 I'm a Teapot\r\nX: 1\r\ncontent-type: b\r\nConnection: close\r\n"
     )
-
-
-def test_only_listed_origins_are_let_in() -> None:
-    rules = CrossOrigin(Cors(origins=("https://a.example",), expose=("X-Total",), credentials=True))
-    allowed = dict(rules.headers(request(headers=[("Origin", "https://a.example")])))
-    assert allowed == {
-        "Vary": "Origin",
-        "Access-Control-Allow-Origin": "https://a.example",
-        "Access-Control-Allow-Credentials": "true",
-        "Access-Control-Expose-Headers": "X-Total",
-    }
-    assert dict(rules.headers(request(headers=[("Origin", "https://b.example")]))) == {"Vary": "Origin"}
