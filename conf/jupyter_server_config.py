@@ -7,6 +7,7 @@ from jupyter_server.auth.identity import PasswordIdentityProvider
 
 from control.rundir import RunDir
 from control.settings import Settings
+from gateway.kernel_specs import KernelSpecs
 
 
 class GuardedByNginx(PasswordIdentityProvider):
@@ -40,3 +41,4 @@ if settings.home_dir:
     c.ServerApp.terminado_settings = {"shell_command": shell}
 # Kernels talk through sockets too: nginx is the only program that listens on TCP.
 c.KernelManager.transport = "ipc"
+c.ServerApp.kernel_spec_manager_class = KernelSpecs

@@ -12,7 +12,8 @@ from tornado.httpserver import HTTPServer
 
 from gateway import admin, kernel_process
 from gateway.failure import NotebookError
-from gateway.notebook import KernelSpecs, Notebook, load
+from gateway.kernel_specs import KernelSpecs
+from gateway.notebook import Notebook, load
 from gateway.observer import Observer
 from gateway.seeding import SeedingManager
 from gateway.settings import GatewaySettings

@@ -6,17 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
-from jupyter_core.paths import jupyter_path
+from jupyter_client.kernelspec import NoSuchKernel
 
 from gateway.failure import NotebookError
-
-
-class KernelSpecs(KernelSpecManager):  # type: ignore[misc]
-    """Finds kernels in Jupyter's folders. To look into IPython's of old times takes an import of IPython, 0.1 s."""
-
-    def _kernel_dirs_default(self) -> list[str]:
-        return jupyter_path("kernels")
+from gateway.kernel_specs import KernelSpecs
 
 
 @dataclass(frozen=True)

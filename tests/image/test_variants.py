@@ -8,6 +8,7 @@ import pytest
 from tests.image.container import Container, bind
 from tests.image.jupyter import Kernel
 from tests.image.logs import unexpected
+from tests.support.processes import TCP_LISTEN
 
 READ_ONLY = ["--read-only", "--tmpfs=/run", "--tmpfs=/tmp"]
 UNPRIVILEGED = ["--cap-drop=ALL", "--security-opt=no-new-privileges"]
@@ -60,6 +61,14 @@ def test_kernels_have_a_home_that_they_can_write_to(container: Container) -> Non
         home = kernel.run("from pathlib import Path; Path('~/x').expanduser().write_text('x'); print(Path.home())")
 
     assert home == "/notebook/.home\n"
+
+
+def test_nothing_but_nginx_listens_on_tcp(container: Container) -> None:
+    with Kernel(container) as kernel:
+        kernel.run("'it has all its sockets when it answers'")
+        table = [line.split() for line in container.sh("cat /proc/net/tcp /proc/net/tcp6").splitlines()]
+
+    assert [address for _, address, _, state, *_ in table if state == TCP_LISTEN] == ["00000000:1F90"]
 
 
 def test_its_log_has_no_unexpected_warning(container: Container) -> None:

@@ -9,6 +9,7 @@ import websocket
 from tests.support.jupyter import Jupyter
 from tests.support.notebooks import notebook
 from tests.support.stack import API_USER, Stack, as_json
+from tests.support.waiting import eventually
 
 
 @pytest.fixture
@@ -67,6 +68,62 @@ def test_a_cell_runs_over_the_websocket(jupyter: Jupyter, kernel: str) -> None:
         assert jupyter.run(socket, "print(6 * 7)") == "42\n"
     finally:
         socket.close()
+
+
+FORK = """
+import os
+child = os.fork()
+if not child:
+    {before}
+    print('from', 'a fork', flush=True)
+    os._exit(0)
+os.waitpid(child, 0)"""
+POOL = """
+import multiprocessing
+def work(): print('from', 'a fork')
+worker = multiprocessing.get_context('fork').Process(target=work)
+worker.start()
+worker.join()"""
+FORKS = {
+    "a fork": FORK.format(before="pass"),
+    "a large text": FORK.format(before="print('x' * 500_000)"),
+    "a daemon": FORK.format(before="os.setsid(); os.closerange(3, 1000)"),
+    "multiprocessing": POOL,
+}
+
+
+@pytest.mark.parametrize("code", FORKS.values(), ids=FORKS.keys())
+def test_what_a_forked_process_prints_reaches_the_notebook(jupyter: Jupyter, kernel: str, code: str) -> None:
+    socket = jupyter.connect(kernel)
+    try:
+        assert "from a fork\n" in jupyter.run(socket, code, until="from a fork\n")
+    finally:
+        socket.close()
+
+
+def test_what_a_process_forked_by_an_ordinary_cell_prints_reaches_the_log(stack: Stack) -> None:
+    stack.serve("forks", [FORK.format(before="pass"), f"# GET /fork\n{FORK.format(before='pass')}\nprint('parent')"])
+
+    eventually(lambda: "from a fork\n" in stack.api_log(), what="the line in the log")
+    # The copy of a request is nobody's.
+    assert stack.invoke("fork").text == "parent\n"
+
+
+def test_a_kernel_that_is_killed_leaves_nothing_behind(stack: Stack, jupyter: Jupyter) -> None:
+    folder = stack.run_dir / "jupyter"
+    before = set(folder.iterdir())
+    kernel = jupyter.start_kernel()
+    socket = jupyter.connect(kernel)
+    jupyter.run(socket, "'it has all its sockets when it answers'")
+    its_own = {path.name for path in set(folder.iterdir()) - before}
+
+    stack.kill(stack.process(kernel))
+    socket.close()
+    jupyter.end_kernel(kernel)
+
+    # No more than jupyter_client knows of, and removes.
+    assert its_own == {f"kernel-{kernel}.json", *(f"kernel-{kernel}-ipc-{number}" for number in range(1, 6))}
+    assert not set(folder.iterdir()) - before
 
 
 @pytest.mark.parametrize("auth", [None, ("hasura", "wrong-password"), API_USER])

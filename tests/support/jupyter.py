@@ -65,22 +65,23 @@ class Jupyter:
             http_no_proxy=["127.0.0.1"],
         )
 
-    def run(self, socket: websocket.WebSocket, code: str) -> str:
-        """Run a cell and return what it printed."""
+    def run(self, socket: websocket.WebSocket, code: str, until: str = "") -> str:
+        """Run a cell and return what it printed: to its end, and on to a text that may come only after that."""
         sent = uuid.uuid4().hex
         header = {"msg_id": sent, "msg_type": "execute_request", "session": "test", "username": "test"}
         content = {"code": code, "silent": False, "store_history": False, "allow_stdin": False}
         message = {"header": header, "parent_header": {}, "metadata": {}, "content": content}
         socket.send(json.dumps({**message, "channel": "shell", "buffers": []}))
-        printed = ""
-        while True:
+        printed, is_over = "", False
+        while not is_over or until not in printed:
             received = json.loads(socket.recv())
             if received["parent_header"].get("msg_id") != sent:
                 continue
             if received["msg_type"] == "stream":
                 printed += received["content"]["text"]
             if received["msg_type"] == "status" and received["content"]["execution_state"] == "idle":
-                return printed
+                is_over = True
+        return printed
 
     def send(self, socket: websocket.WebSocket, code: str) -> None:
         """Have a cell run, and wait for nothing."""
