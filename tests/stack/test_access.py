@@ -127,6 +127,17 @@ def test_health_asks_for_nothing_and_tells_nothing_of_what_is_served(served: Sta
     assert served.get("/healthz", auth=WRONG["a wrong password"]).status_code == 200
 
 
+def test_health_is_asked_for_by_its_own_name(served: Stack) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=10)
+    try:
+        connection.putrequest("GET", "/process/status/../../healthz")
+        connection.endheaders()
+        answer = connection.getresponse()
+        assert (answer.status, answer.read()) == (200, served.get("/healthz").content)
+    finally:
+        connection.close()
+
+
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("path", CHANGES)
 @pytest.mark.parametrize(

@@ -1,8 +1,9 @@
 """Calls of the API from a browser's page of another origin."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
-from tests.support.stack import Stack
+from tests.support.stack import API_USER, Stack
 
 PREFLIGHT = {
     "Origin": "https://app.example",
@@ -47,3 +48,47 @@ def test_without_the_setting_no_other_origin_is_answered(stack: Stack) -> None:
     assert stack.invoke("x", "OPTIONS", auth=None, headers=PREFLIGHT).status_code == 401
     answer = stack.invoke("x", headers={"Origin": "https://app.example"})
     assert not [name for name in answer.headers if name.lower().startswith("access-control")]
+
+
+def test_a_page_may_send_the_headers_that_it_asks_for(new_stack: Callable[..., Stack]) -> None:
+    stack = new_stack(CORS_ORIGINS="*").start()
+    asked = "authorization,content-type,x-trace-id"
+    preflight = {**PREFLIGHT, "Access-Control-Request-Headers": asked}
+
+    answer = stack.invoke("x", "OPTIONS", auth=None, headers=preflight)
+
+    assert answer.headers["Access-Control-Allow-Headers"] == asked
+    assert answer.headers["Access-Control-Allow-Origin"] == "https://app.example"
+
+
+def test_preflights_take_no_place_in_the_queue(new_stack: Callable[..., Stack]) -> None:
+    stack = new_stack(CORS_ORIGINS="https://app.example", QUEUE_LIMIT="2").start()
+    stack.serve("cors", ["import time", "# GET /slow\ntime.sleep(1)\nprint('slow')", *CELLS])
+
+    with ThreadPoolExecutor(2) as pool:
+        slow = pool.submit(stack.invoke, "slow", auth=API_USER)
+        for _ in range(100):
+            assert stack.invoke("x", "OPTIONS", auth=None, headers=PREFLIGHT).status_code == 204
+            assert not slow.done()
+        waiting = pool.submit(stack.invoke, "x", auth=API_USER)
+
+        assert waiting.result().status_code == 200
+
+
+def test_a_question_that_is_no_preflight_takes_a_password(new_stack: Callable[..., Stack]) -> None:
+    stack = new_stack(CORS_ORIGINS="https://app.example").start()
+    stack.serve("cors", CELLS)
+
+    for headers in ({}, {"Origin": "https://app.example"}, {**PREFLIGHT, "Origin": "https://other.example"}):
+        assert stack.invoke("x", "OPTIONS", auth=None, headers=headers).status_code == 401
+    assert stack.invoke("x", "OPTIONS").headers["Allow"] == "GET, POST, HEAD, OPTIONS"
+
+
+def test_a_cell_that_names_origins_itself_is_the_only_one_to_do_so(new_stack: Callable[..., Stack]) -> None:
+    stack = new_stack(CORS_ORIGINS="*").start()
+    header = "{'Access-Control-Allow-Origin': 'https://b.example'}"
+    stack.serve("cors", ["import flask", f"# GET /x\nflask.Response('x', headers={header})"])
+
+    answer = stack.invoke("x", headers={"Origin": "https://a.example"})
+
+    assert answer.headers["Access-Control-Allow-Origin"] == "https://b.example"

@@ -4,7 +4,9 @@ import pytest
 from flask import Flask, request
 from flask.testing import FlaskClient
 
+from control.app import create_app
 from control.cross_site import refuse_cross_site
+from control.settings import Settings
 
 HOST = "notebooks.example:8080"
 HERE = f"http://{HOST}"
@@ -50,6 +52,40 @@ def test_only_calls_from_here_or_from_no_browser_pass(
     client: FlaskClient, method: str, headers: dict[str, str], code: int
 ) -> None:
     assert client.open("/change", method=method, base_url=HERE, headers=headers).status_code == code
+
+
+BROWSER = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64)"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "code"),
+    [
+        ({}, 403),  # plain HTTP: an image of another site looks the same as a typed address
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Sec-Fetch-Site": "same-origin"}, 200),
+        ({"Sec-Fetch-Site": "none"}, 200),
+        ({"Origin": HERE}, 200),
+        ({"Origin": "null"}, 403),
+    ],
+)
+def test_a_browser_that_may_have_been_led_here_is_shown_one_button(headers: dict[str, str], code: int) -> None:
+    settings = Settings.from_env({"RUN_DIR": "/tmp/r"})  # noqa: S108 where nothing runs
+    client = create_app(settings, resume=False).test_client()
+
+    answer = client.get("/process/stop?a=1&b=%3Cscript%3E", base_url=HERE, headers={**BROWSER, **headers})
+
+    if code == 403:
+        assert answer.status_code == 403
+        assert answer.text.count("<button") == 1
+        assert '<form method="post" action="/process/stop?a=1&amp;b=%3Cscript%3E">' in answer.text
+        assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
+    else:
+        assert answer.status_code != 403
+
+
+def test_a_browsers_post_without_a_word_on_its_site_passes(client: FlaskClient) -> None:
+    assert client.post("/change", base_url=HERE, headers=BROWSER).status_code == 200
 
 
 def test_the_refusal_says_what_to_do(client: FlaskClient) -> None:

@@ -48,15 +48,42 @@ def test_a_folder_with_somebody_elses_files_is_refused_and_left_alone(settings: 
     assert thesis.read_text(encoding="utf-8") == "years of work"
 
 
-@pytest.mark.parametrize("origins", [(), ("https://app.example",)], ids=["no other origin", "another origin"])
-def test_nginx_accepts_the_rendered_configuration(settings: Settings, origins: tuple[str, ...]) -> None:
-    launch.prepare(Settings(**{**vars(settings), "cors_origins": origins}), BOTH)
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {
+            "cors_origins": ("https://app.example", "https://" + "long" * 40),
+            "trusted_proxies": ("10.0.0.0/8", "::1/128"),
+        },
+        {"cors_origins": ("*",), "trust_pages": True},
+    ],
+    ids=["as it is", "other origins and a proxy", "any origin and trusted pages"],
+)
+def test_nginx_accepts_the_rendered_configuration(settings: Settings, changes: dict[str, object]) -> None:
+    launch.prepare(Settings(**{**vars(settings), **changes}), BOTH)  # type: ignore[arg-type]
     run_dir = str(settings.run_dir)
     command = ["nginx", "-t", "-q", "-e", "stderr", "-c", f"{run_dir}/nginx.conf", "-p", run_dir]
 
     checked = subprocess.run(command, env={"PATH": launch.child_path()}, capture_output=True, text=True)
 
     assert (checked.returncode, checked.stderr) == (0, "")
+
+
+def test_a_folder_for_bodies_that_cannot_be_written_to_is_replaced_with_a_warning(
+    settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    usable = Settings(**{**vars(settings), "body_dir": tmp_path / "volume" / "bodies"})
+    assert launch.with_body_dir(usable).body_dir == usable.body_dir
+    (tmp_path / "file").touch()
+    unusable = Settings(**{**vars(settings), "body_dir": tmp_path / "file" / "bodies"})
+
+    replaced = launch.with_body_dir(unusable)
+
+    assert replaced == settings
+    assert "warning: BODY_DIR is" in capsys.readouterr().out
+    launch.prepare(replaced, BOTH)
+    assert settings.body_dir.is_dir()
 
 
 def test_what_an_earlier_run_left_is_gone(settings: Settings) -> None:

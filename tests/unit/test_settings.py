@@ -126,6 +126,23 @@ def test_a_run_directory_that_a_configuration_file_could_misread_is_refused(path
     assert "RUN_DIR=/tmp/" in message
 
 
+def test_bodies_wait_in_the_run_directory_or_where_a_setting_says() -> None:
+    assert read().body_dir == Path(SHORT) / "bodies"
+    assert read(BODY_DIR="/volume/.bodies").body_dir == Path("/volume/.bodies")
+    assert refusal(BODY_DIR="/a b").startswith("BODY_DIR is '/a b': give a path of letters")
+
+
+def test_trusted_proxies_are_addresses_and_networks() -> None:
+    assert read(TRUSTED_PROXIES="10.0.0.1, 172.16.0.0/12 fd00::/8").trusted_proxies == (
+        "10.0.0.1/32",
+        "172.16.0.0/12",
+        "fd00::/8",
+    )
+    assert read(TRUSTED_PROXIES="172.17.0.1/16").trusted_proxies == ("172.17.0.0/16",)
+    for bad in ("proxy", "10.0.0.1;", "10.0.0.0/40", "all"):
+        assert refusal(TRUSTED_PROXIES=bad).startswith(f"TRUSTED_PROXIES is {bad!r}: give addresses of proxies")
+
+
 def test_a_switch_is_on_or_off() -> None:
     assert read(SHOW_TRACEBACKS="1").show_tracebacks is True
     assert read(SHOW_TRACEBACKS="0").show_tracebacks is False
@@ -143,7 +160,9 @@ def test_origins_are_web_origins_or_a_star() -> None:
 
 def test_the_programs_of_the_stack_read_the_same_settings_again(tmp_path: Path) -> None:
     given = {"PORT": "9000", "SERVE": "a/b", "KERNELS": "3", "SHOW_TRACEBACKS": "1"}
-    settings = read(**given, NOTEBOOK_DIR=str(tmp_path), CORS_ORIGINS="http://a, http://b")
+    settings = read(
+        **given, NOTEBOOK_DIR=str(tmp_path), CORS_ORIGINS="http://a, http://b", TRUSTED_PROXIES="10.0.0.1, ::1"
+    )
 
     assert Settings.from_env(settings.to_env()) == settings
 

@@ -1,0 +1,170 @@
+"""Whoever guesses passwords is looked at rarely; nobody else notices."""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+from requests import Response
+
+from tests.support.stack import API_USER, OWNER, Stack, another_address, as_json
+from tests.support.waiting import eventually
+
+WRONG = (OWNER[0], "not-the-password")
+FAILURES = 20
+
+
+@pytest.fixture
+def served(stack: Stack) -> Stack:
+    if stack.status()["notebook"] != "served":
+        stack.serve("served", ["import flask", "# GET /x\nprint('x')", "# GET /closed\nflask.abort(401)"])
+    return stack
+
+
+def guess(stack: Stack, source: str, path: str = "/invoke/x", headers: dict[str, str] | None = None) -> None:
+    """As many wrong passwords as are too many."""
+    with stack.session(WRONG, source) as session:
+        for _ in range(FAILURES):
+            session.get(stack.url + path, headers=headers, timeout=20)
+
+
+def is_limited(stack: Stack, source: str) -> bool:
+    """Whether one of two calls at once from there is not looked at."""
+    with stack.session(API_USER, source) as session:
+        return 429 in [session.get(stack.url + "/invoke/x", timeout=20).status_code for _ in range(2)]
+
+
+@pytest.mark.parametrize("path", ["/", "/process/status", "/jupyter/tree", "/invoke/x", "/static/homepage.css"])
+def test_many_wrong_passwords_limit_their_address_whatever_they_are_tried_on(served: Stack, path: str) -> None:
+    source = another_address()
+
+    guess(served, source, path)
+
+    eventually(lambda: is_limited(served, source), 5, "a limit")
+
+
+def test_few_guesses_a_second_are_looked_at(served: Stack) -> None:
+    source = another_address()
+    guess(served, source)
+    eventually(lambda: is_limited(served, source), 5, "a limit")
+
+    answers: Counter[int] = Counter()
+    begun = time.monotonic()
+    with served.session(WRONG, source) as session:
+        while sum(answers.values()) < 1000:
+            answers[session.get(f"{served.url}/invoke/x", timeout=20).status_code] += 1
+    took = time.monotonic() - begun
+
+    assert set(answers) == {401, 429}
+    assert answers[401] <= 20 * took + 1
+
+
+def test_who_is_not_looked_at_is_told_when_to_come_again(served: Stack) -> None:
+    source = another_address()
+    guess(served, source)
+
+    def refusals() -> list[Response]:
+        answer = served.invoke("x", auth=API_USER, source=source)
+        return [answer] if answer.status_code == 429 else []
+
+    (refused,) = eventually(refusals, 5, "a refusal")
+    assert refused.headers["Retry-After"] == "1"
+    assert as_json(refused)["extensions"]["code"] == "too-many-guesses"
+
+
+def test_other_addresses_and_healthz_notice_nothing(served: Stack) -> None:
+    source = another_address()
+    guess(served, source)
+    eventually(lambda: is_limited(served, source), 5, "a limit")
+
+    with served.session(WRONG, source) as guesser, served.session(API_USER) as caller:
+        for _ in range(100):
+            guesser.get(f"{served.url}/invoke/x", timeout=20)
+            assert caller.get(f"{served.url}/invoke/x", timeout=20).status_code == 200
+            assert guesser.get(f"{served.url}/healthz", timeout=20).status_code == 200
+
+
+def test_a_browser_that_is_logged_in_is_not_counted(served: Stack) -> None:
+    source = another_address()
+    with served.session(OWNER, source) as browser:
+        cookie = browser.get(f"{served.url}/", timeout=20).headers["Set-Cookie"]
+        guess(served, source)
+        eventually(lambda: is_limited(served, source), 5, "a limit")
+
+        answers = [browser.get(f"{served.url}/process/status", timeout=20).status_code for _ in range(50)]
+
+    assert answers == [200] * 50
+    assert "HttpOnly" in cookie
+    assert "SameSite=Strict" in cookie
+    forged = {"Cookie": "notebook_api_login=" + "x" * 43}
+    with served.session(OWNER, source) as session:
+        answers = [session.get(f"{served.url}/invoke/x", headers=forged, timeout=20).status_code for _ in range(50)]
+    assert 429 in answers
+
+
+def test_the_cookie_of_the_login_reaches_no_notebook(served: Stack) -> None:
+    served.serve("cookies", ["import json", "# GET /cookie\nprint(json.loads(REQUEST)['headers'].get('Cookie'))"])
+    with served.session(OWNER) as browser:
+        browser.get(f"{served.url}/", timeout=20)
+        login = browser.cookies["notebook_api_login"]
+        assert browser.get(f"{served.url}/invoke/cookie", timeout=20).text.strip() == "None"
+    for cookies, expected in (
+        (f"notebook_api_login={login}; a=1", "a=1"),
+        (f"a=1; notebook_api_login={login}", "a=1"),
+        (f"a=1; notebook_api_login={login}; b=2", "a=1; b=2"),
+        ("a=1; b=2", "a=1; b=2"),
+    ):
+        assert served.invoke("cookie", headers={"Cookie": cookies}).text.strip() == expected
+
+
+def test_a_401_that_a_cell_answers_and_a_call_without_a_password_are_no_guesses(served: Stack) -> None:
+    source = another_address()
+    for auth, path in ((API_USER, "/invoke/closed"), (None, "/invoke/x")):
+        with served.session(auth, source) as session:
+            for _ in range(2 * FAILURES):
+                assert session.get(served.url + path, timeout=20).status_code == 401
+
+    with served.session(API_USER, source) as session:
+        answers = [session.get(f"{served.url}/invoke/x", timeout=20).status_code for _ in range(50)]
+    assert answers == [200] * 50
+
+
+def test_an_address_that_only_claims_to_be_another_is_limited_all_the_same(served: Stack) -> None:
+    source = another_address()
+    with served.session(WRONG, source) as session:
+        for number in range(FAILURES):
+            session.get(f"{served.url}/", headers={"X-Forwarded-For": f"198.51.100.{number}"}, timeout=20)
+
+    eventually(lambda: is_limited(served, source), 5, "a limit")
+
+
+def test_the_limit_holds_while_the_control_app_starts_anew(new_stack: Callable[..., Stack]) -> None:
+    stack = new_stack().start()
+    stack.serve("served", ["# GET /x\nprint('x')"])
+    source = another_address()
+    guess(stack, source)
+    eventually(lambda: f"{source} gave {FAILURES} wrong passwords" in stack.log(), 5, "a line in the log")
+
+    stack.kill(stack.process("gunicorn"))
+
+    assert is_limited(stack, source)
+    eventually(lambda: stack.get("/process/status").status_code == 200, 20, "a new control app")
+    assert is_limited(stack, source)
+
+
+def test_behind_a_proxy_that_is_trusted_its_callers_are_told_apart(new_stack: Callable[..., Stack]) -> None:
+    stack = new_stack(TRUSTED_PROXIES="127.9.0.0/16").start()
+    stack.serve("served", ["import json", "# GET /x\nprint(json.loads(REQUEST)['headers']['X-Forwarded-For'])"])
+    proxy = another_address()
+    guess(stack, proxy, headers={"X-Forwarded-For": "192.0.2.1, 2001:db8:1:2::3"})  # the last is the proxy's word
+
+    def call(caller: str) -> list[int]:
+        headers = {"X-Forwarded-For": caller}
+        with stack.session(API_USER, proxy) as session:
+            return [session.get(f"{stack.url}/invoke/x", headers=headers, timeout=20).status_code for _ in range(5)]
+
+    eventually(lambda: 429 in call("2001:db8:1:2:ffff::4"), 5, "a limit of the whole network")
+    assert call("2001:db8:1:3::3") == [200] * 5
+    assert call("192.0.2.1") == [200] * 5
+    answer = stack.invoke("x", headers={"X-Forwarded-For": "192.0.2.7"}, source=proxy)
+    assert answer.text.strip() == f"192.0.2.7, {proxy}"
