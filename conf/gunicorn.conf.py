@@ -3,7 +3,7 @@
 import tempfile
 from typing import Any
 
-from control import log_follow
+from control import log_follow, log_records
 from control.rundir import RunDir
 from control.settings import Settings
 
@@ -26,5 +26,9 @@ loglevel = "warning"
 
 
 def post_worker_init(worker: Any) -> None:
-    """Let those who follow the log end as soon as this program is told to: an end must not wait for them."""
+    """Let those who follow the log end as soon as this program is told to: an end must not wait for them.
+
+    And have no caller's text begin a line of the log.
+    """
+    log_records.install()
     worker.wsgi.extensions["log_followers"].is_up = lambda: worker.alive

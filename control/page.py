@@ -14,7 +14,6 @@ from control.trial import BODIES, Trial
 
 LOG_LINES = 200
 LOG_CHARACTERS = 100_000  # a line may be long
-COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 PARAMETER = re.compile(r"(?<=/):(\w+)")
 
 
@@ -118,10 +117,7 @@ def caller(run: RunDir) -> str:
 
 
 def log_tail(run: RunDir) -> tuple[str, str]:
-    """The last lines of the API's log, without a terminal's colours, and where it goes on after them.
-
-    Empty where it cannot be read.
-    """
+    """The last lines of the API's log, and where it goes on after them; empty where it cannot be read."""
     with suppress(OSError), closing(LogReader(run.api_log, LOG_LINES)) as reader:
-        return COLOUR.sub("", reader.read())[-LOG_CHARACTERS:], reader.position
+        return reader.read()[-LOG_CHARACTERS:], reader.position
     return "", ""

@@ -48,5 +48,5 @@ class Handler(socketserver.StreamRequestHandler):
         try:
             self.server.take(json.loads(line))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            print(f"Records of requests could not be read: {type(error).__name__}: {error}", flush=True)
+            print(f"Records of requests could not be read: {error!r}", flush=True)
         self.wfile.write(b"\n")

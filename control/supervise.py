@@ -24,6 +24,7 @@ from supervisor.states import SupervisorStates
 from supervisor.supervisord import Supervisor
 
 from control.descendants import kill_descendants, kill_kernels_of
+from control.log_text import Lines, without_request
 from control.rundir import RunDir
 from control.settings import Settings
 from control.turns import Waker, at_shutdown
@@ -79,7 +80,7 @@ class Output:
     """Prints what the programs print, line by line, each with its program's name."""
 
     def __init__(self, api_log: Path) -> None:
-        self.partial: dict[str, bytes] = defaultdict(bytes)
+        self.lines: dict[str, Lines] = defaultdict(Lines)
         self.last: dict[str, deque[str]] = defaultdict(lambda: deque(maxlen=5))
         self.api_log = logging.getLogger("api")
         self.api_log.propagate = False
@@ -87,24 +88,21 @@ class Output:
         self.api_log.addHandler(RotatingFileHandler(api_log, maxBytes=API_LOG_BYTES, backupCount=1))
 
     def received(self, event: Any) -> None:
-        """Take a chunk of a program's output: lines as they come, an unfinished one when it is long."""
-        name = event.process.config.name
+        """Take a chunk of a program's output: its lines as they are complete."""
         data = event.data if isinstance(event.data, bytes) else event.data.encode()
-        *lines, rest = (self.partial[name] + data).split(b"\n")
-        if len(rest) > 64_000:
-            lines, rest = [*lines, rest], b""
-        self.partial[name] = rest
-        for line in lines:
-            self.line(event.process, line.decode(errors="replace"))
+        for line in self.lines[event.process.config.name].take(data):
+            self.line(event.process, line)
 
     def ended(self, process: Any) -> None:
         """Print the unfinished line of a program that has ended: often the one that says why."""
-        if rest := self.partial.pop(process.config.name, b""):
-            self.line(process, rest.decode(errors="replace"))
+        if rest := self.lines[process.config.name].end():
+            self.line(process, rest)
 
     def line(self, process: Any, text: str) -> None:
         """Print one line, and keep it: for the log of the API, and to say why a program was lost."""
         name = process.config.name
+        if name == "nginx":
+            text = without_request(text)
         self.last[name].append(text)
         if process.group.config.name == API_GROUP:
             self.api_log.info("%s", text)

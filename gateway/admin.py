@@ -8,6 +8,7 @@ from typing import Any
 
 from tornado import web
 
+from gateway.careful import CarefulHandler
 from gateway.casualties import Verdict
 from gateway.observer import request_of
 from gateway.worker.answer import Answer
@@ -26,7 +27,7 @@ def application(app: Any) -> web.Application:
     return web.Application(routes, log_function=lambda handler: None)
 
 
-class AdminHandler(web.RequestHandler):
+class AdminHandler(CarefulHandler):
     """A handler that knows the application it tells about."""
 
     def initialize(self, app: Any) -> None:
@@ -67,14 +68,13 @@ class ExplainHandler(AdminHandler):
         self.beginning += chunk[: BODY_KEPT - len(self.beginning)]
 
     async def post(self) -> None:
-        request_id = self.request.headers.get("X-Request-Id", "")
         was_taken = self.request.headers.get("X-Connect-Time", "-") != "-"
         # What no kernel took is no casualty, whatever became of another request with that id.
-        verdict = (await self.app.personality.explain(request_id) or ENDED) if was_taken else OVERLOADED
+        verdict = (await self.app.personality.explain(self.request_id) or ENDED) if was_taken else OVERLOADED
         headers = [("Content-Type", "application/json")]
         if verdict.status == HTTPStatus.SERVICE_UNAVAILABLE:
             headers.append(("Retry-After", "1"))
-        extensions = {"code": verdict.code, "request_id": request_id}
+        extensions = {"code": verdict.code, "request_id": self.request_id}
         body = json.dumps({"message": verdict.message, "extensions": extensions}).encode()
         self._note(Answer(verdict.status, headers, body))
         self.set_status(verdict.status)

@@ -20,7 +20,8 @@ from gateway.casualties import Verdict
 from gateway.failure import ANSI, NotebookError
 from gateway.stock_pool import KernelDied, NoKernel, Output, OutputTooLong, Overdue, QueueFull, StockKernel, StockPool
 from gateway.stock_problems import NothingHere, Problems
-from gateway.worker import response_info
+from gateway.worker import log, response_info
+from gateway.worker.record import Text
 
 # In a string in double quotes, bash, Perl, Ruby, Julia and others run or replace what follows one of these.
 INTERPOLATES = re.compile(r"[$`#@!]")
@@ -144,17 +145,17 @@ class CellHandler(Problems, NotebookAPIHandler):  # type: ignore[misc]
 
     async def _answer(self, kernel: StockKernel, request: str) -> None:
         deadline, method = time.monotonic() + self.limit, self.request.method
-        await kernel.run(request, deadline, self.longest)
-        output = await kernel.run(self.sources[method], deadline, self.longest)
+        await kernel.run(request, deadline, self.longest, self.request_id)
+        output = await kernel.run(self.sources[method], deadline, self.longest, self.request_id)
         self.set_header("Content-Type", "text/plain")
         info = None
         if not output.error and method in self.response_sources:
-            info = await kernel.run(self.response_sources[method], deadline, self.longest)
+            info = await kernel.run(self.response_sources[method], deadline, self.longest, self.request_id)
         self.stderr = output.stderr.plus(info.stderr.text) if info else output.stderr
         failed = output.error or (info and info.error)
         if failed:
             self.traceback = ANSI.sub("", output.traceback or (info.traceback if info else ""))
-            print(self.traceback, flush=True)
+            log.lines(self.request_id, Text.end_of(self.traceback).end_with_note())
             self.problem(500, "cell-failed", failed)
             return
         try:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.channel import background
+from gateway.worker import log
 from gateway.worker.record import NOTHING, Text
 
 ALIVE_POLL = 0.2  # seconds
@@ -55,10 +56,10 @@ class StockKernel:
         self.client.session = type(self.client.session)(config=self.client.session.config, key=self.client.session.key)
         self.client.start_channels(stdin=False, hb=False)
 
-    async def run(self, code: str, deadline: float, longest_output: int) -> Output:
+    async def run(self, code: str, deadline: float, longest_output: int, request_id: str) -> Output:
         """Run code to its end; raises KernelDied, OutputTooLong, or Overdue at the deadline (time.monotonic)."""
         message_id = self.client.execute(code, store_history=False, allow_stdin=False)
-        collecting = asyncio.ensure_future(self._collect(message_id, longest_output))
+        collecting = asyncio.ensure_future(self._collect(message_id, longest_output, request_id))
         try:
             while not (await asyncio.wait([collecting], timeout=min(ALIVE_POLL, _left(deadline))))[0]:
                 if not await self.kernel.is_alive():
@@ -72,7 +73,7 @@ class StockKernel:
     def close(self) -> None:
         self.client.stop_channels()
 
-    async def _collect(self, message_id: str, longest: int) -> Output:
+    async def _collect(self, message_id: str, longest: int, request_id: str) -> Output:
         output = Output()
         while True:
             message = await self.client.get_iopub_msg()
@@ -84,7 +85,7 @@ class StockKernel:
             if kind == "execute_result":
                 output.result = content["data"]
             elif kind == "stream" and content.get("name") == "stderr":
-                print(content["text"], end="", flush=True)
+                log.piece(request_id, content["text"])
                 output.stderr = output.stderr.plus(content["text"])
             elif kind == "stream":
                 output.stdout.append(content["text"])

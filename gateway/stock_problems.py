@@ -12,8 +12,7 @@ class Problems(Told):
 
     def problem(self, status: int, code: str, message: str) -> None:
         """Finish with an error."""
-        request_id = self.request.headers.get("X-Request-Id", "")
-        where = {"method": self.request.method, "path": self.request.path, "request_id": request_id}
+        where = {"method": self.request.method, "path": self.request.path, "request_id": self.request_id}
         self.set_status(status)
         self.set_header("Content-Type", "application/json")
         self.finish(json.dumps({"message": message, "extensions": {"code": code, **where}}))

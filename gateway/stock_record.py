@@ -4,15 +4,15 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from tornado import web
 from tornado.escape import utf8
 
+from gateway.careful import CarefulHandler
 from gateway.observer import Observer, request_of
 from gateway.worker.answer import Answer
 from gateway.worker.record import BODY_KEPT, NOTHING
 
 
-class Told(web.RequestHandler):
+class Told(CarefulHandler):
     """Keeps what is said of a request, for its record."""
 
     said = b""

@@ -6,7 +6,6 @@
   const MOST = 200000; // characters of them: a line may be long, and laying out megabytes stops the page
   const PAUSE = 200; // milliseconds between two renewals
   const AGAIN = 3000; // milliseconds until a stream that broke off is opened anew
-  const COLOUR = /\x1b\[[0-9;]*m/g;
 
   const panel = document.getElementById("log");
   const [tail, shown, state] = [panel.querySelector(".tail"), by("log-lines"), by("log-state")];
@@ -49,7 +48,7 @@
   }
 
   function add(text) {
-    const added = text.replace(COLOUR, "").split("\n");
+    const added = text.split("\n");
     lines = kept([...lines, ...added]);
     waiting += added.length;
     renewal ||= setTimeout(() => { renewal = 0; renew(); }, PAUSE);

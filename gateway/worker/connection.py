@@ -93,7 +93,7 @@ class Connection:
         except Refused as refused:
             self._refuse(refused)
         except Exception:  # a fault in this program must not leave the caller waiting
-            log.write(traceback.format_exc())
+            log.lines(self._request.request_id if self._request else log.NO_REQUEST, traceback.format_exc())
             self._send(problem(500, "internal-error", "internal error", self._request))
         return True
 

@@ -11,6 +11,7 @@ from IPython.core.ultratb import FormattedTB
 
 from gateway.worker import flask_words, log
 from gateway.worker.answer import Answer, problem
+from gateway.worker.record import Text
 from gateway.worker.request import Request
 from gateway.worker.response_info import BadResponseInfo
 from gateway.worker.streams import OutputTooLong
@@ -53,10 +54,12 @@ class Failures:
 
     def _report(self, answer: Answer, trace: str, request: Request) -> None:
         answer.traceback = trace
-        log.lines(request.request_id, trace)
+        # A caller's own text may be in it, of any length.
+        shown = Text.end_of(trace).end_with_note()
+        log.lines(request.request_id, shown)
         if self._show:
             body = json.loads(answer.body)
-            body["extensions"]["traceback"] = trace.splitlines()
+            body["extensions"]["traceback"] = shown.splitlines()
             answer.body = json.dumps(body).encode()
 
     def _traceback(self, error: BaseException, files: frozenset[str]) -> str:

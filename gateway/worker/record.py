@@ -36,6 +36,11 @@ class Text(NamedTuple):
         """Of a traceback the end says most."""
         return cls(text[-TEXT_KEPT:], len(text)) if text else NOTHING
 
+    def end_with_note(self) -> str:
+        """This end of a text, and before it how much is missing."""
+        missing = self.size - len(self.text)
+        return f"({missing:,} characters left out)\n{self.text}" if missing else self.text
+
     def plus(self, text: str) -> "Text":
         """With more behind it, as far as there is room."""
         return Text(self.text + text[: TEXT_KEPT - len(self.text)], self.size + len(text))

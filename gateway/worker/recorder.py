@@ -114,7 +114,7 @@ class Recorder:
             return
         except Exception:  # a fault in this program must not fail a request
             connection.close()
-            log.write(traceback.format_exc())
+            log.lines(log.NO_REQUEST, traceback.format_exc())
             return
         work = asyncio.get_running_loop().create_task(self._complete(connection, message[sent:], batch))
         self._unconfirmed.add(work)

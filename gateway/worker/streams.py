@@ -4,9 +4,10 @@ The kernel's own stream objects stay in place, and only their `write` and `flush
 ordinary cells have handed them on: `logging.basicConfig()` keeps the sys.stderr it saw.
 
 Which request a write belongs to is a context variable. Tasks that a cell starts inherit it. Threads do not,
-so what they print goes to the log, as does what a task prints after its request was answered. Code that runs
-through the Jupyter protocol still prints to the protocol. `os.system` and C code write to descriptor 1,
-which leads to the log.
+so what they print goes to the log, as does what a task prints after its request was answered; each line gets a
+label there too, so that a caller's text in it cannot pass for another request's line. Code that runs through the
+Jupyter protocol still prints to the protocol. `os.system` and C code write to descriptor 1, which leads to the
+log as it is.
 """
 
 import io
@@ -141,7 +142,7 @@ def _lead(stream: Any, to_request: Any) -> None:
         if output is None and this_thread() == main_thread:
             return to_protocol(text)  # type: ignore[no-any-return]
         if copier is None or this_thread() != copier.ident:
-            log.write(text)
+            log.piece(output.request_id if output is not None else log.NO_REQUEST, text)
         return len(text)
 
     def flush() -> None:

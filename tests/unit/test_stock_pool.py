@@ -2,12 +2,13 @@
 
 import asyncio
 import time
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from jupyter_client.session import Session
 
 from gateway.stock_pool import OutputTooLong, StockKernel
+from gateway.worker import log
 
 
 class Endless:
@@ -42,5 +43,28 @@ def test_output_without_end_is_cut_off_at_the_limit() -> None:
     endless = Endless()
     kernel = StockKernel(endless, "kernel-1")
     with pytest.raises(OutputTooLong):
-        asyncio.run(kernel.run("print", time.monotonic() + 20, 10_000))
+        asyncio.run(kernel.run("print", time.monotonic() + 20, 10_000, "request-1"))
     assert endless.printed == 11_000
+
+
+class Noisy(Endless):
+    """It writes to stderr what a caller might have sent, in pieces, then is done."""
+
+    messages: ClassVar[list[tuple[str, dict[str, Any]]]] = [
+        ("stream", {"name": "stderr", "text": "said: a"}),
+        ("stream", {"name": "stderr", "text": "\n[another] forged\nend\n"}),
+        ("status", {"execution_state": "idle"}),
+    ]
+
+    async def get_iopub_msg(self) -> dict[str, Any]:
+        kind, content = self.messages[self.printed]
+        self.printed += 1
+        return {"parent_header": {"msg_id": "message-1"}, "msg_type": kind, "content": content}
+
+
+def test_stderr_is_in_the_log_under_the_request_and_in_its_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[str] = []
+    monkeypatch.setattr(log, "write", written.append)
+    output = asyncio.run(StockKernel(Noisy(), "kernel-1").run("fail", time.monotonic() + 20, 10_000, "mine"))
+    assert "".join(written) == "[mine] said: a\n[mine] [another] forged\n[mine] end\n"
+    assert output.stderr.text == "said: a\n[another] forged\nend\n"

@@ -72,12 +72,48 @@ def test_bytes_that_are_no_text_and_text_itself_do_no_harm(output: Output, capsy
     assert capsys.readouterr().out == "blue | \ufffd\nblue | text\n"
 
 
-def test_a_line_without_an_end_does_not_fill_the_memory(output: Output, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_line_without_an_end_is_one_line_and_does_not_fill_the_memory(
+    output: Output, capsys: pytest.CaptureFixture[str]
+) -> None:
     for _ in range(100):
         output.received(printed("blue", b"x" * 10_000))
+    output.received(printed("blue", b"\nnext\n"))
 
-    assert len(capsys.readouterr().out) > 900_000
-    assert sum(map(len, output.partial.values())) < 100_000
+    long, following = capsys.readouterr().out.splitlines()
+    assert long.startswith("blue | xxx")
+    assert long.endswith("x … (984,000 bytes left out)")
+    assert following == "blue | next"
+
+
+@pytest.mark.parametrize(
+    "evil", ["\x1b[2J", "\r", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029", "\u202e", "\u2066", "\x00", "\x9b"]
+)
+def test_no_text_forges_or_hides_a_line_wherever_it_is_shown(
+    output: Output, log: Path, capsys: pytest.CaptureFixture[str], evil: str
+) -> None:
+    output.received(printed("blue", f"said: {evil}forged\n", group="gateway"))
+
+    for text in (capsys.readouterr().out, log.read_text(encoding="utf-8"), *output.last["blue"]):
+        (line,) = text.splitlines()
+        assert evil not in line
+        assert "said: \\" in line
+
+
+def test_colours_are_for_terminals_only(output: Output, log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output.received(printed("blue", b"\x1b[1;31mred\x1b[0m\r\n", group="gateway"))
+
+    assert capsys.readouterr().out == "blue | red\n"
+    assert log.read_text(encoding="utf-8") == "red\n"
+
+
+def test_what_a_caller_sent_is_not_in_an_error_of_nginx(output: Output, capsys: pytest.CaptureFixture[str]) -> None:
+    error = '[error] 1#1: *1 connect() failed, client: 10.0.0.1, server: , request: "GET /?token=hidden HTTP/1.1"\n'
+    output.received(printed("nginx", error))
+    output.received(printed("blue", error))
+
+    of_nginx, of_blue = capsys.readouterr().out.splitlines()
+    assert of_nginx == "nginx | [error] 1#1: *1 connect() failed, client: 10.0.0.1, server: "
+    assert of_blue == f"blue | {error.rstrip()}"  # a cell's own words
 
 
 def test_only_what_the_api_prints_is_in_the_log_of_the_api(output: Output, log: Path) -> None:
