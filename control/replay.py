@@ -1,6 +1,7 @@
 """Replay: a call that was kept is sent again, to what is served now."""
 
 import base64
+import re
 import secrets
 import time
 from contextlib import closing
@@ -16,7 +17,8 @@ from control.gateway_client import UnixConnection
 from control.inspector import Inspector
 from control.rundir import RunDir
 
-MASKED = "***"  # what gateway/worker/masks.py puts in place of a secret parameter
+MASKED = "***"  # what gateway/worker/masks.py puts in place of a secret parameter, or of a Referer's query
+MASKED_IN_URL = re.compile(r"[?&#][^=&#?\s]+=\*\*\*(?=[&#>\s]|$)|\?\*\*\*$")
 # What belongs to one connection, or to one call alone.
 NOT_AGAIN = frozenset(
     {"connection", "content-length", "expect", "keep-alive", "te", "transfer-encoding", "upgrade", "x-request-id"}
@@ -38,8 +40,9 @@ def replay(call: Call, run: RunDir, inspector: Inspector, timeout: float) -> Rep
     """Send `call` again, on the socket that nginx uses; `timeout` in seconds. Raises CannotReplay."""
     body = content(call)
     target, left_out = without_masked(call.path)
-    headers = {name: value for name, value in call.request.headers if value and name.lower() not in NOT_AGAIN}
-    left_out += [name for name, value in call.request.headers if value is None]
+    shown = {name: value for name, value in call.request.headers if value and not is_masked(value)}
+    headers = {name: value for name, value in shown.items() if name.lower() not in NOT_AGAIN}
+    left_out += [name for name, value in call.request.headers if is_masked(value)]
     request_id = f"replay-{secrets.token_hex(6)}"
     headers |= {"X-Request-Id": request_id, "Connection": "close"}
     again = Again(call, target, headers, body, timeout)
@@ -60,6 +63,11 @@ def content(call: Call) -> bytes:
             f"Of this call's body of {body.size:,} bytes only the beginning was kept, so it cannot be sent again."
         )
     return base64.b64decode(body.base64) if body.base64 is not None else (body.text or "").encode()
+
+
+def is_masked(value: str | None) -> bool:
+    """Whether a header's value was masked, or a part of a URL in it: what is left is not what the caller sent."""
+    return value is None or MASKED_IN_URL.search(value) is not None
 
 
 def without_masked(path: str) -> tuple[str, list[str]]:

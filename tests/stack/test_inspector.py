@@ -214,13 +214,22 @@ def test_secrets_are_in_no_record_and_on_no_page(inspected: Stack) -> None:
 
 
 def test_replay_after_an_edit_shows_the_old_answer_and_the_new(inspected: Stack) -> None:
-    invoke(inspected, "echo?token=hidden&n=1", "again", "POST", json={"n": 1}, headers={"Cookie": "a=b"})
+    headers = {
+        "Cookie": "a=b",
+        "Referer": "https://x/y?a=hidden",
+        "X-Original-Url": "/y?sid=hidden",
+        "X-Mine": "/y?a=1",
+    }
+    invoke(inspected, "echo?token=hidden&n=1", "again", "POST", json={"n": 1}, headers=headers)
     call = call_of(inspected, "again")
     inspected.serve("inspected", CHANGED)
     answer = inspected.post(f"/process/requests/{call['id']}/replay").json()
     assert json.loads(answer["before"]["response"]["body"]["text"]) == {"n": 1}
     assert json.loads(answer["after"]["response"]["body"]["text"]) == {"changed": {"n": 1}}
-    assert answer["left_out"] == ["token", "Cookie"]
+    assert answer["left_out"] == ["token", "Cookie", "Referer", "X-Original-Url"]
+    sent = dict(answer["after"]["request"]["headers"])
+    assert sent["X-Mine"] == "/y?a=1"
+    assert not {"Referer", "X-Original-Url"} & set(sent)
     assert answer["after"]["path"] == "/invoke/echo?n=1"
     assert inspected.calls()[0]["id"] == answer["after"]["id"]
     inspected.serve("inspected", CELLS)

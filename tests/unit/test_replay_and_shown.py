@@ -13,7 +13,7 @@ from control.app import create_app, take
 from control.calls import Body, Call, Message
 from control.errors import CannotReplay
 from control.inspector import Inspector
-from control.replay import content, without_masked
+from control.replay import content, is_masked, without_masked
 from control.settings import Settings
 from control.shown import Comparison, pretty
 from control.totals import Totals
@@ -92,6 +92,25 @@ def test_a_record_that_is_none_is_refused_as_a_whole(bad: Any) -> None:
 )
 def test_a_masked_parameter_is_left_out(path: str, target: str, left_out: list[str]) -> None:
     assert without_masked(path) == (target, left_out)
+
+
+@pytest.mark.parametrize(
+    ("value", "answer"),
+    [
+        (None, True),
+        ("https://x/y?***", True),
+        ("/y?b=1&token=***", True),
+        ("/y?token=***&b=1", True),
+        ("/y#token=***", True),
+        ("</y?token=***>; rel=next", True),
+        ("", False),
+        ("https://x/y?b=1", False),
+        ("*/*;q=***", False),
+        ("are *** stars?", False),
+    ],
+)
+def test_a_header_is_masked_when_a_part_of_it_is(value: str | None, answer: bool) -> None:
+    assert is_masked(value) is answer
 
 
 def test_a_body_is_sent_as_it_came_also_one_that_is_no_text() -> None:

@@ -47,7 +47,7 @@ def pieces():
 flask.Response(pieces())
 
 # GET /cookie
-flask.Response('x', headers={'Set-Cookie': 'session=hidden', 'X-Shown': 'yes'})
+flask.Response('x', headers={'Set-Cookie': 'session=hidden', 'X-Shown': 'yes', 'Location': '/?sig=hidden&a=1'})
 
 # GET /binary
 flask.Response(bytes([0, 255, 1]))
@@ -193,19 +193,22 @@ def test_secrets_stay_in_the_kernel(api: Arbiter, heard: Heard) -> None:
         "X-Auth": "hidden",
         "X-Amz-Security-Token": "hidden",
         "My-Password": "hidden",
+        "Ocp-Apim-Subscription-Key": "hidden",
+        "X-Session-Id": "hidden",
     }
-    headers = {"X-Request-Id": "masked", "X-Author": "shown", **hidden}
-    api.ask("GET", "/cookie?to%6ben=hidden&api_key=hidden&key=shown&token", headers=headers)
+    headers = {"X-Request-Id": "masked", "X-Author": "shown", "Referer": "https://x/y?a=hidden", **hidden}
+    api.ask("GET", "/cookie?to%6ben=hidden&api_key=hidden&key=shown&token&sig=hidden", headers=headers)
     record = heard.of("masked")
     assert "hidden" not in json.dumps(record)
-    assert record["path"] == "/invoke/cookie?to%6ben=***&api_key=***&key=shown&token"
+    assert record["path"] == "/invoke/cookie?to%6ben=***&api_key=***&key=shown&token&sig=***"
     told = dict(record["request"]["headers"])
     assert {name: told[name] for name in ("Cookie", "X-Hasura-Admin-Secret", "X-Api-Key", "X-Auth")} == dict.fromkeys(
         ("Cookie", "X-Hasura-Admin-Secret", "X-Api-Key", "X-Auth")
     )
-    assert told["X-Author"] == "shown"
+    assert (told["X-Author"], told["Referer"]) == ("shown", "https://x/y?***")
     assert dict(record["response"]["headers"])["Set-Cookie"] is None
     assert dict(record["response"]["headers"])["X-Shown"] == "yes"
+    assert dict(record["response"]["headers"])["Location"] == "/?sig=***&a=1"
 
 
 def test_characters_of_all_kinds_are_told(api: Arbiter, heard: Heard) -> None:
