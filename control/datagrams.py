@@ -41,7 +41,7 @@ class Datagrams:
             self._read_for_a_second()
             self._guard(self._tick)
             if self._error:
-                print(f"{self._name}: {type(self._error).__name__}: {self._error}"[:500], flush=True)
+                print(f"{self._name}: {self._error!r}"[:500], flush=True)
                 self._error = None
 
     def _read_for_a_second(self) -> None:
