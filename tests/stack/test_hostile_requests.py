@@ -1,0 +1,196 @@
+"""Thousands of spellings of paths and headers, sent as they are: none opens what its sender may not open."""
+
+import itertools
+import socket
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import BinaryIO
+
+import pytest
+
+from tests.support.half_sent import basic
+from tests.support.stack import API_USER, OWNER, Stack, another_address
+from tests.support.waiting import eventually
+
+TARGETS = [
+    "process/stop",
+    "process/status",
+    "process/download?notebook=served",
+    "jupyter/api/kernels",
+    "docs",
+    "requests",
+    "",
+]
+ENTRANCES = ["/healthz", "/invoke", "/invoke/x", "/static", "/jupyter", "/process/../healthz", "/invoke/_api", ""]
+UPS = [
+    "/../",
+    "/../../",
+    "/../../../",
+    "/..%2f",
+    "/%2e%2e/",
+    "/%2e%2e%2f",
+    "/.%2e/",
+    "/..%5c",
+    "\\..\\",
+    "/..;/",
+    "/%252e%252e/",
+    "/..%252f",
+    "/%c0%ae%c0%ae/",
+    "/%uff0e%uff0e/",
+    "/./",
+    "//",
+    "/%2f",
+    ";/",
+    "%00/",
+    "%0a/",
+    "?/../",
+    "#/../",
+    "/..%00/",
+    "/..%0d%0a/",
+    "/.../",
+    "%20/../",
+    "/%2e/../",
+    "/%2F..%2F",
+]
+ENDINGS = ["", "/", "%00", "%20", ";", ".json", "?x=/invoke/x", "/../../invoke/x", "/../../healthz"]
+WRONG = (OWNER[0], "not-the-password")
+AT_ONCE = 15  # requests of one address: with a wrong password, twenty would limit it
+
+
+@pytest.fixture(scope="module")
+def served(shared_stack: Stack) -> Stack:
+    shared_stack.serve("served", ["# GET /x\nprint('of the cell')", "# POST /x\nprint('of the cell')"])
+    return shared_stack
+
+
+def spellings() -> Iterator[str]:
+    """Paths that lead, or might be thought to lead, from where one may go to where one may not."""
+    for entrance, up, target, ending in itertools.product(ENTRANCES, UPS, TARGETS, ENDINGS):
+        yield f"{entrance}{up}{target}{ending}"
+
+
+def requests_of(paths: Iterable[str], methods: Iterable[str], auth: tuple[str, str] | None) -> Iterator[bytes]:
+    lines = "".join(f"{name}: {value}\r\n" for name, value in basic(auth).items())
+    for path, method in itertools.product(paths, methods):
+        yield f"{method} {path} HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n{lines}\r\n".encode()
+
+
+def answers(stack: Stack, requests: Iterable[bytes]) -> Iterator[tuple[bytes, int, bytes]]:
+    """Each request with the status and the body of its answer."""
+    waiting = iter(requests)
+    while batch := list(itertools.islice(waiting, AT_ONCE)):
+        source = (another_address(), 0)
+        while batch:
+            with socket.create_connection(("127.0.0.1", stack.port), 20, source) as connection:
+                connection.sendall(b"".join(batch))
+                with connection.makefile("rb") as stream:
+                    while batch and (answer := read(stream)):
+                        yield batch.pop(0), *answer
+                        if answer[0] == 400:  # nginx closes the connection, and the rest has to be sent anew
+                            break
+
+
+def read(stream: BinaryIO) -> tuple[int, bytes] | None:
+    """Status and body of the next answer; None where the connection has ended."""
+    line = stream.readline()
+    if not line:
+        return None
+    length = 0
+    while header := stream.readline().strip():
+        name, _, value = header.partition(b":")
+        length = int(value) if name.lower() == b"content-length" else length
+    status = int(line.split()[1])
+    if status == 100:  # the answer follows
+        return read(stream)
+    return status, stream.read(length)
+
+
+@pytest.mark.parametrize("auth", [None, WRONG, API_USER], ids=["no password", "a wrong password", "the API user"])
+def test_no_spelling_of_a_path_opens_what_is_the_owners(served: Stack, auth: tuple[str, str] | None) -> None:
+    health = served.get("/healthz").content
+    allowed = {health, b"of the cell\n"} if auth == API_USER else {health}
+    counts: Counter[int] = Counter()
+
+    for request, status, body in answers(served, requests_of(spellings(), ["GET", "POST"], auth)):
+        counts[status] += 1
+        assert status >= 300 or (status == 200 and body in allowed), (request, status, body[:200])
+
+    assert set(counts) <= {200, 301, 308, 400, 401, 403, 404, 405}, counts
+    assert counts.total() == 2 * len(ENTRANCES) * len(UPS) * len(TARGETS) * len(ENDINGS)
+    assert served.status()["state"] == "serving"
+    assert served.get("/jupyter/api/kernels").json() == []
+
+
+HEADERS = [
+    "X-Original-URL: /process/stop",
+    "X-Rewrite-URL: /process/stop",
+    "X-Forwarded-Uri: /healthz",
+    "X-Accel-Redirect: /process/stop",
+    "X-Forwarded-Prefix: /invoke",
+    "X-HTTP-Method-Override: OPTIONS",
+    "X-Method-Override: OPTIONS",
+    "X-Forwarded-For: 127.0.0.1",
+    "X-Real-IP: 127.0.0.1",
+    "X-Forwarded-Host: 127.0.0.1",
+    "Forwarded: for=127.0.0.1;host=localhost",
+    f"X-Forwarded-User: {OWNER[0]}",
+    f"Remote-User: {OWNER[0]}",
+    f"X-Remote-User: {OWNER[0]}",
+    "X-Auth-Request-User: hasura",
+    "Authorization: Basic",
+    "Authorization: Basic Og==",
+    "Authorization: Basic ====",
+    "Authorization: Bearer x",
+    "Authorization: Negotiate x",
+    f"Authorization: Digest username={OWNER[0]}",
+    "Proxy-Authorization: Basic aGFzdXJhOng=",
+    "Cookie: notebook_api_login=",
+    "Cookie: notebook_api_login=1",
+    "Cookie: notebook_api_login=x; notebook_api_login=y",
+    "Upgrade: websocket\r\nConnection: Upgrade",
+    "Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMAAABk",
+    "Expect: 100-continue",
+    "Connection: Authorization",
+    "Host: localhost",
+    "Content-Length: 0\r\nTransfer-Encoding: chunked",
+    "Transfer-Encoding: chunked, identity",
+    "Transfer-Encoding : chunked",
+    "Content-Length: +0",
+    "Content-Length: 0\r\nContent-Length: 40",
+    " folded: x",
+]
+
+
+@pytest.mark.parametrize("header", HEADERS)
+def test_no_header_takes_the_place_of_a_password(served: Stack, header: str) -> None:
+    for path in ("/process/stop", "/process/status", "/jupyter/api/kernels", "/invoke/x"):
+        with socket.create_connection(("127.0.0.1", served.port), 20, (another_address(), 0)) as connection:
+            connection.sendall(f"POST {path} HTTP/1.1\r\nHost: test\r\n{header}\r\n\r\n".encode())
+            with connection.makefile("rb") as stream:
+                answer = read(stream)
+        assert answer is None or answer[0] in {400, 401, 411, 501}, (path, answer)
+    assert served.status()["state"] == "serving"
+
+
+def test_no_request_hides_in_the_body_of_another(served: Stack) -> None:
+    hidden = b"GET /invoke/x HTTP/1.1\r\nHost: test\r\nX-Request-Id: smuggled\r\n\r\n"
+    framings = [
+        b"Content-Length: %d\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" % (len(hidden) + 5),
+        b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
+        b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n",
+        b"Transfer-Encoding:\x0bchunked\r\nContent-Length: %d\r\n\r\n" % len(hidden),
+        b"Content-Length: %d\r\n\r\n" % len(hidden),
+    ]
+    authorization = "".join(f"{name}: {value}\r\n" for name, value in basic(API_USER).items()).encode()
+    for framing in framings:
+        with socket.create_connection(("127.0.0.1", served.port), 20, (another_address(), 0)) as connection:
+            connection.sendall(b"POST /invoke/x HTTP/1.1\r\nHost: test\r\n" + authorization + framing + hidden)
+            connection.shutdown(socket.SHUT_WR)
+            with connection.makefile("rb") as stream:
+                while answer := read(stream):
+                    assert answer[0] in {200, 400, 401, 501}, (framing, answer)
+    assert served.invoke("x", headers={"X-Request-Id": "the-last"}).status_code == 200
+    calls = eventually(lambda: [call["request_id"] for call in served.calls() if call["request_id"] == "the-last"], 5)
+    assert calls
+    smuggled = [call for call in served.calls() if call["request_id"] == "smuggled"]
+    assert {call["status"] for call in smuggled} <= {401}, "what follows a request is looked at like any other"
