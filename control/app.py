@@ -13,6 +13,7 @@ from control.docs_page import docs_page
 from control.homepage import homepage
 from control.inspector import Inspector
 from control.log_follow import Followers
+from control.login_limit import MOST_A_SECOND as MOST_WRONG_PASSWORDS
 from control.login_limit import LoginLimit
 from control.metrics import Metrics
 from control.new_projects import NewProjects
@@ -28,8 +29,6 @@ from control.rundir import RunDir
 from control.settings import Settings
 from control.static_files import keep_for_good
 from control.totals import Totals
-
-MOST_FAILED_LOGINS = 5000  # that are looked at in a second
 
 
 def create_app(settings: Settings | None = None, *, resume: bool = True) -> Flask:
@@ -76,7 +75,7 @@ def listen_to_nginx(run: RunDir, refusals: Refusals) -> None:
     """Hear of the calls that it refuses, and of wrong passwords."""
     limit = LoginLimit(run.limited)
     Datagrams(run.refusals_socket, refusals.refused, refusals.tick, MOST_REFUSALS).begin()
-    Datagrams(run.failed_logins_socket, limit.failed, limit.tick, MOST_FAILED_LOGINS).begin()
+    Datagrams(run.failed_logins_socket, limit.failed, limit.tick, MOST_WRONG_PASSWORDS).begin()
 
 
 def resume_and_watch(api: Api) -> None:

@@ -24,7 +24,7 @@ class Refusals:
 
     def __init__(self, take: Take) -> None:
         self._take = take
-        self._summary = Summary("requests that nginx refused")
+        self._summary = Summary("requests that nginx refused", MOST)
 
     def refused(self, message: bytes) -> None:
         """What nginx tells of one. ValueError, KeyError, TypeError, AttributeError: it cannot be understood."""

@@ -6,10 +6,11 @@ NAMED = 3  # kinds that a line names
 
 
 class Summary:
-    """Counts what happens; `tick` prints it. Not thread-safe."""
+    """Counts what happens; `tick` prints it. Of `most` in a second there may have been more. Not thread-safe."""
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, what: str, most: int) -> None:
         self._what = what
+        self._most = most
         self._counts: Counter[str] = Counter()
 
     def count(self, kind: str) -> None:
@@ -20,6 +21,8 @@ class Summary:
         """Print what was counted since the last call: `wrong passwords: 7 (5 from 10.0.0.7, 2 from 10.0.0.8)`."""
         if self._counts:
             kinds = [f"{number} {kind}" for kind, number in self._counts.most_common(NAMED)]
-            more = ["others"] if len(self._counts) > NAMED else []
-            print(f"{self._what}: {self._counts.total()} ({', '.join([*kinds, *more])})", flush=True)
+            others = ["others"] if len(self._counts) > NAMED else []
+            total = self._counts.total()
+            or_more = " or more" if total >= self._most else ""
+            print(f"{self._what}: {total}{or_more} ({', '.join([*kinds, *others])})", flush=True)
             self._counts.clear()
