@@ -63,7 +63,7 @@ def send_much(request: HalfSent) -> None:
 def test_nothing_is_stored_for_whoever_gives_no_password(
     limited: Stack, path: str, method: str, headers: dict[str, str], length: int | None
 ) -> None:
-    with HalfSent(limited, path, length, method=method, headers=headers) as request:
+    with HalfSent(limited.port, path, length, method=method, headers=headers) as request:
         send_much(request)
 
         assert request.status() in {204, 308, 401, 405, 413}
@@ -71,7 +71,7 @@ def test_nothing_is_stored_for_whoever_gives_no_password(
 
 
 def test_the_body_of_a_caller_with_a_password_waits_in_the_folder_for_bodies(limited: Stack) -> None:
-    with HalfSent(limited, "/invoke/size", LARGE, API_USER) as request:
+    with HalfSent(limited.port, "/invoke/size", LARGE, API_USER) as request:
         send_much(request)
 
         (file,) = eventually(lambda: stored(limited), 5, "a file with the body")
@@ -89,7 +89,7 @@ def test_healthz_says_what_it_takes(limited: Stack) -> None:
 def test_more_large_bodies_than_the_limit_are_refused_until_there_is_room(limited: Stack) -> None:
     with ExitStack() as requests:
         for _ in range(LIMIT):
-            requests.enter_context(HalfSent(limited, "/invoke/size", LARGE, API_USER))
+            requests.enter_context(HalfSent(limited.port, "/invoke/size", LARGE, API_USER))
 
         (refused,) = eventually(lambda: refusal(limited), 5, "a refusal")
 
@@ -113,8 +113,10 @@ def post_large(stack: Stack) -> Response:
 
 def test_a_body_of_unknown_length_passes_while_it_is_small(limited: Stack) -> None:
     with ExitStack() as requests:
-        waiting = [requests.enter_context(HalfSent(limited, "/invoke/size", None, API_USER)) for _ in range(LIMIT)]
-        large, small = (requests.enter_context(HalfSent(limited, "/invoke/size", None, API_USER)) for _ in range(2))
+        waiting = [requests.enter_context(HalfSent(limited.port, "/invoke/size", None, API_USER)) for _ in range(LIMIT)]
+        large, small = (
+            requests.enter_context(HalfSent(limited.port, "/invoke/size", None, API_USER)) for _ in range(2)
+        )
 
         small.send(b"x" * 1000)
         assert small.finish() == 200
@@ -131,7 +133,7 @@ def test_callers_without_a_password_take_no_places(limited: Stack) -> None:
     with ExitStack() as requests:
         for auth in (None, (OWNER[0], "not-the-password")):
             for _ in range(2 * LIMIT):
-                request = requests.enter_context(HalfSent(limited, "/invoke/size", LARGE, auth))
+                request = requests.enter_context(HalfSent(limited.port, "/invoke/size", LARGE, auth))
                 assert request.status() == 401
 
         assert post_large(limited).text.strip() == str(LARGE)
@@ -140,7 +142,7 @@ def test_callers_without_a_password_take_no_places(limited: Stack) -> None:
 def test_the_refusal_is_shown_with_the_other_calls(limited: Stack) -> None:
     with ExitStack() as requests:
         for _ in range(LIMIT):
-            requests.enter_context(HalfSent(limited, "/invoke/size", LARGE, API_USER))
+            requests.enter_context(HalfSent(limited.port, "/invoke/size", LARGE, API_USER))
         eventually(lambda: refusal(limited), 5, "a refusal")
 
     eventually(lambda: [call for call in limited.calls() if call["status"] == 503 and call["refused"]], 5)

@@ -3,8 +3,6 @@
 import base64
 import socket
 
-from tests.support.stack import Stack
-
 
 class HalfSent:
     """A request on a bare connection, whose body has not come yet; closes the connection at the end of its context.
@@ -14,7 +12,7 @@ class HalfSent:
 
     def __init__(
         self,
-        stack: Stack,
+        port: int,
         path: str,
         length: int | None,
         auth: tuple[str, str] | None = None,
@@ -25,7 +23,7 @@ class HalfSent:
         fields = {"Host": "test", **framing, **basic(auth), **(headers or {})}
         head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
         self.is_chunked = length is None
-        self.socket = socket.create_connection(("127.0.0.1", stack.port), timeout=20)
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=60)
         self.socket.sendall(f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode())
 
     def __enter__(self) -> "HalfSent":
