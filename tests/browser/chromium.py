@@ -18,6 +18,8 @@ ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # Names that are no trustworthy origin on plain HTTP, as an address of a local network is none.
+    "--host-resolver-rules=MAP *.test 127.0.0.1",
 ]
 LOGIN: HttpCredentials = {"username": OWNER[0], "password": OWNER[1]}
 DEADLINE = 60_000  # milliseconds, for whatever a test waits for
