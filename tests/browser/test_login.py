@@ -1,0 +1,60 @@
+"""A browser that is logged in, while somebody guesses passwords from the same address."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.support.stack import OWNER, Stack, another_address
+from tests.support.waiting import eventually
+
+HERE = "127.0.0.1"
+NOISY = ["import sys", "# GET /say\nprint('heard of it', file=sys.stderr)"]
+
+
+@pytest.fixture(scope="module")
+def own_stack() -> Iterator[Stack]:
+    """A stack of these tests alone, as guesses limit the address that all tests call from."""
+    with Stack(SERVE="noisy") as stack:
+        stack.write("noisy", NOISY)
+        yield stack.start()
+
+
+@pytest.fixture
+def logged_in(context: BrowserContext, own_stack: Stack) -> Page:
+    page = context.new_page()
+    page.goto(own_stack.url)
+    expect(page.locator(".state")).to_have_text("Serving")
+    return page
+
+
+def code(stack: Stack, password: str) -> int:
+    """What a caller from the browser's address gets, who has no cookie."""
+    return stack.get("/process/status", auth=(OWNER[0], password), source=HERE).status_code
+
+
+def test_the_browser_keeps_its_login_where_no_page_can_read_it(logged_in: Page, own_stack: Stack) -> None:
+    [cookie] = logged_in.context.cookies(own_stack.url)
+    assert (cookie["name"], cookie["httpOnly"], cookie["sameSite"]) == ("notebook_api_login", True, "Strict")
+    assert OWNER[1] not in cookie["value"]
+    assert logged_in.evaluate("document.cookie") == ""
+
+
+def test_the_browser_goes_on_while_its_address_is_limited(logged_in: Page, own_stack: Stack) -> None:
+    eventually(lambda: code(own_stack, "a-guess") == 429, 15, "a limit for the address")
+    assert 429 in {code(own_stack, OWNER[1]) for _ in range(20)}, "the right password alone does not help"
+    codes: list[int] = []
+    logged_in.context.on("response", lambda response: codes.append(response.status))
+
+    logged_in.reload()
+    expect(logged_in.locator(".state")).to_have_text("Serving")
+    expect(logged_in.locator(".endpoint")).to_have_count(1)
+    assert own_stack.invoke("say", source=another_address()).status_code == 200
+    expect(logged_in.locator("#log-lines")).to_contain_text("heard of it")
+
+    jupyter = logged_in.context.new_page()
+    jupyter.goto(f"{own_stack.url}/jupyter/tree")
+    expect(jupyter.get_by_role("main").get_by_text("noisy")).to_be_visible()
+    assert len(codes) > 40, "more than an address may have that is limited"
+    assert 429 not in codes
+    assert 429 in {code(own_stack, OWNER[1]) for _ in range(20)}, "it is limited still"
