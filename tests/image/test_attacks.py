@@ -10,10 +10,12 @@ from contextlib import ExitStack, suppress
 
 import pytest
 
-from tests.image.container import Container
+from tests.image.container import Container, docker
 from tests.support.half_sent import HalfSent
+from tests.support.waiting import eventually
 
 CALLER = ("caller", "a-callers-long-password")
+HEALTHY = "health_status: healthy"
 LIMIT = 8  # LARGE_BODY_LIMIT as it is by default
 AT_ONCE = 14  # of 95 MB are more than the memory holds
 MEGABYTE = b"x" * 1_000_000
@@ -23,8 +25,11 @@ HALF_REQUEST = b"GET /invoke/hello_world HTTP/1.1\r\nHost: test\r\nX-Unfinished:
 @pytest.fixture(scope="module")
 def small(image: str) -> Iterator[Container]:
     options = ["--read-only", "--tmpfs=/run:size=128m", "--tmpfs=/tmp", "--cap-drop=ALL", "--memory=1g"]
+    options += ["--health-interval=1s", "--health-retries=1"]  # one failure is told at once
     with Container(image, *options, SERVE="hello_world", API_USER=CALLER[0], API_PASSWORD=CALLER[1]) as container:
-        yield container.start().wait_until_serving()
+        container.start().wait_until_serving()
+        eventually(lambda: container.inspect("{{.State.Health.Status}}") == "healthy", 30, "a good healthcheck")
+        yield container
 
 
 def port(container: Container) -> int:
@@ -69,7 +74,7 @@ def test_many_large_bodies_at_once_fill_no_memory(
 
     assert answers == statuses
     assert during - before < 10
-    assert small.inspect("{{.State.OOMKilled}}") == "false"
+    assert_is_well(small)
     assert small.get("/process/status").json()["kernel_deaths"] == 0
     assert small.get("/invoke/hello_world", auth=CALLER).status_code == 200
 
@@ -95,7 +100,14 @@ def test_idle_connections_and_half_requests_keep_nobody_out(small: Container) ->
         slowest = max(seconds(small) for _ in range(50))
 
     print(f"slowest of 50 calls beside 2,000 idle connections and 4,000 half requests: {slowest:.3f} s")
-    assert small.inspect("{{.State.OOMKilled}}") == "false"
+    assert_is_well(small)
+
+
+def assert_is_well(container: Container) -> None:
+    """Neither was its memory full, nor did a healthcheck fail since it was well first."""
+    assert container.inspect("{{.State.OOMKilled}}") == "false"
+    told = ["--format={{.Action}}", f"--filter=container={container.name}", "--filter=event=health_status"]
+    assert docker("events", "--since=1h", f"--until={time.time():.0f}", *told).split("\n") == [HEALTHY, ""]
 
 
 def seconds(container: Container) -> float:
