@@ -8,12 +8,11 @@ from flask import Flask, Response, jsonify
 
 from control import gateway_client
 from control.api import Api
-from control.datagrams import Datagrams
+from control.datagrams import ALL, Datagrams
 from control.docs_page import docs_page
 from control.homepage import homepage
 from control.inspector import Inspector
 from control.log_follow import Followers
-from control.login_limit import MOST_A_SECOND as MOST_WRONG_PASSWORDS
 from control.login_limit import LoginLimit
 from control.metrics import Metrics
 from control.new_projects import NewProjects
@@ -72,10 +71,10 @@ def take_refusal(record: dict[str, Any], inspector: Inspector | None, totals: To
 
 
 def listen_to_nginx(run: RunDir, refusals: Refusals) -> None:
-    """Hear of the calls that it refuses, and of wrong passwords."""
+    """Hear of the calls that it refuses, and of all wrong passwords: one in a flood must not be missed."""
     limit = LoginLimit(run.limited)
     Datagrams(run.refusals_socket, refusals.refused, refusals.tick, MOST_REFUSALS).begin()
-    Datagrams(run.failed_logins_socket, limit.failed, limit.tick, MOST_WRONG_PASSWORDS).begin()
+    Datagrams(run.failed_logins_socket, limit.failed, limit.tick, ALL).begin()
 
 
 def resume_and_watch(api: Api) -> None:

@@ -17,7 +17,8 @@ def refuse_cross_site(request: Request) -> None:
 
     A browser that wanted to GET something is shown a page with one button, which sends the same as a POST.
     """
-    by_link = request.method == "GET" and request.headers.get("User-Agent", "").startswith("Mozilla/")
+    # HEAD does the same as GET, and browsers say of it as little.
+    by_link = request.method in {"GET", "HEAD"} and request.headers.get("User-Agent", "").startswith("Mozilla/")
     site = sender(request)
     if by_link and site != "here":
         abort(make_response(render_template("confirm.html", address=request.full_path.rstrip("?")), 403))

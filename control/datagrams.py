@@ -5,13 +5,15 @@ of its time, and the rest of it nginx alone.
 """
 
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-LONGEST = 64 * 1024  # bytes; more than nginx lets a request's line and headers have
+LONGEST = 256 * 1024  # bytes; more than a datagram may have
 SECOND = 1.0
+ALL = sys.maxsize
 
 Take = Callable[[bytes], None]
 

@@ -16,7 +16,6 @@ from control.summary import Summary
 FAILURES = 20  # wrong passwords, …
 WITHIN = 10.0  # … in so many seconds, limit a caller, …
 QUIET = 60.0  # … until there was none for so many
-MOST_A_SECOND = 5000  # wrong passwords that are looked at
 MOST = 10_000  # callers that are remembered, of each kind: the oldest are forgotten
 NAMED = 3  # callers that a line of the log names
 
@@ -32,7 +31,7 @@ class LoginLimit:
         self._failures: dict[str, deque[float]] = {}
         self._limited: dict[str, float] = {file.name: clock() for file in folder.iterdir()}  # by the last failure
         self._new: list[str] = []
-        self._summary = Summary("wrong passwords", MOST_A_SECOND)
+        self._summary = Summary("wrong passwords")
 
     def failed(self, message: bytes) -> None:
         """A caller gave a wrong password. ValueError: that is no caller. OSError: the folder cannot be written to."""

@@ -1,5 +1,6 @@
 """What happens often, told in one line a second."""
 
+import sys
 from collections import Counter
 
 NAMED = 3  # kinds that a line names
@@ -8,7 +9,7 @@ NAMED = 3  # kinds that a line names
 class Summary:
     """Counts what happens; `tick` prints it. Of `most` in a second there may have been more. Not thread-safe."""
 
-    def __init__(self, what: str, most: int) -> None:
+    def __init__(self, what: str, most: int = sys.maxsize) -> None:
         self._what = what
         self._most = most
         self._counts: Counter[str] = Counter()

@@ -44,7 +44,7 @@ def test_the_service_finds_the_pods_and_their_port(container: Any) -> None:
 
 
 def test_the_password_is_where_the_container_looks_for_it(container: Any) -> None:
-    [variable] = container["env"]
+    [variable] = [variable for variable in container["env"] if "PASSWORD" in variable["name"]]
     [mount] = [mount for mount in container["volumeMounts"] if mount["name"] == "password"]
 
     assert variable["name"] == "NOTEBOOK_PASSWORD_FILE"

@@ -127,6 +127,27 @@ def test_health_asks_for_nothing_and_tells_nothing_of_what_is_served(served: Sta
     assert served.get("/healthz", auth=WRONG["a wrong password"]).status_code == 200
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"X-Forwarded-Ssl": "on"},
+        {"X-Forwarded-Protocol": "ssl"},
+        {"X-Long": "x" * 9000},
+        {f"X-{number}": "x" for number in range(120)},
+        {"Script-Name": "/x"},
+        {"Range": "bytes=0-1"},
+    ],
+    ids=lambda headers: next(iter(headers)),
+)
+def test_no_header_of_a_stranger_reaches_the_control_app(served: Stack, headers: dict[str, str]) -> None:
+    before = served.log()
+
+    answer = served.get("/healthz", auth=None, headers=headers)
+
+    assert (answer.status_code, answer.content) == (200, served.get("/healthz").content)
+    assert "Invalid" not in served.log()[len(before) :]
+
+
 def test_health_is_asked_for_by_its_own_name(served: Stack) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=10)
     try:

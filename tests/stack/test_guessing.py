@@ -12,6 +12,7 @@ from tests.support.waiting import eventually
 
 WRONG = (OWNER[0], "not-the-password")
 FAILURES = 20
+SOME_MORE = 10  # nginx waits for nobody: one of many at once may not be heard
 
 
 @pytest.fixture
@@ -22,9 +23,9 @@ def served(stack: Stack) -> Stack:
 
 
 def guess(stack: Stack, source: str, path: str = "/invoke/x", headers: dict[str, str] | None = None) -> None:
-    """As many wrong passwords as are too many."""
+    """More wrong passwords than are allowed."""
     with stack.session(WRONG, source) as session:
-        for _ in range(FAILURES):
+        for _ in range(FAILURES + SOME_MORE):
             session.get(stack.url + path, headers=headers, timeout=20)
 
 
@@ -112,6 +113,8 @@ def test_the_cookie_of_the_login_reaches_no_notebook(served: Stack) -> None:
         (f"notebook_api_login={login}; a=1", "a=1"),
         (f"a=1; notebook_api_login={login}", "a=1"),
         (f"a=1; notebook_api_login={login}; b=2", "a=1; b=2"),
+        (f"notebook_api_login=x; notebook_api_login={login}", "None"),
+        (f"Notebook_Api_Login={login}; a=1", "None"),
         ("a=1; b=2", "a=1; b=2"),
     ):
         assert served.invoke("cookie", headers={"Cookie": cookies}).text.strip() == expected
@@ -132,7 +135,7 @@ def test_a_401_that_a_cell_answers_and_a_call_without_a_password_are_no_guesses(
 def test_an_address_that_only_claims_to_be_another_is_limited_all_the_same(served: Stack) -> None:
     source = another_address()
     with served.session(WRONG, source) as session:
-        for number in range(FAILURES):
+        for number in range(FAILURES + SOME_MORE):
             session.get(f"{served.url}/", headers={"X-Forwarded-For": f"198.51.100.{number}"}, timeout=20)
 
     eventually(lambda: is_limited(served, source), 5, "a limit")

@@ -1,6 +1,6 @@
 """Where bodies of requests wait, and how many of them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -127,6 +127,20 @@ def test_a_body_of_unknown_length_passes_while_it_is_small(limited: Stack) -> No
         for request in waiting:
             request.send(b"x" * LARGE)
             assert request.finish() == 200
+
+
+def test_very_many_bodies_of_medium_size_are_bounded_too(new_stack: Callable[..., Stack]) -> None:
+    stack = new_stack(QUEUE_LIMIT="1").start()
+    stack.serve("size", ["import json", "# POST /size\nprint(len(json.loads(REQUEST)['body']))"])
+    with ExitStack() as requests:
+        for _ in range(501):
+            requests.enter_context(HalfSent(stack.port, "/invoke/size", 10_000, API_USER))
+
+        def answer(size: int) -> int:
+            return stack.invoke("size", "POST", data=b"x" * size, auth=API_USER).status_code
+
+        eventually(lambda: answer(20_000) == 503, 5, "a refusal")
+        assert answer(9_000) == 200
 
 
 def test_callers_without_a_password_take_no_places(limited: Stack) -> None:

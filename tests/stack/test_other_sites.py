@@ -17,10 +17,20 @@ CELLS = [
     "# GET /x\nprint('x')",
     "# POST /x\nprint('posted')",
     "# GET /fails\n1 / 0",
+    "# GET /accelerated\ntarget = json.loads(REQUEST)['headers']['X-Target']\n"
+    "flask.Response('of the cell', headers={'X-Accel-Redirect': target})",
 ]
 SANDBOX = "sandbox allow-scripts allow-forms allow-popups allow-downloads"
 BROWSER = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36"}
-SCRIPTED = ["text/html", "application/xhtml+xml", "image/svg+xml", "text/xml", "application/xml", "application/rss+xml"]
+SCRIPTED = [
+    "text/html",
+    "text/rdf",
+    "application/xhtml+xml",
+    "image/svg+xml",
+    "text/xml",
+    "application/xml",
+    "application/rss+xml",
+]
 PLAIN = ["text/plain", "application/json", "image/png", "text/css", "application/octet-stream"]
 
 
@@ -69,6 +79,15 @@ def test_a_setting_trusts_the_pages(new_stack: Callable[..., Stack]) -> None:
 
     assert "Content-Security-Policy" not in answer.headers
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_a_cell_that_passes_on_foreign_headers_leads_nobody_to_the_owners_addresses(pages: Stack) -> None:
+    for path in ("process/stop", "process/status", "jupyter/api/contents", "@process"):
+        target = path if path.startswith("@") else f"/{path}"
+        answer = pages.invoke("accelerated", headers={"X-Target": target})
+        assert (answer.status_code, answer.text) == (200, "of the cell")
+        assert "X-Accel-Redirect" not in answer.headers
+    assert pages.status()["state"] == "serving"
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,9 @@ def test_a_browser_that_may_have_been_led_here_is_shown_one_button(headers: dict
     client = create_app(settings, resume=False).test_client()
 
     answer = client.get("/process/stop?a=1&b=%3Cscript%3E", base_url=HERE, headers={**BROWSER, **headers})
+    head = client.head("/process/stop", base_url=HERE, headers={**BROWSER, **headers})
+
+    assert head.status_code == answer.status_code, "HEAD changes as much as GET"
 
     if code == 403:
         assert answer.status_code == 403
