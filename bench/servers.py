@@ -59,7 +59,8 @@ class Server:
         self.settings = Settings.from_env(environ)
         self.command = command(notebook, self.socket)
         self.started_in = 0.0  # seconds from its start to its first answer
-        (self.run_dir / "nginx").mkdir()
+        for folder in (self.run_dir / "nginx", self.settings.body_dir):
+            folder.mkdir()
         launch.render(self.settings, Credentials(OWNER, None, generated=False))
 
     def __enter__(self) -> "Server":

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from tests.support.stack import API_USER, Stack
+from tests.support.waiting import eventually
 
 PREFLIGHT = {
     "Origin": "https://app.example",
@@ -61,18 +63,23 @@ def test_a_page_may_send_the_headers_that_it_asks_for(new_stack: Callable[..., S
     assert answer.headers["Access-Control-Allow-Origin"] == "https://app.example"
 
 
-def test_preflights_take_no_place_in_the_queue(new_stack: Callable[..., Stack]) -> None:
+def test_preflights_take_no_place_in_the_queue(new_stack: Callable[..., Stack], tmp_path: Path) -> None:
     stack = new_stack(CORS_ORIGINS="https://app.example", QUEUE_LIMIT="2").start()
-    stack.serve("cors", ["import time", "# GET /slow\ntime.sleep(1)\nprint('slow')", *CELLS])
+    begun, may_end = tmp_path / "begun", tmp_path / "may-end"
+    # It keeps the kernel busy until it may end.
+    busy = "begun.touch()\nwhile not may_end.exists():\n    time.sleep(0.01)\nprint('busy')"
+    paths = f"begun, may_end = pathlib.Path({str(begun)!r}), pathlib.Path({str(may_end)!r})"
+    stack.serve("cors", [f"import pathlib, time\n{paths}", f"# GET /busy\n{busy}", *CELLS])
 
     with ThreadPoolExecutor(2) as pool:
-        slow = pool.submit(stack.invoke, "slow", auth=API_USER)
+        first = pool.submit(stack.invoke, "busy", auth=API_USER)
+        eventually(begun.exists, 10, "a busy kernel")
         for _ in range(100):
             assert stack.invoke("x", "OPTIONS", auth=None, headers=PREFLIGHT).status_code == 204
-            assert not slow.done()
-        waiting = pool.submit(stack.invoke, "x", auth=API_USER)
+        second = pool.submit(stack.invoke, "x", auth=API_USER)
+        may_end.touch()
 
-        assert waiting.result().status_code == 200
+        assert [first.result().status_code, second.result().status_code] == [200, 200]
 
 
 def test_a_question_that_is_no_preflight_takes_a_password(new_stack: Callable[..., Stack]) -> None:
