@@ -1,7 +1,7 @@
 """What nginx tells: a datagram for each event to a unix socket in the run directory, with syslog's header before it.
 
-nginx waits for nobody: what finds no room in the socket's queue is lost. So a flood costs this program a bounded part
-of its time, and the rest of it nginx alone.
+nginx waits for nobody: what finds no room in the socket's queue is lost. So a reader that looks at few a second gives a
+flood a bounded part of this program's time.
 """
 
 import socket

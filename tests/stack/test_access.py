@@ -1,10 +1,10 @@
 """Who may call what: every path with every kind of credentials, and calls that another site causes."""
 
-import base64
 import http.client
 
 import pytest
 
+from tests.support.half_sent import basic
 from tests.support.stack import API_USER, OWNER, Stack, another_address, as_json
 
 WRONG = {
@@ -106,12 +106,11 @@ def test_no_spelling_of_a_path_takes_the_api_user_further(served: Stack, path: s
 
 def raw(stack: Stack, path: str, auth: tuple[str, str]) -> int:
     """The status of a POST whose path is sent as it is; requests would tidy it up."""
-    token = base64.b64encode(":".join(auth).encode()).decode()
     source = (another_address(), 0)
     connection = http.client.HTTPConnection("127.0.0.1", stack.port, timeout=10, source_address=source)
     try:
         connection.putrequest("POST", path, skip_accept_encoding=True)
-        connection.putheader("Authorization", f"Basic {token}")
+        connection.putheader("Authorization", basic(auth)["Authorization"])
         connection.putheader("Content-Length", "0")
         connection.endheaders()
         return connection.getresponse().status

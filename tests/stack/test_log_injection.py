@@ -25,7 +25,7 @@ MOST = 200_000  # bytes that the log may grow by
 
 @pytest.fixture
 def serving(stack: Stack) -> Stack:
-    stack.serve("strangers", CELLS)
+    stack.serve("noisy", CELLS)
     return stack
 
 
@@ -51,8 +51,9 @@ def test_a_megabyte_of_a_strangers_text_forges_no_line(serving: Stack, path: str
     lines = [line for line in log.split("\n") if STRANGER in line]
     assert len(lines) > 3
     assert all(label.match(line) for line in lines)
-    said = [line for line in of_the_api.split("\n") if STRANGER in line and f"[{request_id}]" in line]
-    assert all(line.startswith(f"[{request_id}] ") for line in said)
+    said = [line for line in of_the_api.split("\n") if STRANGER in line]  # an earlier request's may be there, too
+    assert [line for line in said if line.startswith(f"[{request_id}] ")]
+    assert [line[:300] for line in said if not re.match(r"\[evil-\w+\] ", line)] == []
     for shown in (log, of_the_api):
         harmless(shown)
 
@@ -68,6 +69,6 @@ def test_a_user_name_with_line_breaks_forges_no_line_of_another_program(serving:
 
     log = serving.log()[before:]
     assert TOKEN not in log
-    assert all(line.startswith("nginx | ") for line in log.split("\n") if STRANGER in line)
+    assert STRANGER not in log, "nginx prints nothing of a request that it refuses"
     assert all(PROGRAM.match(line) for line in log.split("\n") if line)
     harmless(log)
