@@ -66,9 +66,9 @@ VOLUME /notebook
 EXPOSE 8080
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --start-interval=1s --retries=3 \
-    CMD ["python", "-m", "control.probe"]
-# It becomes tini with the stack below it (control/launch.py).
-ENTRYPOINT ["python", "-m", "control.launch"]
+    CMD ["python", "-m", "control.launch.healthcheck"]
+# It becomes tini with the stack below it (control/launch/launch.py).
+ENTRYPOINT ["python", "-m", "control"]
 
 ARG VERSION=dev
 ARG REVISION=unknown

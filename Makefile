@@ -9,7 +9,7 @@ help: ## show this
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
 
 run: $(VENV)/run ## run the stack here, without a container
-	@exec $(BIN)/python -m control.launch
+	@exec $(BIN)/python -m control
 
 test: $(VENV)/test ## run all tests
 	$(BIN)/pytest
@@ -19,7 +19,7 @@ lint: $(VENV)/test ## ruff, mypy, shellcheck, nginx -t
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	shellcheck .ci/run .ci/debian-packages .ci/docker-engine
-	$(BIN)/pytest -q tests/unit/test_launch.py -k nginx_accepts # nginx -t on the rendered file
+	$(BIN)/pytest -q tests/unit/control/launch/test_launch.py -k nginx_accepts # nginx -t on the rendered file
 
 # The life of a container. IMAGE, PORT and BIND_ADDRESS may be given on the command line or in .env.
 

@@ -3,10 +3,10 @@
 import sys
 from pathlib import Path
 
-from control.app import take
-from control.inspector import Inspector
-from control.reception import Reception
-from control.totals import Totals
+from control.traffic.batch_server import Reception
+from control.traffic.counters import Totals
+from control.traffic.history import Inspector
+from control.web.app import take
 
 
 def main() -> None:

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from control import launch
-from control.credentials import Credentials, User
-from control.gateway_client import UnixConnection
-from control.settings import ROOT, Settings
+from control.config.settings import ROOT, Settings
+from control.deployment.gateway_client import UnixConnection
+from control.launch import launch
+from control.launch.credentials import Credentials, User
 
 OWNER = User("bench", "a-password-of-the-bench")
 STARTED_WITHIN = 60  # seconds

@@ -3,9 +3,9 @@
 import tempfile
 from typing import Any
 
-from control import log_follow, log_records
-from control.rundir import RunDir
-from control.settings import Settings
+from control.config.run_dir import RunDir
+from control.config.settings import Settings
+from control.logs import follow, log_record
 
 settings = Settings.from_env()
 run = RunDir(settings.run_dir)
@@ -16,7 +16,7 @@ workers = 1
 worker_class = "gthread"
 # A start may wait for its notebook a minute; status and log lines must be answered meanwhile, and each of those
 # who follow the log takes a thread. One that nobody needs is never started.
-threads = 16 + log_follow.MOST
+threads = 16 + follow.MOST
 graceful_timeout = 2
 worker_tmp_dir = str(run.path)
 control_socket_disable = True
@@ -30,5 +30,5 @@ def post_worker_init(worker: Any) -> None:
 
     And have no caller's text begin a line of the log.
     """
-    log_records.install()
+    log_record.install()
     worker.wsgi.extensions["log_followers"].is_up = lambda: worker.alive

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from jupyter_server.auth.identity import PasswordIdentityProvider
 
-from control.rundir import RunDir
-from control.settings import Settings
-from gateway.kernel_specs import KernelSpecs
+from control.config.run_dir import RunDir
+from control.config.settings import Settings
+from gateway.notebook.kernel_specs import KernelSpecs
 
 
 class GuardedByNginx(PasswordIdentityProvider):
@@ -34,7 +34,7 @@ c.IdentityProvider.token = ""
 c.PasswordIdentityProvider.password_required = False
 c.ServerApp.allow_remote_access = True
 if settings.home_dir:
-    # What is typed in a terminal runs as in a kernel (control/kernel_home.py). Not a login shell: that
+    # What is typed in a terminal runs as in a kernel (control/launch/kernel_env.py). Not a login shell: that
     # would read /etc/profile, which sets another PATH.
     packages = Path.home() / "packages" / "bin"
     shell = ["env", f"PATH={packages}:{os.environ['PATH']}", "bash"]

@@ -1,9 +1,9 @@
 """`python -m gateway <slot>`: serve what the slot's file names."""
 
-from gateway import kernel_process
+from gateway.arbiter import prefork
 
-kernel_process.prepare()
+prefork.prepare()
 
-from gateway.app import main  # noqa: E402  (takes half a second, in which the kernel's process loads too)
+from gateway.arbiter.app import main  # noqa: E402  (takes half a second, in which the kernel's process loads too)
 
 main()

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from gateway.worker import log
+from gateway.records import log
 
 # Other things live in the kernel's loop too, so it gets its turn after this time (seconds).
 _TURN_S = 0.005

@@ -5,7 +5,7 @@ import os
 import socket
 from collections.abc import Callable
 
-from gateway.worker.protocol import Config, Message, decode, encode
+from gateway.protocol.messages import Config, Message, decode, encode
 
 _HANDSHAKE_S = 30.0
 

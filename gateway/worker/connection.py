@@ -10,14 +10,14 @@ import time
 import traceback
 from typing import TYPE_CHECKING
 
-from gateway.worker import log
-from gateway.worker.answer import Answer, problem
-from gateway.worker.body import Body
-from gateway.worker.handler import Call
-from gateway.worker.reader import Reader
-from gateway.worker.record import BODY_KEPT
-from gateway.worker.request import Request
-from gateway.worker.wire import Refused
+from gateway.http.parser import Reader
+from gateway.http.request import Request
+from gateway.http.response import Answer, problem
+from gateway.http.wire import Refused
+from gateway.records import log
+from gateway.records.record import BODY_KEPT
+from gateway.worker.endpoint import Call
+from gateway.worker.streaming import Body
 
 if TYPE_CHECKING:
     from gateway.worker.server import Server

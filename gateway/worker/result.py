@@ -11,14 +11,14 @@ from typing import Any
 
 from jupyter_client.jsonutil import json_default
 
-from gateway.worker import flask_words
-from gateway.worker.answer import Answer
-from gateway.worker.streams import Output, OutputTooLong
+from gateway.http.response import Answer
+from gateway.worker import flask_compat
+from gateway.worker.output import Output, OutputTooLong
 
 
 def answer(shell: Any, value: Any, output: Output) -> Answer:
     """The answer to a cell that ended with `value`. Raises as `said` does."""
-    made = flask_words.response(value)
+    made = flask_compat.response(value)
     if made is None:
         return Answer(HTTPStatus.OK, [("Content-Type", "text/plain")], said(shell, value, output))
     if aside := said(shell, None, output):

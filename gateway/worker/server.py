@@ -6,17 +6,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from gateway.protocol.messages import Config
+from gateway.protocol.scoreboard import Page, State
+from gateway.records.recorder import Recorder
 from gateway.worker.acceptor import Acceptor
 from gateway.worker.connection import Connection
-from gateway.worker.failures import Failures
-from gateway.worker.handler import Handler
-from gateway.worker.limits import Watch
-from gateway.worker.page import Page, State
+from gateway.worker.dispatch import Site
+from gateway.worker.endpoint import Handler
+from gateway.worker.error_response import Failures
 from gateway.worker.process import Fork
-from gateway.worker.protocol import Config
-from gateway.worker.recorder import Recorder
-from gateway.worker.run import Runner
-from gateway.worker.site import Site
+from gateway.worker.runner import Runner
+from gateway.worker.time_limit import Watch
 
 
 class Server:

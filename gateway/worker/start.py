@@ -8,12 +8,12 @@ from typing import Any
 
 from IPython.core.getipython import get_ipython
 
+from gateway.protocol.messages import Cell, Config, Endpoint, Message
+from gateway.protocol.scoreboard import Page
 from gateway.worker import process
-from gateway.worker.cells import CellError, CompileError
 from gateway.worker.channel import Channel
-from gateway.worker.handler import Handler
-from gateway.worker.page import Page
-from gateway.worker.protocol import Cell, Config, Endpoint, Message
+from gateway.worker.compiler import CellError, CompileError
+from gateway.worker.endpoint import Handler
 from gateway.worker.server import Server
 
 

@@ -31,7 +31,7 @@ def test_process_1_is_tini_above_the_supervisor(shared_container: Container) -> 
     first, second = shared_container.processes()[:2]
 
     assert first["command"].startswith("/usr/bin/tini -- ")
-    assert (second["parent"], second["command"].split(" -m ")[1]) == (1, "control.supervise")
+    assert (second["parent"], second["command"].split(" -m ")[1]) == (1, "control.supervision.daemon")
 
 
 def test_nothing_runs_as_another_user_than_1000_with_group_0(shared_container: Container) -> None:
@@ -79,7 +79,7 @@ def test_a_restarted_container_serves_the_same_notebook_again(new_container: Mak
 def test_a_container_that_was_killed_serves_again_when_it_is_started(new_container: Make) -> None:
     container = new_container(SERVE="hello_world").start().wait_until_serving()
     container.sh("kill -9 1 || true")
-    container.kill("control.supervise", signal.SIGKILL)
+    container.kill("control.supervision.daemon", signal.SIGKILL)
     container.wait_until_ended()
 
     container.restart().wait_until_serving()

@@ -48,7 +48,7 @@ def test_a_killed_gateway_comes_back_and_leaves_no_kernel_behind(mortal: Stack) 
 
 def test_while_the_gateway_is_away_callers_are_told_to_try_again(mortal: Stack) -> None:
     eventually(lambda: answers(mortal), BACK)
-    supervisord = mortal.process("control.supervise")
+    supervisord = mortal.process("control.supervision.daemon")
     (kernel,) = kernels(mortal)
 
     os.kill(supervisord.pid, signal.SIGSTOP)  # so that no gateway comes back meanwhile

@@ -83,7 +83,7 @@ def footprint(stack: Stack) -> tuple[int, int]:
 
 
 def kernels(stack: Stack) -> list[Process]:
-    return [process for process in stack.processes() if "gateway/ipykernel_main.py" in process.command]
+    return [process for process in stack.processes() if "gateway/worker/ipykernel_main.py" in process.command]
 
 
 def settled(stack: Stack) -> None:

@@ -307,7 +307,7 @@ def test_the_last_calls_of_a_stopped_slot_are_not_lost(inspected: Stack) -> None
 
 
 def test_calls_answered_while_the_control_app_was_away_are_told_to_the_next(inspected: Stack) -> None:
-    master = inspected.process("control.app:create_app")
+    master = inspected.process("control.web.app:create_app")
     worker = next(one for one in inspected.processes() if one.command == master.command and one.pid != master.pid)
     inspected.kill(master)
     with suppress(ProcessLookupError):  # it follows by itself a moment later

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from control.log_follow import MOST
+from control.logs.follow import MOST
 from tests.support.stack import OWNER, STOP_SECONDS, Stack
 from tests.support.waiting import eventually
 
@@ -96,7 +96,7 @@ def test_a_hundred_megabytes_of_log_are_followed_in_order_and_in_little_memory(
     assert stack.get("/").status_code == 200
     assert stack.api_log(1) == "[flood] the end\n"
     assert stack.get("/process/logs?lines=10000").text.count("\n") == 10_000
-    control = [process for process in stack.processes() if "control.app" in process.command]
+    control = [process for process in stack.processes() if "control.web.app" in process.command]
     assert max(most_memory(process.pid) for process in control) < 150_000_000
     assert sum(file.stat().st_size for file in stack.run_dir.glob("api.log*")) < 25_000_000
 

@@ -157,8 +157,8 @@ def test_the_setting_and_the_switch_outlive_a_killed_control_app(new_stack: Call
     stack.serve("kept", [version(1)])
     for number, on in ((2, True), (3, False)):
         stack.process_call(f"reload?on={int(on)}")
-        before = [process for process in stack.processes() if "control.app" in process.command]
-        stack.kill(stack.process("control.app"))
+        before = [process for process in stack.processes() if "control.web.app" in process.command]
+        stack.kill(stack.process("control.web.app"))
         eventually(lambda before=before: not any(one.is_running() for one in before), 5, "the end of its worker")
         eventually(stack.is_healthy, 15, "the control app again")
         assert stack.status()["reload"] is on

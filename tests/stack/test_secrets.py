@@ -97,7 +97,7 @@ def test_only_nginx_listens_on_tcp(used: Stack) -> None:
         socket.close()
         jupyter.end_kernel(kernel)
 
-    for program in ("-m notebook", "-m gunicorn", "-m gateway", "gateway/ipykernel_main.py", kernel):
+    for program in ("-m notebook", "-m gunicorn", "-m gateway", "gateway/worker/ipykernel_main.py", kernel):
         assert any(program in process.command for process in processes), program
     assert listening
     for command, addresses in listening.items():

@@ -19,8 +19,8 @@ from typing import Any, Self, TypeVar
 
 from jupyter_client.manager import KernelManager
 
-from gateway.worker import page
-from gateway.worker.protocol import Cell, Config, Endpoint, Message, decode, encode
+from gateway.protocol import scoreboard
+from gateway.protocol.messages import Cell, Config, Endpoint, Message, decode, encode
 
 ROOT = Path(__file__).resolve().parents[2]
 DEADLINE_S = 20.0
@@ -97,7 +97,7 @@ class Worker:
 
     def __init__(self, arbiter: "Arbiter", config: Config, seed: Sequence[str]) -> None:
         self.log = arbiter.directory / f"kernel-{os.urandom(3).hex()}.log"
-        self.page = page.create("test")
+        self.page = scoreboard.create("test")
         self.manager = KernelManager(kernel_name="python3")
         with self.log.open("wb") as log:
             environment = os.environ | {"PYTHONPATH": str(ROOT)}
@@ -107,8 +107,9 @@ class Worker:
         self.client.wait_for_ready(timeout=DEADLINE_S)
         for cell in seed:
             self.execute(cell)
+        start = f"start({str(arbiter.channel_path)!r}, {self.log.stem!r})"
         self.client.execute(
-            f"__import__('gateway.worker', fromlist=['x']).attach({str(arbiter.channel_path)!r}, {self.log.stem!r})",
+            f"__import__('gateway.worker.start', fromlist=['x']).{start}",
             silent=True,
             store_history=False,
         )
@@ -142,8 +143,8 @@ class Worker:
     def say(self, message: Message) -> None:
         self.channel.sendall(encode(message))
 
-    def state(self) -> page.Snapshot:
-        return page.read(self.page)
+    def state(self) -> scoreboard.Snapshot:
+        return scoreboard.read(self.page)
 
     def logged(self, text: str) -> str:
         """The log, once `text` is in it."""

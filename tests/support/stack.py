@@ -31,7 +31,7 @@ STOP_SECONDS = 10  # what `docker stop` gives, and the issue promises
 
 
 class Stack:
-    """`python -m control.launch` with directories, a port and passwords of its own.
+    """`python -m control` with directories, a port and passwords of its own.
 
     Use it as a context manager; `settings` are further environment variables. Leaving it stops the stack
     and asserts that no process of it is left.
@@ -85,7 +85,7 @@ class Stack:
         }
         with self.log_file.open("ab") as log:
             self.popen = subprocess.Popen(
-                [sys.executable, "-m", "control.launch"],
+                [sys.executable, "-m", "control"],
                 cwd=ROOT,
                 env=environment,
                 stdin=subprocess.DEVNULL,

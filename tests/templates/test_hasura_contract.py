@@ -8,7 +8,7 @@ import pytest
 import requests
 import yaml
 
-from control.settings import Settings
+from control.config.settings import Settings
 from tests.support.hasura_caller import act, pause
 from tests.support.stack import API_USER, ROOT, Stack
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from gateway import seeding
-from gateway.failure import NotebookError
-from gateway.seeding import SeedingManager
+from gateway.arbiter import seeding
+from gateway.arbiter.seeding import SeedingManager
+from gateway.notebook.failure import NotebookError
 
 DEADLINE = 15  # seconds
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.worker.page import State
+from gateway.protocol.scoreboard import State
 from tests.support.arbiter import Arbiter, Worker, endpoint, eventually, notebook, serving
 
 NOTEBOOK = r"""

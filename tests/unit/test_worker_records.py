@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from control.reception import Reception
-from gateway.worker.record import BODY_KEPT, TEXT_KEPT
+from control.traffic.batch_server import Reception
+from gateway.records.record import BODY_KEPT, TEXT_KEPT
 from tests.support.arbiter import Arbiter, eventually, notebook, serving
 
 NOTEBOOK = r"""

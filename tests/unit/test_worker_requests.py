@@ -10,12 +10,12 @@ import pytest
 from kernel_gateway.notebook_http import request_utils
 from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
 
-from gateway.worker import page
-from gateway.worker.protocol import Cell, Config, Endpoint, decode, encode
-from gateway.worker.reader import Message
-from gateway.worker.request import Request
-from gateway.worker.routes import Router, methods_of
-from gateway.worker.wire import Refused, head, replace
+from gateway.http.parser import Message
+from gateway.http.request import Request
+from gateway.http.router import Router, methods_of
+from gateway.http.wire import Refused, head, replace
+from gateway.protocol import scoreboard
+from gateway.protocol.messages import Cell, Config, Endpoint, decode, encode
 
 
 def request(
@@ -240,29 +240,29 @@ def test_a_configuration_survives_its_journey() -> None:
 
 
 def test_the_page_tells_from_outside_what_runs() -> None:
-    fd = page.create("test")
+    fd = scoreboard.create("test")
     with pytest.raises(ValueError, match="not been opened"):
-        page.read(fd)
-    ours = page.Page(fd)
+        scoreboard.read(fd)
+    ours = scoreboard.Page(fd)
     slot = ours.begin(b"request-1", 7, time.monotonic(), 1.5)
-    seen = page.read(fd)
-    assert (seen.pid, seen.state) == (os.getpid(), page.State.STARTING)
+    seen = scoreboard.read(fd)
+    assert (seen.pid, seen.state) == (os.getpid(), scoreboard.State.STARTING)
     (running,) = seen.running
     assert (running.request_id, running.endpoint, running.limit_s) == ("request-1", 7, 1.5)
     assert -1.5 < running.overdue_s() < 0
     ours.end(slot)
-    assert page.read(fd).running == ()
+    assert scoreboard.read(fd).running == ()
     os.close(fd)
 
 
 def test_more_requests_than_slots_do_no_harm() -> None:
-    fd = page.create("test")
-    ours = page.Page(fd)
-    slots = [ours.begin(b"r", n, 1.0, 1.0) for n in range(page.SLOTS + 3)]
-    assert len(page.read(fd).running) == page.SLOTS
+    fd = scoreboard.create("test")
+    ours = scoreboard.Page(fd)
+    slots = [ours.begin(b"r", n, 1.0, 1.0) for n in range(scoreboard.SLOTS + 3)]
+    assert len(scoreboard.read(fd).running) == scoreboard.SLOTS
     for slot in slots:
         ours.end(slot)
-    assert page.read(fd).running == ()
+    assert scoreboard.read(fd).running == ()
     assert ours.begin(b"r", 0, 1.0, 1.0) in slots
     os.close(fd)
 

@@ -1,0 +1,1 @@
+"""Settings, the run directory and the errors that users see."""

@@ -1,0 +1,136 @@
+"""The run directory: the names of the sockets and files in which the programs of the stack meet."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+SLOTS = ("blue", "green")
+
+
+@dataclass(frozen=True)
+class RunDir:
+    """Paths below RUN_DIR (docs/architecture.md lists who writes and who reads each)."""
+
+    path: Path
+
+    @property
+    def nginx_conf(self) -> Path:
+        return self.path / "nginx.conf"
+
+    @property
+    def supervisord_conf(self) -> Path:
+        return self.path / "supervisord.conf"
+
+    @property
+    def supervisor_socket(self) -> Path:
+        return self.path / "supervisor.sock"
+
+    @property
+    def control_socket(self) -> Path:
+        return self.path / "control.sock"
+
+    @property
+    def jupyter_socket(self) -> Path:
+        return self.path / "jupyter.sock"
+
+    @property
+    def serving(self) -> Path:
+        """A symlink to the serving slot's folder. Absent: nothing is served."""
+        return self.path / "api"
+
+    @property
+    def api_socket(self) -> Path:
+        """The serving slot's socket: nginx's upstream, which follows the link anew for each request."""
+        return self.serving / "api.sock"
+
+    @property
+    def api_admin_socket(self) -> Path:
+        """The serving slot's admin socket, where nginx asks why it got no answer."""
+        return self.serving / "admin.sock"
+
+    @property
+    def records_socket(self) -> Path:
+        """The control app's, where kernels and gateways tell of requests."""
+        return self.path / "records.sock"
+
+    @property
+    def refusals_socket(self) -> Path:
+        """The control app's, where nginx tells of calls that it answers by itself."""
+        return self.path / "refusals.sock"
+
+    @property
+    def failed_logins_socket(self) -> Path:
+        """The control app's, where nginx tells of wrong passwords."""
+        return self.path / "failed-logins.sock"
+
+    @property
+    def limited(self) -> Path:
+        """A folder with an empty file for each caller of whom nginx lets few requests through."""
+        return self.path / "limited"
+
+    @property
+    def bodies(self) -> Path:
+        """Where large bodies wait, unless BODY_DIR says otherwise."""
+        return self.path / "bodies"
+
+    @property
+    def api_log(self) -> Path:
+        """What both slots printed, in the order in which it came."""
+        return self.path / "api.log"
+
+    @property
+    def last_error(self) -> Path:
+        """Why the last start failed, as JSON; absent after a good one."""
+        return self.path / "last-error.json"
+
+    @property
+    def last_order(self) -> Path:
+        """What the last start was to serve, good or not: a copy of its slot's file."""
+        return self.path / "last-order.json"
+
+    @property
+    def reload(self) -> Path:
+        """Whether a save restarts what is served, as JSON; absent until somebody turns the switch."""
+        return self.path / "reload.json"
+
+    def slot(self, slot: str) -> Path:
+        """A slot's folder, named as its program is."""
+        return self.path / slot
+
+    def slot_admin_socket(self, slot: str) -> Path:
+        return self.slot(slot) / "admin.sock"
+
+    def slot_file(self, slot: str) -> Path:
+        """What the slot is to serve: {"notebook": project, "path": absolute path of its server.ipynb, "code"}.
+
+        `code` is the notebook's fingerprint (control/deployment/fingerprint.py) at that moment.
+        """
+        return self.slot(slot) / "slot.json"
+
+    def slot_failure(self, slot: str) -> Path:
+        """Written by the gateway when its notebook does not run: cell, line, name, value, traceback."""
+        return self.slot(slot) / "failure.json"
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON so that a reader sees the old text or the new, never half of it."""
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(json.dumps(value, indent=1), encoding="utf-8")
+    partial.replace(path)
+
+
+def read_json(path: Path) -> Any | None:
+    """The file's JSON; None where there is no file, or one that is not JSON."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def point_link(link: Path, target: Path) -> None:
+    """Make `link` a symlink to its neighbour `target` in one atomic step."""
+    partial = link.with_name(f".{link.name}.partial")
+    partial.unlink(missing_ok=True)
+    partial.symlink_to(target.name)
+    partial.replace(link)

@@ -1,0 +1,163 @@
+"""Every setting of the product: read from the environment once, here, and checked."""
+
+import ipaddress
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from control.config.run_dir import RunDir
+
+ROOT = Path(__file__).resolve().parents[2]
+
+SOCKET_PATH_LIMIT = 107  # bytes; sun_path of unix(7) holds 108 with its closing NUL
+# A kernel's, as jupyter_client names them with the transport "ipc".
+LONGEST_SOCKET = "jupyter/kernel-01234567-89ab-cdef-0123-456789abcdef-ipc-5"
+
+
+class SettingError(Exception):
+    """A setting that cannot be used. Its text is one line: which one, what it was, what to do."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the programs of the stack need to know; holds no secret."""
+
+    port: int
+    bind_address: str
+    notebook_dir: Path
+    shipped_dir: Path | None
+    home_dir: Path | None
+    run_dir: Path
+    body_dir: Path
+    serve: str | None
+    reload: bool
+    kernels: int
+    request_timeout: int  # seconds
+    start_timeout: int  # seconds
+    queue_limit: int
+    max_body_mb: int
+    large_body_limit: int
+    max_output_mb: int
+    show_tracebacks: bool
+    cors_origins: tuple[str, ...]
+    trust_pages: bool
+    trusted_proxies: tuple[str, ...]
+    allow_broken_endpoints: bool
+    inspect: bool
+    build_version: str
+    build_revision: str
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
+        """Read the settings; raises SettingError for the first that is not usable."""
+        return cls(
+            port=whole_number(environ, "PORT", 8080, 1, 65535),
+            bind_address=environ.get("BIND_ADDRESS") or "127.0.0.1",
+            notebook_dir=folder(environ, "NOTEBOOK_DIR", ROOT / "notebook"),
+            shipped_dir=folder(environ, "SHIPPED_DIR") if environ.get("SHIPPED_DIR") else None,
+            home_dir=Path(environ["HOME_DIR"]).absolute() if environ.get("HOME_DIR") else None,
+            run_dir=run_dir(environ),
+            body_dir=body_dir(environ),
+            serve=environ.get("SERVE") or None,
+            reload=switch(environ, "RELOAD"),
+            kernels=whole_number(environ, "KERNELS", 1, 1, 64),
+            request_timeout=whole_number(environ, "REQUEST_TIMEOUT", 60, 1, 86_400),
+            start_timeout=whole_number(environ, "START_TIMEOUT", 60, 1, 86_400),
+            queue_limit=whole_number(environ, "QUEUE_LIMIT", 100, 1, 4096),
+            max_body_mb=whole_number(environ, "MAX_BODY_MB", 100, 1, 100_000),
+            large_body_limit=whole_number(environ, "LARGE_BODY_LIMIT", 8, 1, 1000),
+            max_output_mb=whole_number(environ, "MAX_OUTPUT_MB", 10, 1, 100_000),
+            show_tracebacks=switch(environ, "SHOW_TRACEBACKS"),
+            cors_origins=origins(environ, "CORS_ORIGINS"),
+            trust_pages=switch(environ, "TRUST_PAGES"),
+            trusted_proxies=networks(environ, "TRUSTED_PROXIES"),
+            allow_broken_endpoints=switch(environ, "ALLOW_BROKEN_ENDPOINTS"),
+            inspect=switch(environ, "INSPECT", default="1"),
+            build_version=environ.get("BUILD_VERSION") or "unknown",
+            build_revision=environ.get("BUILD_REVISION") or "unknown",
+        )
+
+    def to_env(self) -> dict[str, str]:
+        """The same settings as variables, so that every program of the stack reads one resolved set."""
+        values = {name.upper(): getattr(self, name) for name in self.__dataclass_fields__}
+        return {name: _as_text(value) for name, value in values.items() if value is not None}
+
+
+def whole_number(environ: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
+    """The variable as an int between low and high; unset or empty is the default."""
+    text = environ.get(name) or str(default)
+    if not re.fullmatch(r"[0-9]{1,9}", text) or not low <= int(text) <= high:
+        raise SettingError(f"{name} is {text!r}: give a whole number from {low} to {high}.")
+    return int(text)
+
+
+def switch(environ: Mapping[str, str], name: str, default: str = "0") -> bool:
+    """The variable as on (1) or off (0); unset or empty is the default."""
+    text = environ.get(name) or default
+    if text not in {"0", "1"}:
+        raise SettingError(f"{name} is {text!r}: give 1 for on or 0 for off.")
+    return text == "1"
+
+
+def origins(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
+    """The variable as web origins, separated by spaces or commas: `https://a.example`, or `*` for all."""
+    found = tuple(environ.get(name, "").replace(",", " ").split())
+    for origin in found:
+        if origin != "*" and not re.fullmatch(r"https?://[A-Za-z0-9._:\[\]-]+", origin):
+            raise SettingError(f"{name} has {origin!r}: give origins such as https://app.example, or *.")
+    return found
+
+
+def networks(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
+    """The variable as IP addresses and networks, separated by spaces or commas: `172.16.0.0/12`."""
+    given = environ.get(name, "").replace(",", " ").split()
+    try:
+        return tuple(str(ipaddress.ip_network(network, strict=False)) for network in given)
+    except ValueError as error:
+        raise SettingError(
+            f"{name} is {environ[name]!r}: give addresses of proxies, or networks such as 172.16.0.0/12 ({error})."
+        ) from None
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    return " ".join(value) if isinstance(value, tuple) else str(value)
+
+
+def folder(environ: Mapping[str, str], name: str, default: Path | str = "") -> Path:
+    """The variable as the absolute path of a folder that exists and can be read."""
+    path = Path(environ.get(name) or default).absolute()
+    if not path.is_dir() or not os.access(path, os.R_OK | os.X_OK):
+        raise SettingError(f"{name} is {str(path)!r}: give a folder that exists and can be read.")
+    return path
+
+
+def body_dir(environ: Mapping[str, str]) -> Path:
+    """BODY_DIR as an absolute path; without one, a folder in RUN_DIR."""
+    given = environ.get("BODY_DIR")
+    return plain_path("BODY_DIR", given) if given else RunDir(run_dir(environ)).bodies
+
+
+def plain_path(name: str, text: Path | str) -> Path:
+    """An absolute path that the programs' configuration files can carry."""
+    path = Path(text).absolute()
+    if not re.fullmatch(r"[\w./+@-]+", str(path), re.ASCII):
+        raise SettingError(
+            f"{name} is {str(path)!r}: give a path of letters, digits and . _ - + @ only, "
+            f"such as {name}=/tmp/notebook-api."
+        )
+    return path
+
+
+def run_dir(environ: Mapping[str, str]) -> Path:
+    """RUN_DIR as an absolute path that configuration files, and the sockets in it, can carry."""
+    path = plain_path("RUN_DIR", environ.get("RUN_DIR") or ROOT / ".run")
+    if len(str(path / LONGEST_SOCKET)) > SOCKET_PATH_LIMIT:
+        raise SettingError(
+            f"RUN_DIR is {str(path)!r}, too long for the sockets in it: give a path of at most "
+            f"{SOCKET_PATH_LIMIT - len(LONGEST_SOCKET) - 1} characters, such as RUN_DIR=/tmp/notebook-api."
+        )
+    return path

@@ -1,0 +1,1 @@
+"""What happens before anything runs: credentials, kernels' environment, rendered configuration, health check."""

@@ -1,0 +1,1 @@
+"""Requests to the API, as they were recorded and as the page sends them."""

@@ -1,0 +1,72 @@
+"""What a gateway is told by its environment, its slot file and its command line."""
+
+import json
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+POLL = 0.02  # seconds
+
+
+@dataclass(frozen=True)
+class GatewaySettings:
+    """A slot's paths in the run directory (docs/architecture.md) and what it is to serve.
+
+    The control app has checked the values (control/config/settings.py) and passes all of them on.
+    """
+
+    slot: str
+    project: str
+    notebook: Path
+    socket: Path
+    admin_socket: Path
+    workers_socket: Path
+    failure_file: Path
+    records: str  # the control app's socket for records of requests
+    kernels: int
+    request_timeout: int  # seconds
+    start_timeout: int  # seconds
+    queue_limit: int
+    max_body_mb: int
+    max_output_mb: int
+    show_tracebacks: bool
+    allow_broken_endpoints: bool
+    inspect: bool
+    # Stock's own variables.
+    public: str | None
+    allow_notebook_download: bool
+
+    @classmethod
+    def load(cls, slot: str, environ: Mapping[str, str] = os.environ) -> "GatewaySettings":
+        """Read what the control app has written for the slot.
+
+        Where it has written nothing yet, this gateway was started ahead of its order, and waits for it.
+        """
+        folder = Path(environ["RUN_DIR"]) / slot
+        order = folder / "slot.json"
+        while not order.exists():
+            time.sleep(POLL)
+        wanted = json.loads(order.read_text(encoding="utf-8"))
+        return cls(
+            slot=slot,
+            project=wanted["notebook"],
+            notebook=Path(wanted["path"]),
+            socket=folder / "api.sock",
+            admin_socket=folder / "admin.sock",
+            workers_socket=folder / "workers.sock",
+            failure_file=folder / "failure.json",
+            records=str(folder.parent / "records.sock"),
+            kernels=int(environ["KERNELS"]),
+            request_timeout=int(environ["REQUEST_TIMEOUT"]),
+            start_timeout=int(environ["START_TIMEOUT"]),
+            queue_limit=int(environ["QUEUE_LIMIT"]),
+            max_body_mb=int(environ["MAX_BODY_MB"]),
+            max_output_mb=int(environ["MAX_OUTPUT_MB"]),
+            show_tracebacks=environ["SHOW_TRACEBACKS"] == "1",
+            allow_broken_endpoints=environ.get("ALLOW_BROKEN_ENDPOINTS") == "1",
+            inspect=environ.get("INSPECT", "1") == "1",
+            public=environ.get("KG_STATIC_PATH"),
+            allow_notebook_download=environ.get("KG_ALLOW_NOTEBOOK_DOWNLOAD") == "True",
+        )

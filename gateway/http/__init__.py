@@ -1,0 +1,1 @@
+"""HTTP itself: bytes, requests, responses and routes."""

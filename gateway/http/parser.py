@@ -1,0 +1,148 @@
+"""Reads the one request of a connection, by way of httptools' parser."""
+
+import asyncio
+import select
+import socket
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
+
+from gateway.http.request import Headers, Request
+from gateway.http.wire import CONTINUE, Refused, header_name
+
+_MAX_HEAD_BYTES = 64 * 1024
+# nginx sends a request right behind its connect: waiting a moment is cheaper than a turn of the event loop.
+_PATIENCE_MS = 1
+_buffer = memoryview(bytearray(64 * 1024))  # the parser copies what it keeps
+
+
+class Message:
+    """What the parser has found so far. `is_complete` once nothing is missing.
+
+    Holds no reference to its parser, which refers to it: a cycle would keep bodies until the next collection.
+    """
+
+    __slots__ = (
+        "_chunks",
+        "_max_body",
+        "has_head",
+        "headers",
+        "is_complete",
+        "size",
+        "target",
+    )
+
+    def __init__(self, max_body: int) -> None:
+        self.target = b""
+        self.headers: Headers = {}
+        self.size = 0
+        self.has_head = self.is_complete = False
+        self._chunks: list[bytes] = []
+        self._max_body = max_body
+
+    def on_url(self, part: bytes) -> None:
+        if self.is_complete:  # the parser goes on to a second request, which must not mix with this one
+            raise ValueError("one request for each connection")
+        self.target += part
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self.has_head:  # what comes after the body is a trailer, which nobody may take for a header
+            return
+        key, text = header_name(name), value.decode("latin-1")
+        if key not in self.headers:
+            self.headers[key] = text
+        else:
+            before = self.headers[key]
+            self.headers[key] = [before, text] if isinstance(before, str) else [*before, text]
+
+    def on_headers_complete(self) -> None:
+        self.has_head = True
+
+    def on_body(self, data: bytes) -> None:
+        self.size += len(data)
+        if self.size <= self._max_body:
+            self._chunks.append(data)
+        else:  # read on, so that the peer reads the answer, but keep nothing
+            self._chunks.clear()
+
+    def on_message_complete(self) -> None:
+        self.is_complete = True
+
+    def expects_continue(self) -> bool:
+        """Whether the caller holds the body back until it is asked for."""
+        return str(self.headers.get("Expect", "")).lower() == "100-continue"
+
+    def announces_body(self) -> bool:
+        """Whether its head says that a body follows."""
+        return "Transfer-Encoding" in self.headers or self.headers.get("Content-Length", "0") != "0"
+
+    def body(self) -> bytes:
+        """The whole body, once; it is not kept. Refused: it was larger than the limit."""
+        if self.size > self._max_body:
+            raise Refused(413, "body-too-large", f"a body may have at most {self._max_body} bytes")
+        chunks, self._chunks = self._chunks, []
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+class Reader:
+    """The request that comes in on one connection."""
+
+    __slots__ = ("_asked", "_got", "_message", "_parser")
+
+    def __init__(self, max_body: int) -> None:
+        self._message = Message(max_body)
+        self._parser = HttpRequestParser(self._message)
+        self._got = 0
+        self._asked = False  # for the body, by "100 Continue"
+
+    def receive(self, sock: socket.socket) -> bool:
+        """Read what is there. Whether the request is complete. Refused: it is wrong. OSError: no peer."""
+        is_first = True
+        while True:
+            try:
+                size = sock.recv_into(_buffer, 0, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                if is_first and _is_readable(sock):
+                    continue
+                return False
+            if self._feed(size):
+                return True
+            is_first = False
+
+    async def receive_more(self, sock: socket.socket, loop: asyncio.AbstractEventLoop) -> bool:
+        """Wait until there is more, and read it; else as `receive`. `sock` must not block."""
+        if not self._asked and self._message.has_head and self._message.expects_continue():
+            self._asked = True
+            await loop.sock_sendall(sock, CONTINUE)
+        return self._feed(await loop.sock_recv_into(sock, _buffer))
+
+    def request(self) -> Request:
+        """The complete request. Refused: its body is too large."""
+        message = self._message
+        return Request(self._parser.get_method().decode(), message.target, message.headers, message.body())
+
+    def speaks_1_1(self) -> bool:
+        """Whether the caller understands a chunked response."""
+        return self._parser.get_http_version() == "1.1"
+
+    def _feed(self, size: int) -> bool:
+        if not size:
+            raise ConnectionResetError("the peer closed before its request was complete")
+        self._got += size
+        message = self._message
+        try:
+            self._parser.feed_data(_buffer[:size])
+        except HttpParserUpgrade:  # an offer that a server may ignore; but the parser drops the body
+            if message.announces_body():
+                raise Refused(400, "bad-request", "a request with a body cannot ask for an upgrade") from None
+        except HttpParserError as error:
+            if not message.is_complete:  # what follows a complete request is not for us
+                raise Refused(400, "bad-request", f"not a request: {error}") from None
+        if not message.has_head and self._got > _MAX_HEAD_BYTES:
+            raise Refused(431, "headers-too-large", f"more than {_MAX_HEAD_BYTES} bytes of headers")
+        return message.is_complete
+
+
+def _is_readable(sock: socket.socket) -> bool:
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(_PATIENCE_MS))

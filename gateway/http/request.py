@@ -1,0 +1,176 @@
+"""What a cell is told about its request: the JSON string REQUEST.
+
+As the stock gateway has it (kernel_gateway.notebook_http.request_utils):
+
+    body      parsed JSON, {field: [values]} of a form, or the text; "" without one
+    args      query parameters: {name: [values]}
+    path      path parameters: {name: value}
+    headers   {Name-In-This-Case: value}, a list of values if it came more than once
+
+and besides
+
+    method    "GET", …
+    url       the path with its query, as received
+    files     {field: [{"filename", "content_type", "body_base64"}]} for multipart bodies with files
+    body_base64   for a body that is not UTF-8 text; `body` is null then
+
+`application/json` with parameters and `application/…+json` count as JSON. A body that claims to be JSON and
+is not stays text, as in stock. Authorization is never shown.
+"""
+
+import base64
+import itertools
+import json
+import re
+import secrets
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+from urllib.parse import unquote_to_bytes
+
+from gateway.http.wire import Refused
+
+_HIDDEN = ("Authorization", "Proxy-Authorization")
+
+_CALLERS_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_made_ids = itertools.count(1)
+_worker_id = secrets.token_hex(4)
+
+Args = dict[str, list[str]]
+Headers = dict[str, str | list[str]]  # {Name-In-This-Case: value}, a list if it came more than once
+
+# As json.dumps, without its search for cycles: what comes from a parser has none. Short strings are quoted one by
+# one, because an encoder takes longer to set up than to work.
+_quoted = json.encoder.encode_basestring_ascii
+_to_json = json.JSONEncoder(check_circular=False).encode
+
+
+class Request:
+    """One complete request.
+
+    `request_id` is the caller's X-Request-Id if that is harmless in a log, else made here. `size` is the
+    length of the body in bytes; `describe` empties `body`, so that nobody holds it longer than needed.
+    """
+
+    __slots__ = ("body", "headers", "method", "request_id", "size", "target")
+
+    def __init__(self, method: str, target: bytes, headers: Headers, body: bytes) -> None:
+        self.method = method
+        self.target = target
+        self.headers = headers
+        for name in _HIDDEN:
+            headers.pop(name, None)
+        self.body = body
+        self.size = len(body)
+        given = self.header("X-Request-Id")
+        self.request_id = given if _CALLERS_ID.fullmatch(given) else f"{_worker_id}-{next(_made_ids):x}"
+
+    @property
+    def url(self) -> str:
+        return self.target.decode("latin-1")
+
+    def header(self, name: str) -> str:
+        """The first value of the header, "" without one."""
+        value = self.headers.get(name, "")
+        return value if isinstance(value, str) else value[0]
+
+    def describe(self, path: dict[str, str]) -> tuple[str, Callable[[], dict[str, Any]]]:
+        """REQUEST, and what makes the value it stands for. Refused: the query or a form cannot be decoded."""
+        content, self.body = self.body, b""
+        try:
+            body = _body(self.header("Content-Type"), content)
+            _, has_query, query = self.target.partition(b"?")
+            args = _fields(query) if has_query else {}
+            more = f", {_to_json(dict(body.more))[1:-1]}" if body.more else ""
+            text = (
+                f'{{"body": {_to_json(body.value) if body.text is None else body.text}, '
+                f'"args": {_to_json(args) if args else "{}"}, "path": {_to_json(path) if path else "{}"}, '
+                f'"headers": {_headers_json(self.headers)}, '
+                f'"method": {_quoted(self.method)}, "url": {_quoted(self.url)}{more}}}'
+            )
+        except (ValueError, RecursionError) as error:
+            raise Refused(400, "bad-request", f"cannot be decoded: {error}") from None
+
+        def value() -> dict[str, Any]:
+            return {
+                "body": body.value,
+                "args": args,
+                "path": dict(path),
+                "headers": dict(self.headers),
+                "method": self.method,
+                "url": self.url,
+                **body.more,
+            }
+
+        return text, value
+
+
+def _headers_json(headers: Headers) -> str:
+    lines = [f"{_quoted(name)}: {_quoted(v) if type(v) is str else _to_json(v)}" for name, v in headers.items()]
+    return f"{{{', '.join(lines)}}}"
+
+
+def _fields(encoded: bytes) -> Args:
+    """A query or a form as stock reads it, blank values kept. UnicodeDecodeError: not UTF-8."""
+    fields: Args = {}
+    for field in encoded.split(b"&"):
+        if field:
+            name, _, value = field.replace(b"+", b" ").partition(b"=")
+            fields.setdefault(unquote_to_bytes(name).decode(), []).append(unquote_to_bytes(value).decode())
+    return fields
+
+
+class _Body(NamedTuple):
+    """`value` as the cell shall see it, the JSON text of that if it is at hand, and what there is besides."""
+
+    value: Any
+    text: str | None = None
+    more: Mapping[str, Any] = MappingProxyType({})
+
+
+_NO_BODY = _Body("", '""')
+
+
+def _body(content_type: str, content: bytes) -> _Body:
+    if not content and not content_type:
+        return _NO_BODY
+    media = content_type.partition(";")[0].strip().lower()
+    if media == "multipart/form-data":
+        return _multipart(content_type, content)
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        return _Body(None, more={"body_base64": base64.b64encode(content).decode()})
+    if media == "application/x-www-form-urlencoded":
+        return _Body(_fields(content))
+    if media == "application/json" or (media.startswith("application/") and media.endswith("+json")):
+        try:
+            return _Body(json.loads(text), text)
+        except (ValueError, RecursionError):
+            return _Body(text)
+    return _Body(text)
+
+
+def _multipart(content_type: str, content: bytes) -> _Body:
+    """Fields and files, by the parser that stock uses. ValueError: not a multipart body."""
+    from tornado.httputil import HTTPFile, HTTPInputError, parse_body_arguments
+
+    fields: dict[str, list[bytes]] = {}
+    files: dict[str, list[HTTPFile]] = {}
+    try:
+        parse_body_arguments(content_type, content, fields, files)
+    except HTTPInputError as error:
+        raise ValueError(str(error)) from None
+    described = {name: [_file(file) for file in uploads] for name, uploads in files.items()}
+    return _Body(
+        {name: [value.decode() for value in values] for name, values in fields.items()},
+        more={"files": described} if described else {},
+    )
+
+
+def _file(file: Any) -> dict[str, str]:
+    return {
+        "filename": file.filename,
+        "content_type": file.content_type,
+        "body_base64": base64.b64encode(file.body).decode(),
+    }

@@ -1,0 +1,56 @@
+"""What is sent back to a caller."""
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from gateway.http.request import Request
+from gateway.http.wire import Headers
+
+# How the bytes travel, and under which id, is ours to say, whatever a cell sets.
+FRAMING = frozenset({"content-length", "transfer-encoding", "connection", "x-request-id"})
+WITHOUT_BODY = frozenset({204, 304})
+# What a header's name is made of (RFC 9110, token), and what no value may hold: it could begin a line of its own.
+HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+
+class Pieces(Protocol):
+    """A body that comes in pieces; `close` ends it early or late."""
+
+    def __next__(self) -> bytes: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(slots=True)
+class Answer:
+    """A response. `stream`, if there is one, is sent instead of `body`.
+
+    `error` tells a ResponseInfo cell what happened: {"type", "message", "status"}, None if all is well.
+    `traceback` is for the record, not for the caller.
+    """
+
+    status: int
+    headers: Headers
+    body: bytes = b""
+    stream: Pieces | None = None
+    error: dict[str, Any] | None = None
+    traceback: str = ""
+
+
+def problem(
+    status: int, code: str, message: str, request: Request | None = None, headers: Headers | None = None, **more: str
+) -> Answer:
+    """An error as JSON in the form that Hasura Actions read.
+
+    `code` names the kind of error and is stable; `more` stands beside the message. Without a `request` there was
+    none that could be understood.
+    """
+    extensions = {"code": code}
+    if request is not None:
+        path = request.url.partition("?")[0]
+        extensions |= {"method": request.method, "path": path, "request_id": request.request_id}
+    body = json.dumps({"message": message, **more, "extensions": extensions}).encode()
+    return Answer(status, [("Content-Type", "application/json"), *(headers or ())], body)

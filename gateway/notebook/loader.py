@@ -1,0 +1,55 @@
+"""A notebook file: its code cells, its language, its kernel."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from jupyter_client.kernelspec import NoSuchKernel
+
+from gateway.notebook.failure import NotebookError
+from gateway.notebook.kernel_specs import KernelSpecs
+
+
+@dataclass(frozen=True)
+class Notebook:
+    """`is_ours`: the kernel is an ipykernel of this very Python, in which the engine's worker can run."""
+
+    path: Path
+    content: Any  # as nbformat reads it
+    cells: tuple[str, ...]
+    kernel_name: str
+    language: str
+    is_ours: bool
+
+
+def load(path: Path, force_kernel: str | None = None) -> Notebook:
+    """Read and check a notebook, to be run in the kernel it names or in `force_kernel`; raises NotebookError."""
+    try:
+        # Not nbformat.reads: its check against a schema takes 0.1 s, and only ever logs what it finds.
+        content = nbformat.convert(nbformat.reader.reads(path.read_text(encoding="utf-8")), 4)
+        cells = tuple(cell.source for cell in content.cells if cell.cell_type == "code")
+        # A notebook that was never opened in Jupyter names no kernel.
+        name = force_kernel or content.metadata.setdefault("kernelspec", {}).setdefault("name", "python3")
+    # nbformat does not insist on the form: any part may be missing, or of another type.
+    except (OSError, ValueError, AttributeError, LookupError, TypeError, nbformat.ValidationError) as error:
+        reason = f"{path.name} is not a notebook: {error}"
+        raise NotebookError.outside_cells("NotANotebook", reason) from error
+    try:
+        spec = KernelSpecs().get_kernel_spec(name)
+    except NoSuchKernel as error:
+        reason = f"the notebook asks for the kernel {name!r}, which is not installed"
+        raise NotebookError.outside_cells("NoSuchKernel", reason) from error
+    is_ours = "ipykernel_launcher" in spec.argv and _is_this_python(spec.argv[0])
+    return Notebook(path, content, cells, name, spec.language.lower(), is_ours)
+
+
+def _is_this_python(program: str) -> bool:
+    # jupyter_client itself replaces these names by the running interpreter.
+    own = {"python", f"python{sys.version_info[0]}", f"python{sys.version_info[0]}.{sys.version_info[1]}"}
+    path = Path(program).absolute()
+    # Not resolved: every virtual environment leads to the same base Python. control/launch/kernel_env.py marks the one
+    # that it lays over ours.
+    is_layered = any(path.parent.parent.glob("lib/python*/site-packages/_image.pth"))
+    return program in own or path == Path(sys.executable).absolute() or is_layered

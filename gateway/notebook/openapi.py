@@ -1,0 +1,163 @@
+"""The OpenAPI 3.1 document of a notebook's endpoints (https://spec.openapis.org/oas/v3.1.1)."""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.notebook import literals
+from gateway.notebook.notes import Key, Note
+from gateway.notebook.path_template import PathTemplate, unique
+
+PATH = "/_api/spec/openapi.json"
+WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+
+TEXT = {"type": "string"}
+# The form that docs/engine.md promises.
+ERROR = {
+    "type": "object",
+    "required": ["message", "extensions"],
+    "properties": {
+        "message": {"type": "string", "description": "What went wrong, for people."},
+        "extensions": {
+            "type": "object",
+            "required": ["code"],
+            "properties": {
+                "code": {"type": "string", "description": "What went wrong, for programs: `cell-failed`, say."},
+                "method": TEXT,
+                "path": TEXT,
+                "request_id": {"type": "string", "description": "The log tells more under this id."},
+                "traceback": {"type": "array", "items": TEXT, "description": "Only with SHOW_TRACEBACKS=1."},
+            },
+        },
+    },
+}
+AN_ERROR = {
+    "message": "ValueError: not a number",
+    "extensions": {"code": "cell-failed", "method": "GET", "path": "/invoke/price", "request_id": "8d3f0c"},
+}
+COMPONENTS = {
+    "schemas": {"Error": ERROR},
+    "responses": {
+        "Error": {
+            "description": "An error of the request, the cell or its kernel: "
+            '`{"message": "…", "extensions": {"code": "…"}}`',
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}, "example": AN_ERROR}},
+        }
+    },
+    "securitySchemes": {"basic": {"type": "http", "scheme": "basic"}},
+}
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One endpoint: its method and path as annotated, and the text of its ResponseInfo cells, if any."""
+
+    method: str
+    path: str
+    info: str = ""
+
+
+def document(title: str, text: str, operations: Sequence[Operation], notes: Mapping[Key, Note]) -> str:
+    """The document as JSON. `text` is Markdown about the whole; `info.version` changes when anything does."""
+    info = {"title": title, **({"description": text} if text else {})}
+    found = {
+        "openapi": "3.1.1",
+        "info": info,
+        "servers": [{"url": "/invoke"}],
+        "security": [{"basic": []}],
+        "paths": _paths(operations, notes),
+        "components": COMPONENTS,
+    }
+    version = hashlib.blake2s(json.dumps(found).encode(), digest_size=4).hexdigest()
+    return json.dumps({**found, "info": {**info, "version": version}})
+
+
+def _paths(operations: Sequence[Operation], notes: Mapping[Key, Note]) -> dict[str, dict[str, Any]]:
+    """All paths in the notebook's order. Those that differ only in names of parameters are one."""
+    paths: dict[str, dict[str, Any]] = {}
+    templates: dict[str, PathTemplate] = {}
+    ids: set[str] = set()
+    for operation in operations:
+        own = PathTemplate.of(operation.path)
+        template = templates.setdefault(own.shape, own)
+        item, method = paths.setdefault(template.text, {}), operation.method.lower()
+        if method in item:
+            continue  # the first of two alike answers
+        words = "_".join([method, *re.findall(r"[A-Za-z0-9]+", template.text)])
+        ids.add(name := unique(words, ids))
+        note = notes.get((operation.method, operation.path), Note())
+        parameters = _path_parameters(template, own, note.example) + _query_parameters(note.example)
+        item[method] = {"operationId": name, **_operation(operation, note, parameters)}
+    return paths
+
+
+def _operation(operation: Operation, note: Note, parameters: list[dict[str, Any]]) -> dict[str, Any]:
+    parts = {
+        "summary": note.summary,
+        "description": note.description,
+        "parameters": parameters,
+        "requestBody": _request_body(note.example) if operation.method in WITH_BODY else None,
+        "responses": {**_success(operation), "default": {"$ref": "#/components/responses/Error"}},
+    }
+    return {name: part for name, part in parts.items() if part}
+
+
+def _path_parameters(template: PathTemplate, own: PathTemplate, example: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The template's parameters; the example calls them by the endpoint's own names."""
+    values = _object(example, "path")
+    return [
+        {"name": name, "in": "path", "required": True, "schema": {**TEXT, "minLength": 1}}
+        | ({"example": _text(values[annotated])} if annotated in values else {})
+        for name, annotated in zip(template.names, own.annotated, strict=True)
+    ]
+
+
+def _query_parameters(example: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Those that the example has: no others are known. REQUEST has each as a list, most with one value."""
+    found = []
+    for name, value in _object(example, "args").items():
+        values = [_text(one) for one in (value if isinstance(value, list) else [value])]
+        one = len(values) == 1
+        schema = TEXT if one else {"type": "array", "items": TEXT}
+        found.append({"name": name, "in": "query", "schema": schema, "example": values[0] if one else values})
+    return found
+
+
+def _request_body(example: Mapping[str, Any]) -> dict[str, Any]:
+    """Any JSON; text where the example is text."""
+    body = example.get("body")
+    if isinstance(body, str) and body:
+        return {"content": {"text/plain": {"schema": TEXT, "example": body}}}
+    given = {} if body in (None, "") else {"example": body}
+    return {"content": {"application/json": {"schema": {}, **given}}}
+
+
+def _success(operation: Operation) -> dict[str, Any]:
+    """The answer of a cell that does not fail, as far as the notebook's text tells its status and type."""
+    description = {"description": "What the cell prints."}
+    if not operation.info:
+        return {"200": description}
+    try:
+        said = literals.printed(operation.info)
+    except literals.NotWrittenOut:
+        said = None
+    if not isinstance(said, dict):
+        return {"2XX": description}
+    status = said.get("status", 200)
+    headers = _object(said, "headers")
+    media = next((value for name, value in headers.items() if name.lower() == "content-type"), None)
+    content: dict[str, Any] = {"content": {media.partition(";")[0].strip(): {}}} if isinstance(media, str) else {}
+    return {str(status) if type(status) is int and 200 <= status <= 599 else "2XX": description | content}
+
+
+def _object(value: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """The object of that name; empty where there is none."""
+    found = value.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,1 @@
+"""What the arbiter and its workers say to each other."""

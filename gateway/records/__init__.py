@@ -1,0 +1,1 @@
+"""Records of requests, on their way to the control app and to the log."""

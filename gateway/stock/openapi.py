@@ -1,0 +1,43 @@
+"""The OpenAPI document of a notebook in another language than Python.
+
+It lacks what only Python's cells can be read for: examples of REQUEST, and what a ResponseInfo cell prints.
+"""
+
+from typing import Any
+
+from tornado import web
+
+from gateway.notebook import notes, openapi
+
+
+class OpenApiHandler(web.RequestHandler):
+    """Answers with the document."""
+
+    def initialize(self, document: str) -> None:
+        self.document = document
+
+    def get(self) -> None:
+        self.set_header("Content-Type", "application/json")
+        self.finish(self.document)
+
+
+def route(personality: Any) -> tuple[Any, ...]:
+    """The route to the document of a StockPersonality's notebook."""
+    app = personality.parent
+    return app.base_url + openapi.PATH, OpenApiHandler, {"document": _document(personality, app)}
+
+
+def _document(personality: Any, app: Any) -> str:
+    parser = personality.api_parser
+
+    def key_of(source: str) -> notes.Key | None:
+        path, method = parser.get_cell_endpoint_and_verb(source)
+        return (method, path) if path else None
+
+    text, noted = notes.read(app.notebook.content.cells, key_of)
+    infos = dict(parser.endpoint_responses(app.notebook.cells))
+    operations = [
+        openapi.Operation(one["method"], one["path"], infos.get(one["path"], {}).get(one["method"], ""))
+        for one in personality.endpoints()
+    ]
+    return openapi.document(app.slot.project, text, operations, noted)

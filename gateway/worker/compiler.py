@@ -1,0 +1,99 @@
+"""Cells to code, once: IPython's own transformations, then Python's compiler.
+
+Each cell is compiled under the name that IPython would give it, with its number, so that a traceback says
+`Cell In[7], line 2` and shows the line.
+"""
+
+import ast
+import inspect
+from collections.abc import Iterable
+from dataclasses import dataclass
+from types import CodeType
+from typing import Any
+
+from IPython.core.displayhook import DisplayHook
+
+from gateway.protocol.messages import Cell
+
+
+@dataclass(frozen=True, slots=True)
+class CellError:
+    """Why a cell cannot be compiled; `line` counts from 1 within the cell."""
+
+    cell: int
+    line: int
+    message: str
+
+
+class CompileError(Exception):
+    """At least one cell cannot be compiled."""
+
+    def __init__(self, errors: list[CellError]) -> None:
+        super().__init__("; ".join(f"cell {e.cell}, line {e.line}: {e.message}" for e in errors))
+        self.errors = errors
+
+
+class Program:
+    """Cells that run one after the other in one namespace, and the value of the last expression."""
+
+    __slots__ = ("_codes", "awaits", "cells", "files")
+
+    def __init__(self, shell: Any, cells: tuple[Cell, ...]) -> None:
+        """CompileError: names every cell that does not compile."""
+        self._codes = _compile_all(shell, cells)
+        self.cells = cells
+        self.files = frozenset(code.co_filename for code in self._codes)
+        self.awaits = any(_awaits(code) for code in self._codes)
+
+    def run(self, namespace: dict[str, Any]) -> Any:
+        """The value of the last expression, None without one. Raises what the cells raise; they do not await."""
+        value = None
+        for code in self._codes:
+            value = eval(code, namespace)  # noqa: S307 - running the author's cells is what this is for
+        return value
+
+    async def run_awaiting(self, namespace: dict[str, Any]) -> Any:
+        """The same for cells of which some await."""
+        value = None
+        for code in self._codes:
+            value = eval(code, namespace)  # noqa: S307
+            if _awaits(code):
+                value = await value
+        return value
+
+
+def _awaits(code: CodeType) -> bool:
+    return bool(code.co_flags & inspect.CO_COROUTINE)
+
+
+def _compile_all(shell: Any, cells: Iterable[Cell]) -> list[CodeType]:
+    codes: list[CodeType] = []
+    errors: list[CellError] = []
+    for cell in cells:
+        try:
+            codes += _compile(shell, cell)
+        except SyntaxError as error:
+            message = f"{type(error).__name__}: {error.msg}"
+            errors.append(CellError(cell.number, error.lineno or 1, message))
+        except ValueError as error:  # a null character, for one
+            errors.append(CellError(cell.number, 1, f"{type(error).__name__}: {error}"))
+    if errors:
+        raise CompileError(errors)
+    return codes
+
+
+def _compile(shell: Any, cell: Cell) -> list[CodeType]:
+    """A code for the statements, and one for the value of the last expression unless a `;` hides it."""
+    source = shell.transform_cell(cell.source)
+    name = shell.compile.cache(source, cell.number, raw_code=cell.source)
+    tree = shell.transform_ast(shell.compile.ast_parse(source, name))
+    parts: list[tuple[ast.AST, str]] = [(tree, "exec")]
+    if tree.body and isinstance(tree.body[-1], ast.Expr) and not _is_quiet(source):
+        parts.append((ast.Expression(tree.body.pop().value), "eval"))
+    # The compiler also carries the `from __future__` imports of earlier cells.
+    with shell.compile.extra_flags(ast.PyCF_ALLOW_TOP_LEVEL_AWAIT):
+        return [shell.compile(part, name, mode) for part, mode in parts]
+
+
+def _is_quiet(source: str) -> bool:
+    return bool(DisplayHook.semicolon_at_end_of_expression(source))  # type: ignore[no-untyped-call]

@@ -1,0 +1,194 @@
+"""When a save restarts what is served, without a stack."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from control.config.errors import NotebookFailed, UnknownProject
+from control.config.run_dir import write_json
+from control.config.settings import Settings
+from control.deployment import reloader as module
+from control.deployment.deployment import Api
+from control.deployment.fingerprint import code_of
+from control.deployment.reloader import Reloader
+from control.projects.catalog import Project
+from tests.support.notebooks import notebook_text
+
+FAILURE = {"cell": 1, "line": 1, "name": "ValueError", "value": "", "traceback": ""}
+
+
+class Served:
+    """An Api over a run directory, with starts that only note what they were to serve."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.notebook_dir = folder / "notebooks"
+        run_dir = folder / "run"
+        for slot in ("blue", "green"):
+            (run_dir / slot).mkdir(parents=True)
+        self.notebook_dir.mkdir()
+        settings = Settings.from_env({"NOTEBOOK_DIR": str(self.notebook_dir)})
+        self.api = Api(replace(settings, run_dir=run_dir, reload=True))
+        self.starts: list[str | None] = []
+        self.on_start: Callable[[], None] = lambda: None
+        monkeypatch.setattr(self.api, "replace", self.replace)
+        monkeypatch.setattr(self.api.slots, "keep_waiting", lambda slot, wanted: None)
+        self.reloader = Reloader(self.api)
+
+    def save(self, *cells: str) -> None:
+        path = self.notebook_dir / "shop" / "server.ipynb"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(notebook_text(list(cells)))
+
+    def replace(self, project: Project) -> None:
+        code = code_of(project.notebook)
+        write_json(self.api.run.last_order, {"notebook": project.name, "code": code})
+        self.starts.append(code)
+        self.on_start()
+        slot = self.api.slots.idle()
+        write_json(self.api.run.slot_file(slot), {"notebook": project.name, "code": code})
+        self.api.slots.cut_over(slot)
+
+    def look(self, times: int = 3) -> int:
+        """How many restarts so many looks cause."""
+        before = len(self.starts)
+        for _ in range(times):
+            self.reloader.look()
+        return len(self.starts) - before
+
+
+@pytest.fixture
+def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Served:
+    """`shop` is served."""
+    made = Served(tmp_path, monkeypatch)
+    made.save("x = 1")
+    made.replace(Project("shop", made.notebook_dir / "shop" / "server.ipynb"))
+    return made
+
+
+def test_new_code_causes_one_restart(served: Served) -> None:
+    assert served.look() == 0
+    served.save("x = 2")
+    assert served.look() == 1
+
+
+def test_saves_without_new_code_cause_none(served: Served) -> None:
+    for _ in range(5):
+        served.save("x = 1", "", "  ")
+        assert served.look(1) == 0
+
+
+def test_while_the_switch_is_off_a_save_waits_until_it_is_on(served: Served) -> None:
+    served.api.reload.turn(False)
+    served.save("x = 2")
+    assert served.look() == 0
+
+    served.api.reload.turn(True)
+    assert served.look() == 1
+
+
+def test_the_switch_outlives_the_control_app(served: Served) -> None:
+    served.api.reload.turn(False)
+
+    assert Api(served.api.settings).reload.is_on() is False
+
+
+def test_a_save_that_the_control_app_slept_through_is_seen_by_the_next_one(served: Served) -> None:
+    served.save("x = 2")
+    served.reloader = Reloader(served.api)
+
+    assert served.look() == 1
+
+
+def test_a_version_that_does_not_run_is_tried_once_and_its_repair_again(served: Served) -> None:
+    def fail() -> None:
+        raise NotebookFailed("shop does not run.", FAILURE)
+
+    served.on_start = fail
+    served.save("x = ")
+    with pytest.raises(NotebookFailed):
+        served.look(1)
+    assert served.look() == 0
+
+    served.on_start = lambda: None
+    served.save("x = 1")  # as it was
+    assert served.look() == 1
+
+
+def test_a_save_in_the_middle_of_a_restart_causes_one_more(served: Served) -> None:
+    def save_once_more() -> None:
+        served.on_start = lambda: None
+        served.save("x = 3")
+
+    served.on_start = save_once_more
+    served.save("x = 2")
+
+    assert served.look(5) == 2
+
+
+def test_a_restart_by_hand_of_the_same_code_is_enough(served: Served) -> None:
+    served.save("x = 2")
+    served.replace(Project("shop", served.notebook_dir / "shop" / "server.ipynb"))
+
+    assert served.look() == 0
+
+
+def test_what_was_stopped_stays_stopped(served: Served) -> None:
+    served.api.slots.cut_off()
+    served.save("x = 2")
+
+    assert served.look() == 0
+
+
+def test_what_is_stopped_while_a_save_waits_for_its_turn_stays_stopped(served: Served) -> None:
+    served.save("x = 2")
+    served.api.slots.cut_off()
+
+    served.reloader.restart("shop", "new")
+
+    assert len(served.starts) == 1
+
+
+def test_a_project_that_failed_while_nothing_was_served_starts_when_it_is_repaired(served: Served) -> None:
+    served.api.slots.cut_off()
+    write_json(served.api.run.last_error, {**FAILURE, "notebook": "shop"})
+    assert served.look() == 0
+
+    served.save("x = 2")
+    assert served.look() == 1
+
+
+def test_a_deleted_notebook_restarts_nothing(served: Served) -> None:
+    (served.notebook_dir / "shop" / "server.ipynb").unlink()
+
+    assert served.look() == 0
+
+
+def test_a_notebook_that_may_not_be_served_is_tried_once(served: Served, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere.ipynb"
+    elsewhere.write_text(notebook_text(["x = 2"]))
+    notebook = served.notebook_dir / "shop" / "server.ipynb"
+    notebook.unlink()
+    notebook.symlink_to(elsewhere)
+
+    with pytest.raises(UnknownProject):
+        served.look(1)
+    assert served.look() == 0
+
+
+def test_a_gateway_is_kept_ready_only_while_a_save_would_restart(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[bool] = []
+    monkeypatch.setattr(served.api.slots, "keep_waiting", lambda slot, wanted: told.append(wanted))
+    monkeypatch.setattr(module, "READY_LOOK", 0)
+
+    served.look(1)
+    served.api.reload.turn(False)
+    served.look(1)
+    served.api.reload.turn(True)
+    served.api.slots.cut_off()
+    served.look(1)
+
+    assert told == [True, False, False]

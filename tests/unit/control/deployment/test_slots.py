@@ -1,0 +1,256 @@
+"""The slots: which one callers reach, and how one is brought up or given up."""
+
+from collections.abc import Callable
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from control.config.errors import Cancelled, NotebookFailed, NotReady
+from control.config.run_dir import read_json, write_json
+from control.config.settings import Settings
+from control.deployment import slots as module
+from control.deployment.gateway_client import GatewayStatus
+from control.deployment.slots import Slots
+from control.projects.catalog import Project
+from control.supervision.client import Process, State, Supervisor, SupervisorError
+
+FAILURE = {"cell": 2, "line": 3, "name": "NameError", "value": "x is not defined", "traceback": "…"}
+
+
+class FakeSupervisor:
+    """Two programs that do at once what they are told; `on_start` is what a program does then."""
+
+    def __init__(self) -> None:
+        self.states: dict[str, State] = {"blue": "STOPPED", "green": "STOPPED"}
+        self.calls: list[tuple[str, str]] = []
+        self.on_start: Callable[[str], None] = lambda slot: None
+
+    def start(self, program: str) -> None:
+        self.calls.append(("start", program))
+        self.states[program] = "RUNNING"
+        self.on_start(program)
+
+    def stop(self, program: str, *, wait: bool) -> None:
+        self.calls.append(("stop", program))
+        self.states[program] = "STOPPED"
+
+    def process(self, program: str) -> Process:
+        return Process(self.states[program], 1, 0, "exit status 1")
+
+
+@pytest.fixture
+def supervisor() -> FakeSupervisor:
+    return FakeSupervisor()
+
+
+@pytest.fixture
+def slots(tmp_path: Path, supervisor: FakeSupervisor, monkeypatch: pytest.MonkeyPatch) -> Slots:
+    for name in ("blue", "green"):
+        (tmp_path / name).mkdir()
+    settings = Settings.from_env({"RUN_DIR": "/tmp/r", "START_TIMEOUT": "5"})  # noqa: S108
+    made = Slots(replace(settings, run_dir=tmp_path), supervisor)  # type: ignore[arg-type]
+    monkeypatch.setattr(module, "POLL", 0.001)
+    monkeypatch.setattr(made, "gateway", lambda slot: None)
+    return made
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Project:
+    return Project("shop", tmp_path / "shop" / "server.ipynb")
+
+
+def never() -> bool:
+    return False
+
+
+def ready(slot: str) -> GatewayStatus:
+    names = [field.name for field in fields(GatewayStatus)]
+    empty: dict[str, Any] = dict.fromkeys(names, 0)
+    return GatewayStatus(**{**empty, "ready": True, "endpoints": []})
+
+
+def test_nothing_is_served_at_first(slots: Slots) -> None:
+    assert slots.serving() is None
+    assert slots.serving_since() is None
+    assert slots.idle() in {"blue", "green"}
+
+
+def test_callers_reach_the_slot_that_was_cut_over_to(slots: Slots) -> None:
+    for slot, other in (("blue", "green"), ("green", "blue"), ("green", "blue")):
+        slots.cut_over(slot)
+        assert (slots.serving(), slots.idle()) == (slot, other)
+        assert slots.run.api_socket.parent.resolve() == slots.run.slot(slot)
+    since = slots.serving_since()
+    assert since is not None
+    assert since.endswith("+00:00")
+
+
+def test_callers_reach_none_after_a_cut_off(slots: Slots) -> None:
+    slots.cut_over("blue")
+
+    slots.cut_off()
+    slots.cut_off()
+
+    assert slots.serving() is None
+
+
+def test_a_slot_is_brought_up_with_what_it_is_to_serve(
+    slots: Slots, shop: Project, supervisor: FakeSupervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slots, "gateway", ready)
+
+    slots.bring_up("green", shop, never)
+
+    assert supervisor.calls == [("start", "green")]
+    order = {"notebook": "shop", "path": str(shop.notebook), "code": None}
+    assert read_json(slots.run.slot_file("green")) == order
+    assert slots.project("green") == "shop"
+    assert slots.serving() is None  # that is the caller's decision
+
+
+def test_a_failing_notebook_is_told_and_its_slot_stopped(
+    slots: Slots, shop: Project, supervisor: FakeSupervisor
+) -> None:
+    supervisor.on_start = lambda slot: write_json(slots.run.slot_failure(slot), FAILURE)
+
+    with pytest.raises(NotebookFailed, match=r"shop does not run \(cell 2\).*NameError") as failed:
+        slots.bring_up("blue", shop, never)
+
+    assert failed.value.error == FAILURE
+    assert supervisor.states["blue"] == "STOPPED"
+
+
+def test_an_earlier_failure_does_not_fail_the_next_start(
+    slots: Slots, shop: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_json(slots.run.slot_failure("blue"), FAILURE)
+    looks = iter([None, ready("blue")])
+    monkeypatch.setattr(slots, "gateway", lambda slot: next(looks))
+
+    slots.bring_up("blue", shop, never)
+
+
+@pytest.mark.parametrize("state", ["EXITED", "FATAL", "BACKOFF"])
+def test_a_gateway_that_ends_without_a_word_fails_the_start(
+    slots: Slots, shop: Project, supervisor: FakeSupervisor, state: State
+) -> None:
+    supervisor.on_start = lambda slot: supervisor.states.update({slot: state})
+
+    with pytest.raises(NotebookFailed, match="gateway ended") as failed:
+        slots.bring_up("blue", shop, never)
+
+    assert set(failed.value.error) == set(FAILURE)
+
+
+def test_a_start_that_takes_too_long_is_given_up_with_the_settings_name(
+    slots: Slots, shop: Project, supervisor: FakeSupervisor
+) -> None:
+    slots.settings = replace(slots.settings, start_timeout=0)
+
+    with pytest.raises(NotReady, match="START_TIMEOUT"):
+        slots.bring_up("blue", shop, never)
+
+    assert supervisor.states["blue"] == "STOPPED"
+
+
+def test_a_start_can_be_cancelled(slots: Slots, shop: Project, supervisor: FakeSupervisor) -> None:
+    with pytest.raises(Cancelled):
+        slots.bring_up("blue", shop, cancelled=lambda: True)
+
+    assert supervisor.states["blue"] == "STOPPED"
+
+
+def test_a_slot_that_still_finishes_requests_is_waited_for(
+    slots: Slots, shop: Project, supervisor: FakeSupervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_json(slots.run.slot_file("blue"), {"notebook": "shop"})
+    monkeypatch.setattr(slots, "gateway", ready)
+    looks = iter([False, False, True])
+    monkeypatch.setattr(slots, "has_ended", lambda slot: next(looks))
+
+    slots.bring_up("blue", shop, never)
+
+    assert next(looks, None) is None
+    assert supervisor.calls == [("start", "blue")]
+
+
+def test_a_slot_that_never_ends_is_not_waited_for_without_limit(
+    slots: Slots, shop: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_json(slots.run.slot_file("blue"), {"notebook": "shop"})
+    monkeypatch.setattr(module, "END_MARGIN", 0)
+    slots.settings = replace(slots.settings, request_timeout=0)
+    monkeypatch.setattr(slots, "has_ended", lambda slot: False)
+
+    with pytest.raises(NotReady):
+        slots.bring_up("blue", shop, never)
+
+
+def test_a_gateway_that_waits_for_its_order_is_given_it(
+    slots: Slots, shop: Project, supervisor: FakeSupervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_json(slots.run.slot_file("blue"), {"notebook": "left by an earlier start"})
+
+    slots.keep_waiting("blue", True)
+    slots.keep_waiting("blue", True)
+    assert supervisor.calls == [("start", "blue")]
+    assert slots.is_waiting("blue")
+
+    monkeypatch.setattr(slots, "gateway", ready)
+    slots.bring_up("blue", shop, never)
+    assert slots.project("blue") == "shop"
+    assert not slots.is_waiting("blue")
+
+
+def test_a_gateway_that_waits_is_ended_when_no_restart_is_expected(slots: Slots, supervisor: FakeSupervisor) -> None:
+    slots.keep_waiting("blue", True)
+
+    slots.keep_waiting("blue", False)
+
+    assert supervisor.states["blue"] == "STOPPED"
+
+
+def test_a_slot_that_finishes_requests_is_not_taken_for_one_that_waits(
+    slots: Slots, supervisor: FakeSupervisor
+) -> None:
+    write_json(slots.run.slot_file("blue"), {"notebook": "shop"})
+    supervisor.states["blue"] = "STOPPING"
+
+    slots.keep_waiting("blue", True)
+    slots.keep_waiting("blue", False)
+
+    assert supervisor.calls == []
+
+
+def test_the_code_of_the_last_start_is_known_whether_it_was_good_or_not(
+    slots: Slots, shop: Project, supervisor: FakeSupervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.notebook.parent.mkdir()
+    shop.notebook.write_text("first")
+    monkeypatch.setattr(slots, "gateway", ready)
+    slots.bring_up("blue", shop, never)
+    slots.cut_over("blue")
+    first = slots.last_code("shop")
+    shop.notebook.write_text("second")
+    monkeypatch.setattr(slots, "gateway", lambda slot: None)
+    supervisor.on_start = lambda slot: write_json(slots.run.slot_failure(slot), FAILURE)
+    with pytest.raises(NotebookFailed):
+        slots.bring_up("green", shop, never)
+    assert first is not None
+    assert slots.last_code("shop") not in (None, first)
+
+    with pytest.raises(NotebookFailed):
+        slots.bring_up("green", Project("other", shop.notebook), never)
+
+    assert slots.last_code("shop") == first  # that of the version that serves
+    assert slots.last_code("unknown") is None
+
+
+def test_a_supervisor_that_is_away_has_an_error_of_its_own(tmp_path: Path) -> None:
+    supervisor = Supervisor(tmp_path / "none.sock")
+
+    for call in (supervisor.process, supervisor.start, lambda slot: supervisor.stop(slot, wait=False)):
+        with pytest.raises(SupervisorError, match="cannot be reached"):
+            call("blue")

@@ -1,0 +1,195 @@
+"""Launch: what the run directory holds, and what the programs inherit."""
+
+import socket
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from control.config.settings import SettingError, Settings
+from control.launch import launch
+from control.launch.credentials import VARIABLES, Credentials, User
+
+OWNER = User("ada", "the owner's password")
+CALLER = User("hook", "the caller's password")
+BOTH = Credentials(OWNER, CALLER, generated=False)
+ALONE = Credentials(OWNER, None, generated=True)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    # RUN_DIR is checked against the length of socket paths; nothing listens here.
+    short = Settings.from_env({"RUN_DIR": "/tmp/r", "PORT": "18080"})  # noqa: S108
+    run_dir = tmp_path / "run"
+    return Settings(**{**vars(short), "run_dir": run_dir, "body_dir": run_dir / "bodies", "notebook_dir": tmp_path})
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_the_run_directory_is_private(settings: Settings) -> None:
+    launch.prepare(settings, BOTH)
+
+    assert mode(settings.run_dir) == 0o700
+    for name in ("htpasswd", "htpasswd-api", "nginx.conf", "supervisord.conf"):
+        assert mode(settings.run_dir / name) == 0o600
+
+
+def test_a_folder_with_somebody_elses_files_is_refused_and_left_alone(settings: Settings) -> None:
+    settings.run_dir.mkdir()
+    thesis = settings.run_dir / "thesis.txt"
+    thesis.write_text("years of work", encoding="utf-8")
+
+    with pytest.raises(SettingError, match=r"RUN_DIR is .*not ours"):
+        launch.prepare(settings, BOTH)
+
+    assert thesis.read_text(encoding="utf-8") == "years of work"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {
+            "cors_origins": ("https://app.example", "https://" + "long" * 40),
+            "trusted_proxies": ("10.0.0.0/8", "::1/128"),
+        },
+        {"cors_origins": ("*",), "trust_pages": True},
+    ],
+    ids=["as it is", "other origins and a proxy", "any origin and trusted pages"],
+)
+def test_nginx_accepts_the_rendered_configuration(settings: Settings, changes: dict[str, object]) -> None:
+    launch.prepare(Settings(**{**vars(settings), **changes}), BOTH)  # type: ignore[arg-type]
+    run_dir = str(settings.run_dir)
+    command = ["nginx", "-t", "-q", "-e", "stderr", "-c", f"{run_dir}/nginx.conf", "-p", run_dir]
+
+    checked = subprocess.run(command, env={"PATH": launch.child_path()}, capture_output=True, text=True)
+
+    assert (checked.returncode, checked.stderr) == (0, "")
+
+
+def test_a_folder_for_bodies_that_cannot_be_written_to_is_replaced_with_a_warning(
+    settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    usable = Settings(**{**vars(settings), "body_dir": tmp_path / "volume" / "bodies"})
+    assert launch.with_body_dir(usable).body_dir == usable.body_dir
+    (tmp_path / "file").touch()
+    unusable = Settings(**{**vars(settings), "body_dir": tmp_path / "file" / "bodies"})
+
+    replaced = launch.with_body_dir(unusable)
+
+    assert replaced == settings
+    assert "warning: BODY_DIR is" in capsys.readouterr().out
+    launch.prepare(replaced, BOTH)
+    assert settings.body_dir.is_dir()
+
+
+def test_what_an_earlier_run_left_is_gone(settings: Settings) -> None:
+    settings.run_dir.mkdir(mode=0o755)
+    (settings.run_dir / launch.LOCK).touch()
+    (settings.run_dir / "last-error.json").write_text("{}", encoding="utf-8")
+    (settings.run_dir / "blue").mkdir()
+    (settings.run_dir / "blue" / "slot.json").write_text("{}", encoding="utf-8")
+    (settings.run_dir / "api").symlink_to("blue")
+
+    launch.prepare(settings, BOTH)
+
+    assert mode(settings.run_dir) == 0o700
+    assert not (settings.run_dir / "last-error.json").exists()
+    assert not (settings.run_dir / "api").is_symlink()
+    assert not (settings.run_dir / "blue" / "slot.json").exists()
+
+
+def test_no_password_is_in_any_rendered_file(settings: Settings) -> None:
+    launch.prepare(settings, BOTH)
+
+    files = [path for path in settings.run_dir.rglob("*") if path.is_file()]
+    assert files
+    for path in files:
+        text = path.read_text(encoding="utf-8")
+        assert OWNER.password not in text
+        assert CALLER.password not in text
+
+
+def test_the_owner_is_in_both_password_files_and_the_caller_in_one(settings: Settings) -> None:
+    launch.prepare(settings, BOTH)
+
+    owner = (settings.run_dir / "htpasswd").read_text(encoding="utf-8")
+    api = (settings.run_dir / "htpasswd-api").read_text(encoding="utf-8")
+    assert [line.split(":")[0] for line in owner.splitlines()] == ["ada"]
+    assert [line.split(":")[0] for line in api.splitlines()] == ["ada", "hook"]
+
+
+def test_nginx_keeps_its_own_variables_and_listens_as_the_settings_say(settings: Settings) -> None:
+    launch.prepare(settings, BOTH)
+
+    text = (settings.run_dir / "nginx.conf").read_text(encoding="utf-8")
+    assert "listen 127.0.0.1:18080;" in text
+    assert "$http_host" in text
+    assert "client_max_body_size 100m;" in text
+    assert "{{" not in text
+
+
+def test_a_run_directory_that_cannot_be_made_is_refused(settings: Settings) -> None:
+    settings.run_dir.write_text("a file", encoding="utf-8")
+
+    with pytest.raises(SettingError, match=r"RUN_DIR is .*: it cannot be used"):
+        launch.prepare(settings, BOTH)
+
+
+def test_a_run_directory_in_use_is_refused(settings: Settings) -> None:
+    launch.prepare(settings, BOTH)  # keeps the lock for as long as this process lives
+
+    with pytest.raises(SettingError, match="RUN_DIR is"):
+        launch.prepare(settings, BOTH)
+
+
+def test_programs_inherit_the_settings_and_no_credential(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in VARIABLES:
+        monkeypatch.setenv(name, "something secret")
+    monkeypatch.setenv("SOMEBODYS_OWN", "kept")
+
+    inherited = launch.child_environment(settings)
+
+    assert not set(VARIABLES) & set(inherited)
+    assert "something secret" not in inherited.values()
+    assert inherited["SOMEBODYS_OWN"] == "kept"
+    assert (inherited["PORT"], inherited["RUN_DIR"]) == ("18080", str(settings.run_dir))
+    assert inherited["JUPYTER_RUNTIME_DIR"].startswith(str(settings.run_dir))
+
+
+def test_a_port_that_is_taken_is_refused_with_one_to_try(settings: Settings) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        busy = Settings(**{**vars(settings), "port": port})
+
+        with pytest.raises(SettingError, match=rf"PORT is {port} on 127.0.0.1.*PORT={port + 1}"):
+            launch.check_port(busy)
+
+
+def test_an_address_that_is_not_ours_is_refused(settings: Settings) -> None:
+    foreign = Settings(**{**vars(settings), "bind_address": "192.0.2.1"})
+
+    with pytest.raises(SettingError, match=r"192\.0\.2\.1"):
+        launch.check_port(foreign)
+
+
+def test_a_missing_nginx_is_refused_with_the_command_that_installs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launch, "child_path", lambda: str(tmp_path))
+
+    with pytest.raises(SettingError, match="apt-get install nginx"):
+        launch.check_nginx()
+
+
+def test_the_welcome_shows_a_password_only_where_it_was_made_up(settings: Settings) -> None:
+    assert OWNER.password in launch.welcome(settings, ALONE)
+    given = launch.welcome(settings, BOTH)
+    assert OWNER.password not in given
+    assert CALLER.password not in given
+    assert "http://127.0.0.1:18080/" in given
+    assert "ada" in given
+    assert "hook" in given

@@ -1,0 +1,77 @@
+"""What programs print as lines of the log: nothing in them can begin a line, colour it, hide it or go on for ever."""
+
+import unicodedata
+
+import pytest
+
+from control.logs.lines import LONGEST, Lines, escape, line, without_request
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain, with a tab:\there", "plain, with a tab:\there"),
+        ("zwölf 日本 👩‍🚀 a\u00a0b \ufeff", "zwölf 日本 👩‍🚀 a\u00a0b \ufeff"),
+        ("C:\\new", "C:\\new"),
+        ("\x1b[1;31mred\x1b[0m \x1b[38:5:9mtoo\x1b[m", "red too"),
+        ("\x1b[2J\x1b]0;title\x07", "\\x1b[2J\\x1b]0;title\\x07"),
+        ("\x1b\x1b[0m[31m", "\\x1b[31m"),
+        ("shown\rhidden", "shown\\x0dhidden"),
+        ("a\nb\x0bc\x0cd\x1ce\x85f\u2028g\u2029h", "a\\x0ab\\x0bc\\x0cd\\x1ce\\x85f\\u2028g\\u2029h"),
+        ("\x00\x08\x7f\x9b31m", "\\x00\\x08\\x7f\\x9b31m"),
+        ("a\u202eb\u2066c\u200fd\u061c", "a\\u202eb\\u2066c\\u200fd\\u061c"),
+    ],
+)
+def test_control_characters_are_shown_and_all_other_text_stays(text: str, shown: str) -> None:
+    assert escape(text) == shown
+
+
+def test_no_character_that_controls_anything_is_left() -> None:
+    left = escape("".join(map(chr, [*range(0xD800), *range(0xE000, 0x110000)])))
+    assert [char for char in left if unicodedata.category(char) in ("Cc", "Zl", "Zp")] == ["\t"]
+    directions = {"LRE", "RLE", "PDF", "LRO", "RLO", "LRI", "RLI", "FSI", "PDI"}
+    assert not [char for char in left if unicodedata.bidirectional(char) in directions]
+    assert left.splitlines() == [left]
+
+
+def test_the_end_of_a_line_as_windows_has_it_is_not_shown() -> None:
+    assert line(b"text\r") == "text"
+    assert line(b"\r") == ""
+
+
+def test_a_line_that_is_too_long_is_cut_and_says_how_much_is_missing() -> None:
+    assert line(b"x" * LONGEST) == "x" * LONGEST
+    assert line(b"x" * (LONGEST + 1234)) == "x" * LONGEST + " … (1,234 bytes left out)"
+
+
+def test_a_cut_within_a_character_leaves_whole_ones() -> None:
+    beginning = line(b"x" + "é".encode() * LONGEST).partition(" … ")[0]
+    assert beginning == "x" + "é" * (LONGEST // 2 - 1)
+
+
+@pytest.mark.parametrize("step", [1, 1000, 7_777, 200_000])
+def test_lines_are_the_same_in_whatever_pieces_they_come(step: int) -> None:
+    data = b"first\n\n" + b"x" * 100_000 + b"\nsecond\r\n" + b"y" * 20_000
+    lines = Lines()
+    taken = [text for start in range(0, len(data), step) for text in lines.take(data[start : start + step])]
+    x, y = "x" * LONGEST + " … (84,000 bytes left out)", "y" * LONGEST + " … (4,000 bytes left out)"
+    assert [*taken, lines.end(), lines.end()] == ["first", "", x, "second", y, ""]
+
+
+def test_a_line_without_an_end_is_held_to_a_bound() -> None:
+    lines = Lines()
+    assert [text for _ in range(1000) for text in lines.take(b"x" * 10_000)] == []
+    assert len(lines.beginning) == LONGEST
+    assert lines.take(b"\nnext\n") == ["x" * LONGEST + " … (9,984,000 bytes left out)", "next"]
+
+
+@pytest.mark.parametrize(
+    "request_line",
+    [
+        'request: "GET /invoke/x?token=hidden HTTP/1.1", upstream: "http://unix:/x:/invoke/x?token=hidden", host: "a"',
+        'host: "hidden", referrer: "http://x/?token=hidden"',
+    ],
+)
+def test_of_an_error_of_nginx_the_client_stays_and_what_it_sent_goes(request_line: str) -> None:
+    said = "2026/01/01 00:00:00 [error] 1#1: *1 connect() failed, client: 10.0.0.1, server: "
+    assert without_request(f"{said}, {request_line}") == said

@@ -1,0 +1,83 @@
+"""Reading what nginx tells: whatever comes, and however much."""
+
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from control.traffic.datagrams import Datagrams
+from tests.support.waiting import eventually
+
+
+@pytest.fixture
+def path() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:  # socket paths are short
+        yield Path(folder) / "told.sock"
+
+
+def tell(path: Path, message: bytes) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        sender.sendto(b"<190>Nov 26 09:00:00 nginx: " + message, str(path))
+
+
+def test_each_message_is_taken_without_its_header(path: Path) -> None:
+    taken: list[bytes] = []
+    Datagrams(path, taken.append, lambda: None, 100).begin()
+
+    tell(path, b"one nginx: word")
+    tell(path, b"two")
+
+    eventually(lambda: taken == [b"one nginx: word", b"two"], 5)
+
+
+def test_what_cannot_be_taken_is_told_once_a_second_and_ends_nothing(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    taken: list[bytes] = []
+
+    def take(message: bytes) -> None:
+        if message == b"bad":
+            raise RuntimeError("no such thing")
+        taken.append(message)
+
+    def tick() -> None:
+        raise OSError("the disk is full")
+
+    Datagrams(path, take, tick, 100).begin()
+    for _ in range(10):
+        tell(path, b"bad")
+    tell(path, b"good")
+
+    eventually(lambda: taken == [b"good"], 5)
+    said = eventually(lambda: capsys.readouterr().out, 5)
+    assert len(said.splitlines()) == 1
+    assert said.startswith("told: ")
+    tell(path, b"again")
+    eventually(lambda: taken == [b"good", b"again"], 5)
+
+
+def test_a_flood_is_looked_at_in_part(path: Path) -> None:
+    taken: list[bytes] = []
+    ticks: list[float] = []
+    Datagrams(path, taken.append, lambda: ticks.append(time.monotonic()), 50).begin()
+    ended = threading.Event()
+
+    def flood() -> None:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+            sender.settimeout(0.01)
+            while not ended.is_set():
+                with suppress(TimeoutError):
+                    sender.sendto(b"<190>Nov 26 09:00:00 nginx: x", str(path))
+
+    thread = threading.Thread(target=flood)
+    thread.start()
+    eventually(lambda: len(ticks) == 2, 10)
+    ended.set()
+    thread.join()
+
+    assert len(taken) <= 150

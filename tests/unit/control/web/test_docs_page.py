@@ -1,0 +1,102 @@
+"""`/docs` without a stack: what it says when, and that all of it is our own."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from control.config.settings import Settings
+from control.supervision.client import SupervisorError
+from control.web.app import create_app
+from tests.unit.control.web.test_homepage import EVIL, fake, status
+
+STATIC = Path("control/web/static")
+VIEWER = next(STATIC.glob("swagger-ui-*"))
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Flask:
+    (tmp_path / "htpasswd-api").write_text("hasura:x\nweb hook:y\n")
+    settings = Settings.from_env({"NOTEBOOK_DIR": str(tmp_path)})
+    return create_app(replace(settings, run_dir=tmp_path), resume=False)
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+def test_while_a_notebook_is_served_the_viewer_gets_its_document(
+    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake(app, monkeypatch, status=status())
+    page = client.get("/docs").text
+    assert 'data-document="/invoke/_api/spec/openapi.json"' in page
+    assert 'data-user="web hook"' in page
+    assert "<title>hello_world: documentation" in page
+
+
+@pytest.mark.parametrize("state", ["stopped", "failed", "starting"])
+def test_while_nothing_is_served_it_says_how_to_start(
+    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    fake(app, monkeypatch, status=status(state=state))
+    page = client.get("/docs").text
+    assert "Nothing is served" in page
+    assert "Start API" in page
+    assert '<a href="/">' in page
+    assert "<script" not in page
+
+
+def test_it_says_that_the_state_cannot_be_told(
+    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake(app, monkeypatch, status=SupervisorError("supervisord does not answer"))
+    answer = client.get("/docs")
+    assert answer.status_code == 200
+    assert "supervisord does not answer. Try again" in answer.text
+
+
+@pytest.mark.parametrize("state", ["serving", "stopped"])
+def test_nothing_in_it_is_inline_or_from_elsewhere(
+    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    fake(app, monkeypatch, status=status(state=state))
+    answer = client.get("/docs")
+    found = r"""<script(?![^>]*\ssrc="/static/)|<style|\sstyle=|\son\w+=|(?:src|href)="(?!/)"""
+    assert re.findall(found, answer.text) == []
+    policy = answer.headers["Content-Security-Policy"]
+    assert policy == "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'"
+
+
+def test_names_are_escaped(app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    for state in ("serving", "starting"):
+        fake(app, monkeypatch, status=status(state=state, notebook=EVIL, busy=EVIL))
+        assert "<img" not in client.get("/docs").text
+
+
+def test_every_file_that_the_page_names_is_there(
+    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake(app, monkeypatch, status=status())
+    named = re.findall(r'"(/static/[^"?]+)[?"]', client.get("/docs").text)
+    named += [f"/static/{name}" for name in re.findall(r'@import "([^"]+)"', (STATIC / "docs.css").read_text())]
+    assert [name for name in named if not (Path("control/web") / name.lstrip("/")).is_file()] == []
+    assert sum(VIEWER.name in name for name in named) == 2
+
+
+def test_the_viewer_is_the_version_that_its_folder_names_and_its_licence_is_beside_it() -> None:
+    version = VIEWER.name.removeprefix("swagger-ui-")
+    assert f'PACKAGE_VERSION:"{version}"' in (VIEWER / "swagger-ui-bundle.js").read_text()
+    assert "Apache License" in (VIEWER / "LICENSE").read_text()
+    assert "SmartBear" in (VIEWER / "NOTICE").read_text()
+    assert (VIEWER / "swagger-ui-bundle.js.LICENSE.txt").is_file()  # of the libraries in it
+
+
+def test_no_style_of_the_viewer_is_loaded_from_elsewhere() -> None:
+    named = re.findall(r"url\(\s*[\"']?([^\"')]{0,20})", (VIEWER / "swagger-ui.css").read_text())
+    assert named
+    assert [name for name in named if not name.startswith("data:")] == []

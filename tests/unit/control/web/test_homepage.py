@@ -1,0 +1,382 @@
+"""The homepage without a stack: what it shows, what it refuses, and that it calls nothing markup."""
+
+import re
+import socketserver
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from control.config.errors import AnotherIsServed, NotebookFailed
+from control.config.run_dir import write_json
+from control.config.settings import Settings
+from control.deployment.deployment import Api, Status
+from control.supervision.client import SupervisorError
+from control.traffic import manual_request
+from control.traffic.api_client import NoAnswer
+from control.traffic.manual_request import Trial
+from control.web.app import create_app
+from control.web.homepage_view import Endpoint
+
+EVIL = "<img src=x onerror=alert(1)>'\"&"
+ESCAPED = "&lt;img src=x onerror=alert(1)&gt;&#39;&#34;&amp;"
+FAILURE = {
+    "message": f"{EVIL} does not run",
+    "notebook": EVIL,
+    "cell": 2,
+    "line": 1,
+    "name": "ValueError",
+    "value": EVIL,
+    "traceback": f"Traceback (most recent call last)\nValueError: {EVIL}",
+    "source": f"raise ValueError({EVIL})",
+}
+
+
+def status(**changes: Any) -> Status:
+    values = {
+        "state": "serving",
+        "notebook": "hello_world",
+        "since": "2026-01-02T03:04:05+00:00",
+        "slot": "blue",
+        "endpoints": [{"method": "GET", "path": "/hello_world"}],
+        "problems": [],
+        "kernels": 1,
+        "kernel_deaths": 0,
+        "busy": None,
+        "last_error": None,
+        "reload": False,
+    }
+    return Status(**{**values, **changes})
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Flask:
+    for project in ("hello_world", "b/deep"):
+        (tmp_path / "notebooks" / project).mkdir(parents=True)
+        (tmp_path / "notebooks" / project / "server.ipynb").write_text('{"cells": []}')
+    run_dir = tmp_path / "r"
+    run_dir.mkdir()
+    (run_dir / "htpasswd-api").write_text("hasura:{SSHA}abc\n")
+    # The run directory is put in afterwards: pytest's paths are longer than a socket's may be.
+    settings = Settings.from_env({"NOTEBOOK_DIR": str(tmp_path / "notebooks")})
+    return create_app(replace(settings, run_dir=run_dir), resume=False)
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+def api_of(app: Flask) -> Api:
+    found: Api = app.extensions["api"]
+    return found
+
+
+def fake(app: Flask, monkeypatch: pytest.MonkeyPatch, **calls: object) -> None:
+    """Let the Api's functions return these values, or raise them."""
+    for name, outcome in calls.items():
+
+        def answer(*_: object, outcome: object = outcome) -> object:
+            if isinstance(outcome, Exception):
+                raise outcome
+            return outcome
+
+        monkeypatch.setattr(api_of(app), name, answer)
+
+
+def test_the_page_offers_every_project_and_chooses_hello_world(client: FlaskClient) -> None:
+    page = client.get("/").text
+    assert re.findall(r"<option( selected)?>([^<]+)</option>", page)[:2] == [
+        ("", "b/deep"),
+        (" selected", "hello_world"),
+    ]
+
+
+def test_the_failed_project_is_chosen_and_its_cell_is_shown_with_the_line_marked(
+    app: Flask, client: FlaskClient
+) -> None:
+    write_json(api_of(app).run.last_error, {**FAILURE, "notebook": "b/deep", "source": "one\ntwo", "line": 2})
+    page = client.get("/").text
+    assert "<option selected>b/deep</option>" in page
+    assert "b/deep does not run: it failed in cell 2, line 2." in page
+    assert '<li class="culprit"><code>two</code></li>' in page
+
+
+def test_a_traceback_of_one_line_does_not_repeat_what_is_said_of_the_cell(
+    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    value = "'[' was never closed"
+    one_line = {**FAILURE, "name": "SyntaxError", "value": value, "traceback": f"Cell 2, line 1: SyntaxError: {value}"}
+    fake(app, monkeypatch, status=status(state="failed", last_error=one_line))
+    assert "<summary>Traceback</summary>" not in client.get("/").text
+    for says_less in ("", "exit status 2"):
+        fake(app, monkeypatch, status=status(state="failed", last_error={**one_line, "value": says_less}))
+        assert "<summary>Traceback</summary>" in client.get("/").text
+
+
+def test_everything_that_notebooks_and_people_give_is_escaped(
+    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (api_of(app).settings.notebook_dir / "<img src=x onerror=alert(1)>").mkdir()
+    (api_of(app).settings.notebook_dir / "<img src=x onerror=alert(1)>" / "server.ipynb").touch()
+    api_of(app).run.api_log.write_text(f"a log line {EVIL}\n")
+    (api_of(app).run.path / "htpasswd-api").write_text(f"{EVIL}:x\n")
+    given = {
+        "endpoints": [{"method": EVIL, "path": f"/{EVIL}/:{EVIL}"}],
+        "problems": [{"cell": 1, "line": 1, "text": EVIL, "message": EVIL}],
+        "last_error": FAILURE,
+    }
+    for state in ("serving", "starting", "failed", "stopped"):
+        now = status(state=state, notebook=EVIL, busy=EVIL, **given)
+        fake(app, monkeypatch, status=now)
+        assert "<img" not in client.get("/", query_string={"method": EVIL, "path": EVIL}).text
+        fake(app, monkeypatch, status=status(state=state, **given))
+        fake(app, monkeypatch, start=AnotherIsServed(EVIL))
+        page = client.post("/", data={"do": "start", "notebook": EVIL}).text
+        assert "<img" not in page
+        assert f"a log line {ESCAPED}" in page
+        if state != "starting":
+            assert f"ValueError: {ESCAPED}" in page.partition("Traceback (most recent call last)")[2]
+            assert f"raise ValueError({ESCAPED})" in page
+
+
+def test_an_answer_is_escaped(app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = manual_request.Answer(200, EVIL, 1.0, 10, EVIL, EVIL)
+    monkeypatch.setattr(manual_request, "call", lambda *_: answer)
+    page = client.post("/", data={"do": "test", "method": "POST", "path": EVIL, "body": f"</textarea>{EVIL}"}).text
+    assert "<img" not in page
+    assert page.count("</textarea>") == 1
+
+
+@pytest.mark.parametrize("path", ["/", "/?path=/x&method=GET"])
+def test_nothing_in_the_page_is_inline_or_from_elsewhere(client: FlaskClient, path: str) -> None:
+    page = client.get(path).text
+    assert re.findall(r"""<script(?![^>]*\ssrc="/static/)|<style|\sstyle=|\son\w+=|(?:src|href)="(?!/)""", page) == []
+
+
+def test_the_curl_line_has_the_address_that_the_browser_sees(
+    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake(app, monkeypatch, status=status())
+    assert "curl -u hasura:PASSWORD http://localhost/invoke/hello_world" in client.get("/").text
+    headers = {"Host": "api.example:8443", "X-Forwarded-Proto": "https"}
+    assert "https://api.example:8443/invoke/hello_world" in client.get("/", headers=headers).text
+
+
+def test_the_curl_line_names_the_user_who_is_there_to_call_the_api(
+    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (api_of(app).run.path / "htpasswd-api").write_text("hasura:x\nweb hook:y\n")
+    fake(app, monkeypatch, status=status())
+    assert "curl -u &#39;web hook:PASSWORD&#39; http" in client.get("/").text
+
+
+def test_a_comment_that_only_looks_like_an_annotation_is_pointed_out(
+    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problem = {"cell": 3, "line": 2, "text": "# GET /late", "message": "It is not on the first line."}
+    fake(app, monkeypatch, status=status(problems=[problem]))
+    assert "Cell 3, line 2: It is not on the first line." in client.get("/").text
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "line"),
+    [
+        ("GET", "/a/:b/c", "curl -u u:PASSWORD http://h/invoke/a/B/c"),
+        ("POST", "/a", "curl -u u:PASSWORD -H 'Content-Type: application/json' -d '{}' http://h/invoke/a"),
+        (
+            "PUT",
+            "/a",
+            "curl -u u:PASSWORD -X PUT -H 'Content-Type: application/json' -d '{}' http://h/invoke/a",
+        ),
+        ("DELETE", "/a/:id", "curl -u u:PASSWORD -X DELETE http://h/invoke/a/ID"),
+        ("GET", "/$(x)/a b", "curl -u u:PASSWORD 'http://h/invoke/$(x)/a b'"),
+    ],
+)
+def test_a_curl_line_is_safe_to_paste(method: str, path: str, line: str) -> None:
+    assert Endpoint.at("http://h", "u", method, path).curl == line
+
+
+def test_a_reader_who_has_seen_this_version_gets_nothing_and_a_change_is_a_new_version(
+    app: Flask, client: FlaskClient
+) -> None:
+    version = re.search(r'name="seen" value="(\w+)"', client.get("/").text)
+    assert version
+    again = client.get("/", query_string={"seen": version[1]})
+    assert (again.status_code, again.data) == (204, b"")
+    api_of(app).run.api_log.write_text("one more line, which the page follows by itself\n")
+    assert client.get("/", query_string={"seen": version[1]}).status_code == 204
+    api_of(app).reload.turn(True)
+    assert client.get("/", query_string={"seen": version[1]}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Origin": "http://evil.example"}],
+)
+@pytest.mark.parametrize("do", ["start", "restart", "stop", "test"])
+def test_an_action_that_another_site_sends_is_refused(
+    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch, headers: dict[str, str], do: str
+) -> None:
+    fake(app, monkeypatch, start=AssertionError(), restart=AssertionError(), stop=AssertionError())
+    answer = client.post("/", data={"do": do, "notebook": "hello_world", "path": "/"}, headers=headers)
+    assert answer.status_code == 403
+
+
+@pytest.mark.parametrize("do", ["start", "restart", "stop"])
+def test_after_a_change_the_browser_is_sent_back_to_the_page(
+    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch, do: str
+) -> None:
+    fake(app, monkeypatch, **{do: status()})
+    answer = client.post("/", data={"do": do, "notebook": "hello_world"})
+    assert (answer.status_code, answer.location) == (303, "/")
+
+
+def test_a_change_that_fails_is_a_page_with_the_message_the_choice_and_the_status_code(
+    client: FlaskClient,
+) -> None:
+    answer = client.post("/", data={"do": "start", "notebook": "nowhere"})
+    assert answer.status_code == 404
+    assert "There is no project &#39;nowhere&#39;." in answer.text
+
+
+def test_a_notebook_that_fails_is_told_once(app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    error = {**FAILURE, "message": "hello_world does not run.", "notebook": "hello_world"}
+    fake(app, monkeypatch, start=NotebookFailed(str(error["message"]), error))
+    fake(app, monkeypatch, status=status(state="failed", slot=None, last_error=error))
+    answer = client.post("/", data={"do": "start", "notebook": "hello_world"})
+    assert answer.status_code == 422
+    assert '<div id="notice" class="notice" role="alert"></div>' in answer.text
+    assert "it failed in cell 2, line 1." in answer.text
+
+
+def test_without_supervisord_the_page_still_stands_and_says_so(
+    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    down = SupervisorError("supervisord cannot be reached: no such file")
+    fake(app, monkeypatch, status=down, start=down)
+    answer = client.get("/")
+    assert answer.status_code == 200
+    assert "supervisord cannot be reached: no such file." in answer.text
+    assert client.post("/", data={"do": "start", "notebook": "hello_world"}).status_code == 503
+
+
+def test_a_folder_without_projects_and_without_a_password_file_gives_a_page(app: Flask, client: FlaskClient) -> None:
+    for project in ("hello_world", "b/deep"):
+        (api_of(app).settings.notebook_dir / project / "server.ipynb").unlink()
+    (api_of(app).run.path / "htpasswd-api").unlink()
+    page = client.get("/").text
+    assert "none yet" in page
+    assert "a notebook named" in page
+
+
+@pytest.mark.parametrize("data", [{}, {"do": "fly"}, {"do": "start"}, {"do": "test", "method": "TRACE", "path": "/"}])
+def test_a_form_that_makes_no_sense_is_refused(client: FlaskClient, data: dict[str, str]) -> None:
+    assert client.post("/", data=data).status_code == 400
+
+
+def test_hello_world_is_suggested_where_there_is_one() -> None:
+    def known(*endpoints: tuple[str, str]) -> list[dict[str, str]]:
+        return [{"method": method, "path": path} for method, path in endpoints]
+
+    assert Trial.suggested(known(("POST", "/a"), ("GET", "/b"), ("GET", "/hello_world"))).path == "/hello_world"
+    assert Trial.suggested(known(("POST", "/hello_world"), ("GET", "/b"))) == Trial("GET", "/b")
+    assert Trial.suggested(known(("POST", "/a"))) == Trial("POST", "/a", "{}")
+    assert Trial.suggested([]) == Trial("GET", "/hello_world")
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers with what it was sent, or with what the path says."""
+
+    def do_POST(self) -> None:
+        sent = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        body = f"{self.path} {self.headers['Content-Type']} {self.headers['Host']} ".encode() + sent
+        if self.path == "/invoke/binary":
+            body = b"\x89PNG\xff\x00"
+        elif self.path == "/invoke/long":
+            body = "é".encode() * manual_request.SHOWN
+        elif self.path == "/invoke/vanish":
+            return
+        elif self.path == "/invoke/late":
+            self.server.late.wait(30)  # type: ignore[attr-defined]
+        self.send_response(418)
+        self.send_header("Content-Type", "text/plain; charset=utf-8")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def address_string(self) -> str:
+        return "unix"
+
+
+class Server(socketserver.ThreadingUnixStreamServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        pass  # a caller that has gone
+
+
+@pytest.fixture
+def call(tmp_path: Path) -> Iterator[Callable[..., manual_request.Answer]]:
+    path = tmp_path / "s"
+    with Server(str(path), Handler) as server:
+        server.late = threading.Event()  # type: ignore[attr-defined]
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        yield lambda target, body="", timeout=10.0: manual_request.call(
+            path, Trial("POST", target, body), {"Host": "h:1"}, timeout
+        )
+        server.late.set()  # type: ignore[attr-defined]
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("target", "body", "received"),
+    [
+        ("/a/ü b?c=d%2F&e", "{}", "/invoke/a/%C3%BC%20b?c=d%2F&e application/json h:1 {}"),
+        ("a#b\r\nX: y", "grüße", "/invoke/a%23b%0D%0AX:%20y text/plain; charset=utf-8 h:1 grüße"),
+        ("//elsewhere.example/", "", "/invoke/elsewhere.example/ None h:1 "),
+    ],
+)
+def test_a_trial_calls_what_was_typed(
+    call: Callable[..., manual_request.Answer], target: str, body: str, received: str
+) -> None:
+    answer = call(target, body)
+    assert (answer.code, answer.text, answer.size) == (418, received, len(received.encode()))
+    assert answer.milliseconds > 0
+
+
+def test_a_body_that_is_not_text_is_only_counted(call: Callable[..., manual_request.Answer]) -> None:
+    answer = call("/binary")
+    assert (answer.text, answer.size) == (None, 6)
+
+
+def test_only_the_beginning_of_a_long_body_is_kept(call: Callable[..., manual_request.Answer]) -> None:
+    answer = call("/long")
+    assert answer.is_cut
+    assert answer.size == 2 * manual_request.SHOWN
+    assert answer.text == "é" * (manual_request.SHOWN // 2)
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [("/late", "no answer within 0.3 s"), ("/vanish", "ended the call without an answer")],
+)
+def test_a_call_without_an_answer_says_why(
+    call: Callable[..., manual_request.Answer], target: str, message: str
+) -> None:
+    with pytest.raises(NoAnswer, match=message):
+        call(target, timeout=0.3)
+
+
+def test_a_call_while_nothing_is_served_says_what_to_do(client: FlaskClient) -> None:
+    answer = client.post("/", data={"do": "test", "method": "GET", "path": "/hello_world"})
+    assert answer.status_code == 200
+    assert "Nothing is being served. Start the API first." in answer.text

@@ -1,0 +1,229 @@
+"""The `/process` API over an Api that does as the test says: codes and JSON shapes."""
+
+from dataclasses import fields
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from control.config import errors
+from control.deployment.deployment import Status
+from control.logs.follow import Followers
+from control.supervision.client import SupervisorError
+from control.web.process_api import process
+
+ENDPOINTS = [{"method": "GET", "path": "/hello"}]
+SINCE = "2026-01-01T00:00:00+00:00"
+FAILURE = {"cell": 2, "line": 1, "name": "NameError", "value": "x", "traceback": "Traceback…"}
+
+
+def status_of(**known: Any) -> Status:
+    """A status with what a test cares about; the rest is empty."""
+    return Status(**{field.name: None for field in fields(Status)} | {"endpoints": []} | known)
+
+
+STOPPED = status_of(state="stopped")
+SERVING = status_of(state="serving", notebook="shop", since=SINCE, slot="blue", endpoints=ENDPOINTS)
+
+
+class FakeApi:
+    """Answers with `result`, or raises it, and notes what was asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        self.result: Status | Exception = SERVING
+        self.calls: list[tuple[Any, ...]] = []
+        self.settings = SimpleNamespace(notebook_dir=folder)
+        self.run = SimpleNamespace(api_log=folder / "api.log")
+
+    def answer(self, *call: Any) -> Status:
+        self.calls.append(call)
+        if isinstance(self.result, Exception):
+            raise self.result
+        return self.result
+
+    def start(self, name: str) -> Status:
+        return self.answer("start", name)
+
+    def restart(self, name: str | None) -> Status:
+        return self.answer("restart", name)
+
+    def stop(self) -> Status:
+        return self.answer("stop")
+
+    def status(self) -> Status:
+        return self.answer("status")
+
+
+@pytest.fixture
+def api(tmp_path: Path) -> FakeApi:
+    for name in ("b/c", "a"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "server.ipynb").touch()
+    return FakeApi(tmp_path)
+
+
+@pytest.fixture
+def client(api: FakeApi) -> FlaskClient:
+    app = Flask(__name__)
+    app.extensions["api"] = api
+    app.extensions["log_followers"] = Followers()
+    app.register_blueprint(process)
+    return app.test_client()
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize(
+    ("address", "call"),
+    [
+        ("start?notebook=shop", ("start", "shop")),
+        ("start?seed=shop/server.ipynb", ("start", "shop/server.ipynb")),
+        ("start?notebook=%20shop%20", ("start", "shop")),
+        ("start?notebook=&seed=shop", ("start", "shop")),
+        ("restart?notebook=shop", ("restart", "shop")),
+        ("restart", ("restart", None)),
+        ("stop", ("stop",)),
+    ],
+)
+def test_a_change_is_passed_on(
+    client: FlaskClient, api: FakeApi, method: str, address: str, call: tuple[str, ...]
+) -> None:
+    answer = client.open(f"/process/{address}", method=method)
+
+    assert answer.status_code == 200
+    assert api.calls == [call]
+
+
+def test_the_name_may_come_in_a_form(client: FlaskClient, api: FakeApi) -> None:
+    client.post("/process/start", data={"notebook": "shop"})
+
+    assert api.calls == [("start", "shop")]
+
+
+def test_a_good_start_is_told_with_its_endpoints(client: FlaskClient) -> None:
+    assert client.post("/process/start?notebook=shop").json == {
+        "message": "shop is being served.",
+        "state": "serving",
+        "notebook": "shop",
+        "endpoints": ENDPOINTS,
+    }
+
+
+def test_a_stop_is_told(client: FlaskClient, api: FakeApi) -> None:
+    api.result = STOPPED
+
+    answer = client.post("/process/stop").json
+
+    assert answer is not None
+    assert (answer["state"], answer["notebook"], answer["endpoints"]) == ("stopped", None, [])
+    assert answer["message"] == "The API is stopped."
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (errors.UnknownProject("no such project"), 404),
+        (errors.AnotherIsServed("another is served"), 409),
+        (errors.NothingToRestart("nothing to restart"), 409),
+        (errors.Cancelled("stopped meanwhile"), 409),
+        (errors.NotReady("not ready"), 504),
+    ],
+)
+@pytest.mark.parametrize("call", ["start?notebook=shop", "restart?notebook=shop"])
+def test_each_failure_has_its_code_and_says_its_reason(
+    client: FlaskClient, api: FakeApi, call: str, error: Exception, code: int
+) -> None:
+    api.result = error
+
+    answer = client.post(f"/process/{call}")
+
+    assert (answer.status_code, answer.json) == (code, {"message": str(error)})
+
+
+def test_a_notebook_that_does_not_run_is_told_with_cell_line_and_traceback(client: FlaskClient, api: FakeApi) -> None:
+    api.result = errors.NotebookFailed("shop does not run", FAILURE)
+
+    answer = client.post("/process/start?notebook=shop")
+
+    assert answer.status_code == 422
+    assert answer.json == {"message": "shop does not run", "error": FAILURE}
+
+
+def test_a_supervisor_that_is_away_is_a_503_that_says_to_try_again(client: FlaskClient, api: FakeApi) -> None:
+    api.result = SupervisorError("supervisord cannot be reached")
+
+    for call in ("start?notebook=shop", "status", "get_current_nb", "endpoints"):
+        answer = client.get(f"/process/{call}")
+        assert answer.status_code == 503
+        assert answer.json is not None
+        assert "Try again" in answer.json["message"]
+
+
+@pytest.mark.parametrize("call", ["start?notebook=shop", "restart", "stop"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_another_site_changes_nothing(client: FlaskClient, api: FakeApi, method: str, call: str) -> None:
+    refused = client.open(f"/process/{call}", method=method, headers={"Sec-Fetch-Site": "cross-site"})
+
+    assert refused.status_code == 403
+    assert refused.json is not None
+    assert refused.json["message"]
+    assert api.calls == []
+
+
+def test_a_start_without_a_name_is_refused_with_the_right_form(client: FlaskClient, api: FakeApi) -> None:
+    answer = client.post("/process/start")
+
+    assert answer.status_code == 400
+    assert answer.json == {"message": "Name a project: start?notebook=<project>."}
+    assert api.calls == []
+
+
+def test_the_status_is_told_whole(client: FlaskClient) -> None:
+    told = client.get("/process/status").json
+
+    assert told is not None
+    assert set(told) == {field.name for field in fields(Status)}
+    assert (told["state"], told["notebook"], told["since"]) == ("serving", "shop", SINCE)
+    assert (told["slot"], told["endpoints"], told["last_error"]) == ("blue", ENDPOINTS, None)
+
+
+def test_what_is_served_is_told_in_both_forms(client: FlaskClient, api: FakeApi) -> None:
+    assert client.get("/process/get_current_nb").json == {"message": "shop/server.ipynb"}
+    assert client.get("/process/endpoints").json == {"notebook": "shop", "endpoints": ENDPOINTS}
+    api.result = STOPPED
+    assert client.get("/process/get_current_nb").json == {"message": "None"}
+    assert client.get("/process/endpoints").json == {"notebook": None, "endpoints": []}
+
+
+def test_projects_are_told_in_both_forms(client: FlaskClient) -> None:
+    notebooks = ["a/server.ipynb", "b/c/server.ipynb"]
+
+    assert client.get("/process/notebooks").json == {"notebooks": ["a", "b/c"]}
+    assert client.get("/process/list_notebooks").json == {"files": {name: name for name in notebooks}}
+
+
+def test_the_log_is_plain_text(client: FlaskClient, api: FakeApi) -> None:
+    api.run.api_log.write_text("".join(f"{number}\n" for number in range(500)), encoding="utf-8")
+
+    answer = client.get("/process/logs?lines=2")
+
+    assert (answer.mimetype, answer.text) == ("text/plain", "498\n499\n")
+    assert len(client.get("/process/logs").text.splitlines()) == 200
+
+
+@pytest.mark.parametrize("lines", ["x", "-1", "1.5", "", "10001", "²", "1" * 100])
+def test_a_bad_number_of_lines_is_refused(client: FlaskClient, lines: str) -> None:
+    answer = client.get("/process/logs", query_string={"lines": lines})
+
+    assert answer.status_code == 400
+    assert answer.json is not None
+    assert repr(lines) in answer.json["message"]
+
+
+def test_an_unknown_call_and_a_wrong_method_change_nothing(client: FlaskClient, api: FakeApi) -> None:
+    assert client.get("/process/nothing").status_code == 404
+    assert client.delete("/process/stop").status_code == 405
+    assert client.post("/process/status").status_code == 405
+    assert api.calls == []

@@ -1,0 +1,84 @@
+"""Which cells are endpoints, and what is said of those that only look like one."""
+
+import pytest
+
+from gateway.notebook.annotations import normalized, parse, read
+
+
+@pytest.mark.parametrize(
+    ("source", "method", "path"),
+    [
+        ("# GET /hello", "GET", "/hello"),
+        ("# POST /a/:b/c\nprint(1)", "POST", "/a/:b/c"),
+        ("# PATCH /x", "PATCH", "/x"),
+        ("#GET /x", "GET", "/x"),
+        ("\n\n  \n# GET /x", "GET", "/x"),
+        ("# get /x", "GET", "/x"),
+        ("## Put   /x  ", "PUT", "/x"),
+        ("# GET /x lists all of them", "GET", "/x"),
+        ("\ufeff# DELETE /", "DELETE", "/"),
+    ],
+)
+def test_an_annotation_whose_intention_is_beyond_doubt_is_one(source: str, method: str, path: str) -> None:
+    annotation = read(source)
+    assert annotation is not None
+    assert (annotation.method, annotation.path, annotation.is_response_info) == (method, path, False)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "",
+        "   \n\n",
+        "print(1)",
+        "# delete /tmp/cache first",
+        "# GET hello",
+        "# FETCH /x",
+        "x = 1\n# GET /x",
+        "%%time\n# GET /x",
+        "'# GET /x'",
+    ],
+)
+def test_anything_else_is_an_ordinary_cell(source: str) -> None:
+    assert read(source) is None
+
+
+def test_the_line_below_can_set_a_limit_of_its_own() -> None:
+    limits = [read(f"# GET /x\n{line}") for line in ("# timeout: 5", "#timeout 0.5 s", "# Timeout=90", "x = 5")]
+    assert [annotation and annotation.limit_s for annotation in limits] == [5.0, 0.5, 90.0, None]
+
+
+def test_cells_of_one_method_and_path_are_one_endpoint_with_their_response_info() -> None:
+    api = parse(["x = 0", "# GET /m\nx = 1", "# ResponseInfo GET /m\nprint()", "# GET /m\nprint(x)", "# PUT /m"])
+    assert [(e.method, e.path, len(e.cells), len(e.response_cells)) for e in api.endpoints] == [
+        ("GET", "/m", 2, 1),
+        ("PUT", "/m", 1, 0),
+    ]
+    assert [cell.number for cell in api.endpoints[0].cells] == [2, 4]
+    assert [cell.number for cell in api.ordinary] == [1]
+    assert not api.problems
+
+
+@pytest.mark.parametrize(
+    ("source", "line", "part"),
+    [
+        ("x = 1\n# GET /x\nprint(x)", 2, "first line"),
+        ("%%time\n# GET /x", 2, "first line"),
+        ("# GET hello", 1, "# GET /path"),
+        ("# FETCH /x", 1, "# GET /path"),
+        ("# ResponseInfo GET /elsewhere\nprint()", 1, "no endpoint GET /elsewhere"),
+    ],
+)
+def test_what_only_looks_like_an_annotation_is_reported_with_its_place(source: str, line: int, part: str) -> None:
+    (problem,) = parse(["# GET /ok", source]).problems
+    assert (problem.cell, problem.line) == (2, line)
+    assert part in problem.message
+
+
+def test_remarks_and_ordinary_code_are_not_reported() -> None:
+    cells = ["# get the data first", "# delete /tmp/cache first", "# Options: none", "import os  # GET /x"]
+    assert not parse(["# GET /ok", *cells]).problems
+
+
+def test_the_swagger_document_is_made_from_annotations_as_stock_writes_them() -> None:
+    assert normalized(["x = 1", "\n#get /x\nprint()"]) == ["# GET /x\n\n#get /x\nprint()"]

@@ -1,0 +1,223 @@
+"""The OpenAPI document of a notebook, by the eyes of a validator and of a reader."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from openapi_spec_validator import OpenAPIV31SpecValidator, validate
+
+from gateway.arbiter.personality import described
+from gateway.notebook import annotations, openapi
+from gateway.notebook.notes import Note
+from gateway.notebook.openapi import Operation
+from gateway.notebook.path_template import PathTemplate
+from tests.support.notebooks import Markdown, notebook
+from tests.support.stack import ROOT
+
+
+def document_of(content: Any, title: str = "shop") -> Any:
+    """The document of a notebook, checked."""
+    content = nbformat.reads(content, as_version=4)
+    api = annotations.parse(cell.source for cell in content.cells if cell.cell_type == "code")
+    document = json.loads(described(title, content.cells, api.endpoints))
+    validate(document, cls=OpenAPIV31SpecValidator)
+    return document
+
+
+def document(*cells: str) -> Any:
+    return document_of(json.dumps(notebook(list(cells))))
+
+
+def operation(*cells: str) -> Any:
+    """The only operation of a notebook."""
+    (item,) = document(*cells)["paths"].values()
+    (found,) = item.values()
+    return found
+
+
+def test_the_shipped_notebook_has_a_valid_document_with_a_summary_for_each_endpoint() -> None:
+    found = document_of(Path(ROOT / "notebook/hello_world/server.ipynb").read_text(), "hello_world")
+    assert found["info"]["title"] == "hello_world"
+    assert found["info"]["description"].startswith("# Hello, world")
+    summaries = {
+        f"{method} {path}": one["summary"] for path, item in found["paths"].items() for method, one in item.items()
+    }
+    assert summaries == {
+        "get /hello_world": "The shortest endpoint",
+        "get /hello/{name}": "A request's parts",
+        "post /sum": "A JSON body in, a JSON body out",
+    }
+
+
+def test_it_says_where_the_api_is_how_to_log_in_and_in_what_form_errors_are() -> None:
+    found = document("# GET /x\nprint(1)")
+    assert found["openapi"].startswith("3.1.")
+    assert found["info"]["title"] == "shop"
+    assert found["servers"] == [{"url": "/invoke"}]
+    assert found["components"]["securitySchemes"] == {"basic": {"type": "http", "scheme": "basic"}}
+    assert found["security"] == [{"basic": []}]
+    default = found["paths"]["/x"]["get"]["responses"]["default"]
+    assert default == {"$ref": "#/components/responses/Error"}
+    assert found["components"]["schemas"]["Error"]["required"] == ["message", "extensions"]
+
+
+def test_the_version_changes_with_the_document_only() -> None:
+    first = document("# GET /x\nprint(1)")["info"]["version"]
+    assert document("# GET /x\nprint(2)")["info"]["version"] == first
+    assert document("# GET /y\nprint(1)")["info"]["version"] != first
+
+
+def test_methods_of_one_path_stand_together_in_the_order_of_the_notebook() -> None:
+    found = document("# GET /b\n", "# PATCH /a\n", "# DELETE /b/\n", "# PUT /a\n", "# POST /\n")["paths"]
+    assert [(path, list(item)) for path, item in found.items()] == [
+        ("/b", ["get", "delete"]),
+        ("/a", ["patch", "put"]),
+        ("/", ["post"]),
+    ]
+
+
+def test_response_info_cells_are_no_endpoints() -> None:
+    assert list(document("# GET /x\n", "# ResponseInfo GET /x\nprint('{}')")["paths"]["/x"]) == ["get"]
+
+
+def test_parameters_of_a_path_are_required_and_carry_the_example() -> None:
+    example = 'REQUEST = json.dumps({"path": {"shelf": "oak", "number": 7}})'
+    found = operation(example, "# GET /shelves/:shelf/books/:number/:page\n")
+    assert [(one["name"], one.get("example")) for one in found["parameters"]] == [
+        ("shelf", "oak"),
+        ("number", "7"),
+        ("page", None),
+    ]
+    assert all(one["in"] == "path" and one["required"] for one in found["parameters"])
+
+
+def test_paths_that_differ_in_names_only_are_one_and_each_keeps_its_example() -> None:
+    example = 'REQUEST = \'{"path": {"other": "7"}}\''
+    found = document("# GET /a/:one\n", example, "# POST /a/:other\n")["paths"]
+    assert list(found) == ["/a/{one}"]
+    assert found["/a/{one}"]["post"]["parameters"][0]["example"] == "7"
+
+
+def test_of_two_endpoints_that_a_router_cannot_tell_apart_the_first_is_there() -> None:
+    found = document(Markdown("First"), "# GET /a/:one\n", Markdown("Second"), "# GET /a/:two\n")["paths"]
+    assert found["/a/{one}"]["get"]["summary"] == "First"
+
+
+def test_the_query_of_the_example_is_the_known_query() -> None:
+    example = 'REQUEST = json.dumps({"args": {"lang": ["fr"], "tag": ["a", "b"], "plain": "x", "none": []}})'
+    found = {one["name"]: one for one in operation(example, "# GET /x\n")["parameters"]}
+    assert {name: one["example"] for name, one in found.items()} == {
+        "lang": "fr",
+        "tag": ["a", "b"],
+        "plain": "x",
+        "none": [],
+    }
+    assert found["lang"]["schema"]["type"] == "string"
+    assert found["tag"]["schema"]["type"] == "array"
+    assert not any(one.get("required") for one in found.values())
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH"])
+def test_a_body_is_any_json_with_the_example(method: str) -> None:
+    found = operation('REQUEST = json.dumps({"body": {"n": [1]}})', f"# {method} /x\n")
+    assert found["requestBody"] == {"content": {"application/json": {"schema": {}, "example": {"n": [1]}}}}
+
+
+@pytest.mark.parametrize("body", ["0", "false", "[]", "{}"])
+def test_a_body_that_python_holds_for_nothing_is_an_example_too(body: str) -> None:
+    found = operation(f"REQUEST = '{{\"body\": {body}}}'", "# POST /x\n")
+    assert found["requestBody"]["content"]["application/json"]["example"] == json.loads(body)
+
+
+def test_without_an_example_a_body_is_any_json() -> None:
+    assert operation("# POST /x\n")["requestBody"] == {"content": {"application/json": {"schema": {}}}}
+
+
+def test_an_example_that_is_text_makes_the_body_text() -> None:
+    found = operation('REQUEST = json.dumps({"body": "a line"})', "# POST /x\n")
+    assert found["requestBody"]["content"] == {"text/plain": {"schema": {"type": "string"}, "example": "a line"}}
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_other_methods_have_no_body(method: str) -> None:
+    assert "requestBody" not in operation('REQUEST = json.dumps({"body": {"n": 1}})', f"# {method} /x\n")
+
+
+def test_an_example_with_parts_of_a_wrong_type_is_ignored_in_these() -> None:
+    found = operation('REQUEST = \'{"path": [1], "args": "x", "body": {"a": 1}}\'', "# POST /x/:a\n")
+    assert found["parameters"] == [
+        {"name": "a", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+    ]
+    assert found["requestBody"]["content"]["application/json"]["example"] == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("info", "responses"),
+    [
+        ("", {"200": None}),
+        (
+            'print(json.dumps({"status": 201, "headers": {"content-type": "text/csv; charset=utf-8"}}))',
+            {"201": "text/csv"},
+        ),
+        ('print(json.dumps({"headers": {"Content-Type": "application/json"}}))', {"200": "application/json"}),
+        ('print(json.dumps({"status": computed}))', {"2XX": None}),
+        ('print("[]")', {"2XX": None}),
+        ('print(json.dumps({"status": "201", "headers": {"Content-Type": ["a/b"]}}))', {"2XX": None}),
+    ],
+)
+def test_the_response_is_known_as_far_as_its_cell_writes_it_out(info: str, responses: dict[str, str | None]) -> None:
+    cells = ["# GET /x\nprint(1)", *([f"# ResponseInfo GET /x\n{info}"] if info else [])]
+    found = operation(*cells)["responses"]
+    del found["default"]
+    assert {status: next(iter(one.get("content", {})), None) for status, one in found.items()} == responses
+
+
+def test_operation_ids_are_unique_words() -> None:
+    found = document("# GET /a-b\n", "# GET /a/b\n", "# GET /a/:b\n", "# GET /\n")["paths"]
+    assert [item["get"]["operationId"] for item in found.values()] == ["get_a_b", "get_a_b_2", "get_a_b_3", "get"]
+
+
+@pytest.mark.parametrize(
+    ("annotated", "template", "names"),
+    [
+        ("/a/:b/c", "/a/{b}/c", ("b",)),
+        ("/a/:x/:x", "/a/{x}/{x_2}", ("x", "x_2")),
+        ("/:", "/{parameter}", ("parameter",)),
+        ("/:a-b.c", "/{a-b.c}", ("a-b.c",)),
+        ("/:{a}", "/{_a_}", ("_a_",)),
+        ("/{a}", "/%7Ba%7D", ()),
+        ("/a?b=c#d", "/a%3Fb=c%23d", ()),
+        ("/caf\u00e9", "/caf%C3%A9", ()),
+        ("/caf%C3%A9", "/caf%C3%A9", ()),
+        ("/a/", "/a", ()),
+        ("/", "/", ()),
+    ],
+)
+def test_a_path_becomes_a_template_that_says_what_to_call(
+    annotated: str, template: str, names: tuple[str, ...]
+) -> None:
+    found = PathTemplate.of(annotated)
+    assert (found.text, found.names) == (template, names)
+
+
+METHOD = st.sampled_from(["GET", "POST", "PUT", "PATCH", "DELETE"])
+PATH = st.lists(st.text(max_size=5), max_size=3).map(lambda parts: "/" + "/".join(parts))
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner, max_size=2),
+    max_leaves=5,
+)
+PARTS = st.dictionaries(st.sampled_from(["path", "args", "body", "headers"]), JSON)
+
+
+@given(st.lists(st.tuples(METHOD, PATH, st.text(), PARTS), max_size=4), st.text())
+def test_whatever_a_notebook_has_in_it_the_document_is_valid(
+    cells: list[tuple[str, str, str, dict[str, Any]]], text: str
+) -> None:
+    operations = [Operation(method, path) for method, path, *_ in cells]
+    notes = {(method, path): Note(note, example) for method, path, note, example in cells}
+    validate(json.loads(openapi.document("any", text, operations, notes)), cls=OpenAPIV31SpecValidator)

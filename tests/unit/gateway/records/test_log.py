@@ -1,0 +1,110 @@
+"""What comes from a request is in the log under that request's id, whatever its text, and of bounded length."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.records import log
+from gateway.records.record import TEXT_KEPT
+from tests.support.arbiter import Arbiter, Worker, endpoint, serving
+
+EVIL = "".join(f"{end}[another] forged" for end in ("", "\n", "\r", "\r\n", "\x0b", "\x85", "\u2028"))
+BODY = "import asyncio, json, sys, threading\nbody = json.loads(REQUEST)['body']\n"
+RUN = "\nthread.start()\nthread.join()"
+ENDPOINTS = [
+    endpoint("POST /raises", f"{BODY}raise ValueError(body)"),
+    endpoint("POST /prints", f"{BODY}print(body, file=sys.stderr)"),
+    endpoint("POST /threads", f"{BODY}thread = threading.Thread(target=print, args=(body,)){RUN}"),
+    endpoint(
+        "POST /dies-in-a-thread",
+        f"{BODY}def fail(): raise ValueError(body)\nthread = threading.Thread(target=fail){RUN}",
+    ),
+    endpoint(
+        "POST /late",
+        f"{BODY}async def late(body):\n    await asyncio.sleep(0.05)\n    print(body)\n"
+        "task = asyncio.ensure_future(late(body))\nawait asyncio.sleep(0)",
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arbiter]:
+    with serving(tmp_path_factory.mktemp("log"), *ENDPOINTS) as arbiter:
+        yield arbiter
+
+
+@pytest.fixture
+def worker(api: Arbiter) -> Worker:
+    return api.workers[0]
+
+
+def post(api: Arbiter, path: str, body: str, request_id: str) -> None:
+    headers = {"X-Request-Id": request_id, "Content-Type": "application/json"}
+    api.ask("POST", path, json.dumps(body).encode(), headers)
+
+
+@pytest.mark.parametrize(
+    ("path", "label"),
+    [
+        ("/raises", "[mine] "),
+        ("/prints", "[mine] "),
+        ("/threads", "[-] "),
+        ("/dies-in-a-thread", "[-] "),
+        ("/late", "[mine] "),
+    ],
+)
+def test_no_text_of_a_caller_begins_a_line(api: Arbiter, worker: Worker, path: str, label: str) -> None:
+    post(api, path, f"{EVIL}\n[another] the end of {path}", "mine")
+
+    worker.logged(f"the end of {path}")
+    lines = worker.log.read_bytes().decode().split("\n")  # a lone \r is left to supervise.py, which shows it
+    assert [line for line in lines if "forged" in line]
+    assert not [line for line in lines if line.startswith("[another]")]
+    assert [line for line in lines if line == f"{label}[another] the end of {path}"]
+
+
+def test_a_traceback_of_any_length_is_cut_from_its_end_and_says_so(api: Arbiter, worker: Worker) -> None:
+    post(api, "/raises", "x\n" * 500_000 + "the very end", "long")
+
+    written = [line for line in worker.logged("the very end").split("\n") if line.startswith("[long]")]
+    assert "characters left out)" in written[0]
+    assert sum(len(line) - len("[long] ") + 1 for line in written[1:]) <= TEXT_KEPT + 1
+    assert written[-1] == "[long] the very end"
+
+
+def test_callers_who_see_tracebacks_get_the_cut_one(tmp_path: Path) -> None:
+    with serving(tmp_path, ENDPOINTS[0], show_traceback=True) as arbiter:
+        answer = arbiter.post("/raises", "x" * 1_000_000)
+
+    assert len(answer.body) < 2 * TEXT_KEPT
+    assert "characters left out)" in answer.json["extensions"]["traceback"][0]
+
+
+# -- pieces of lines
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    texts: list[str] = []
+    monkeypatch.setattr(log, "write", texts.append)
+    monkeypatch.setattr(log, "_unfinished", None)
+    return texts
+
+
+def test_pieces_become_one_line_behind_one_label(written: list[str]) -> None:
+    for text in ("one ", "line", "\n", "", "two\nthree\n", "\n"):
+        log.piece("-", text)
+
+    assert "".join(written) == "[-] one line\n[-] two\n[-] three\n[-] \n"
+
+
+def test_a_line_that_another_interrupts_does_not_lend_it_its_label(written: list[str]) -> None:
+    log.piece("a", "half")
+    log.piece("b", "other")
+    log.lines("c", "whole")
+    log.piece("b", "rest\n")
+    log.lines("c", "again")
+
+    assert "".join(written) == "[a] half\n[b] other\n[c] whole\n[b] rest\n[c] again\n"
