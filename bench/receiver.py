@@ -3,15 +3,15 @@
 import sys
 from pathlib import Path
 
-from control.traffic.batch_server import Reception
-from control.traffic.counters import Totals
-from control.traffic.history import Inspector
+from control.traffic.batch_server import BatchServer
+from control.traffic.counters import Counters
+from control.traffic.history import History
 from control.web.app import take
 
 
 def main() -> None:
-    inspector, totals = Inspector(), Totals()
-    with Reception(Path(sys.argv[1]), lambda batch: take(batch, inspector, totals)) as reception:
+    inspector, totals = History(), Counters()
+    with BatchServer(Path(sys.argv[1]), lambda batch: take(batch, inspector, totals)) as reception:
         reception.serve_forever()
 
 

@@ -19,7 +19,7 @@ class UnknownProject(ApiError):
     status = 404
 
 
-class AnotherIsServed(ApiError):
+class ProjectConflict(ApiError):
     """A start of one project while another is being served."""
 
     status = 409
@@ -31,13 +31,16 @@ class NothingToRestart(ApiError):
     status = 409
 
 
-class Cancelled(ApiError):
+class CancelledStart(ApiError):
     """The API was stopped while this start waited for its notebook."""
 
     status = 409
 
+    def details(self) -> dict[str, Any]:
+        return {"name": "Cancelled"}
 
-class NotebookFailed(ApiError):
+
+class NotebookFailure(ApiError):
     """The notebook does not run. `error` has cell, line (both from 1, or None), name, value, traceback."""
 
     status = 422
@@ -56,7 +59,7 @@ class TooManyFollowers(ApiError):
     status = 503
 
 
-class NoSuchCall(ApiError):
+class UnknownRequest(ApiError):
     """A call that is not, or no longer, among those that are kept."""
 
     status = 404

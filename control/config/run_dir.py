@@ -55,7 +55,7 @@ class RunDir:
         return self.path / "records.sock"
 
     @property
-    def refusals_socket(self) -> Path:
+    def rejections_socket(self) -> Path:
         """The control app's, where nginx tells of calls that it answers by itself."""
         return self.path / "refusals.sock"
 
@@ -85,7 +85,7 @@ class RunDir:
         return self.path / "last-error.json"
 
     @property
-    def last_order(self) -> Path:
+    def last_start(self) -> Path:
         """What the last start was to serve, good or not: a copy of its slot's file."""
         return self.path / "last-order.json"
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from control.config.errors import AnotherIsServed, ApiError, Cancelled, NothingToRestart
+from control.config.errors import ApiError, CancelledStart, NothingToRestart, ProjectConflict
 from control.config.run_dir import SLOTS, read_json, write_json
 from control.config.settings import Settings
 from control.deployment.gateway_client import GatewayStatus
@@ -46,7 +46,7 @@ class Status:
         return asdict(self)
 
 
-class Api:
+class Deployment:
     """Changes happen one after the other; reads never wait for one."""
 
     def __init__(self, settings: Settings) -> None:
@@ -101,7 +101,7 @@ class Api:
             project = catalog.find(self.settings.notebook_dir, name)
             now = self.status()
             if now.state == "serving" and now.notebook != project.name:
-                raise AnotherIsServed(
+                raise ProjectConflict(
                     f"{now.notebook} is being served. Restart the API with {project.name} to replace it."
                 )
             if now.state != "serving":
@@ -178,7 +178,7 @@ class Api:
         try:
             self.slots.bring_up(new, project, cancelled=lambda: self.stops_waiting > 0)
         except ApiError as error:
-            self.failed_restarts += not isinstance(error, Cancelled)
+            self.failed_restarts += not isinstance(error, CancelledStart)
             if old:
                 sentence = str(error).rstrip(".")
                 error.args = (f"{sentence}. {self.slots.project(old)} goes on serving as it was.",)

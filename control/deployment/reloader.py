@@ -5,7 +5,7 @@ from pathlib import Path
 
 from control.config.errors import ApiError
 from control.config.run_dir import read_json
-from control.deployment.deployment import Api
+from control.deployment.deployment import Deployment
 from control.deployment.fingerprint import NotebookFile
 from control.projects import catalog
 from control.supervision.client import StackEnds, SupervisorError
@@ -19,7 +19,7 @@ READY_LOOK = 1.0  # between two looks at the gateway that is kept ready
 class Reloader:
     """The one watcher of a stack: it runs in the control app, which is one process."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: Deployment) -> None:
         self.api = api
         self.file = NotebookFile(Path())
         self.tried: tuple[str, str] | None = None
@@ -70,4 +70,4 @@ class Reloader:
     def keep_ready(self) -> None:
         """Keep a gateway started for the next restart while one is to be expected, else none."""
         with self.api.changing:
-            self.api.slots.keep_waiting(self.api.slots.idle(), self.wanted() is not None)
+            self.api.slots.set_standby(self.api.slots.idle(), self.wanted() is not None)

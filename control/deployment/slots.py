@@ -10,7 +10,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from control.config.errors import Cancelled, NotebookFailed, NotReady
+from control.config.errors import CancelledStart, NotebookFailure, NotReady
 from control.config.run_dir import SLOTS, RunDir, point_link, read_json, write_json
 from control.config.settings import Settings
 from control.deployment import gateway_client
@@ -74,7 +74,7 @@ class Slots:
     def last_code(self, name: str) -> str | None:
         """The fingerprint of the code that a project's last start found; None where that is not known."""
         serving = self.serving()
-        for file in (self.run.last_order, *([self.run.slot_file(serving)] if serving else [])):
+        for file in (self.run.last_start, *([self.run.slot_file(serving)] if serving else [])):
             order = read_json(file) or {}
             if order.get("notebook") == name:
                 return order.get("code")
@@ -88,11 +88,11 @@ class Slots:
         """Whether the slot's gateway is down and will stay so."""
         return self.supervisor.process(slot).state in ENDED
 
-    def is_waiting(self, slot: str) -> bool:
+    def is_on_standby(self, slot: str) -> bool:
         """Whether the slot's gateway has started and waits to be told what to serve."""
         return not self.run.slot_file(slot).exists() and not self.has_ended(slot)
 
-    def keep_waiting(self, slot: str, wanted: bool) -> None:
+    def set_standby(self, slot: str, wanted: bool) -> None:
         """Start an idle slot's gateway ahead of its order, or stop one that waits.
 
         Its imports are half of the time that a restart takes.
@@ -100,7 +100,7 @@ class Slots:
         if wanted and self.has_ended(slot):
             self.run.slot_file(slot).unlink(missing_ok=True)
             self.supervisor.start(slot)
-        elif not wanted and self.is_waiting(slot):
+        elif not wanted and self.is_on_standby(slot):
             self.stop(slot)
 
     def stop(self, slot: str, *, wait: bool = False) -> None:
@@ -121,13 +121,13 @@ class Slots:
         Raises NotebookFailed, NotReady, or Cancelled when `cancelled` says so.
         """
         # It may still be finishing requests that it took before the last restart.
-        if not self.is_waiting(slot):
+        if not self.is_on_standby(slot):
             self.wait_until_ended(slot)
         for left in (self.run.slot_failure(slot), self.run.slot_admin_socket(slot)):
             left.unlink(missing_ok=True)
         # The code is looked at before the gateway reads it: what is saved in between is one more change.
         order = {"notebook": project.name, "path": str(project.notebook), "code": code_of(project.notebook)}
-        write_json(self.run.last_order, order)
+        write_json(self.run.last_start, order)
         write_json(self.run.slot_file(slot), order)
         self.supervisor.start(slot)
         try:
@@ -145,7 +145,7 @@ class Slots:
                 return
             self._raise_if_failed(slot, project)
             if cancelled():
-                raise Cancelled(f"The API was stopped while {project.name} was starting.")
+                raise CancelledStart(f"The API was stopped while {project.name} was starting.")
             time.sleep(POLL)
         raise NotReady(f"{project.name} was still running its cells after {limit} s (START_TIMEOUT).")
 
@@ -153,10 +153,10 @@ class Slots:
         failure = self.failure(slot)
         if failure:
             cell = f" (cell {failure['cell']})" if failure["cell"] else ""
-            raise NotebookFailed(f"{project.name} does not run{cell}. {failure['name']}: {failure['value']}", failure)
+            raise NotebookFailure(f"{project.name} does not run{cell}. {failure['name']}: {failure['value']}", failure)
         process = self.supervisor.process(slot)
         if process.state in ENDED or process.state == "BACKOFF":
-            raise NotebookFailed(
+            raise NotebookFailure(
                 f"{project.name} does not run: its gateway ended. {process.why}",
                 {"cell": None, "line": None, "name": "GatewayEnded", "value": process.why, "traceback": ""},
             )

@@ -40,7 +40,7 @@ class _Passed(io.RawIOBase):
         return data
 
 
-def packed(folder: Path) -> Iterator[bytes]:
+def pack(folder: Path) -> Iterator[bytes]:
     """A project's files as a zip, below one folder with its name, piece by piece; symlinks are left out."""
     passed = _Passed()
     with zipfile.ZipFile(passed, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as archive:
@@ -131,8 +131,8 @@ def _checked(member: zipfile.ZipInfo) -> PurePosixPath:
 def _write(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path, room: int) -> int:
     """Unpack one file; returns its size, which is counted as it comes: an archive may lie about it."""
     size = 0
-    with archive.open(member) as packed, target.open("xb") as file:
-        while data := packed.read(BLOCK):
+    with archive.open(member) as pack, target.open("xb") as file:
+        while data := pack.read(BLOCK):
             size += len(data)
             if size > room:
                 raise ArchiveTooLarge(f"The archive is larger than {MOST_BYTES // 1_000_000} MB when unpacked.")

@@ -6,22 +6,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-class NoAnswer(Exception):
+class NoResponse(Exception):
     """The call got no answer; the text says why."""
 
 
 @contextmanager
-def told_in_words(timeout: float) -> Iterator[None]:
+def translate_errors(timeout: float) -> Iterator[None]:
     """Raises NoAnswer for whatever ends the call within; `timeout` is that of its connection, in seconds."""
     try:
         yield
     except TimeoutError:
-        raise NoAnswer(f"There was no answer within {timeout:g} s (REQUEST_TIMEOUT).") from None
+        raise NoResponse(f"There was no answer within {timeout:g} s (REQUEST_TIMEOUT).") from None
     except (FileNotFoundError, ConnectionRefusedError):
-        raise NoAnswer("Nothing is being served. Start the API first.") from None
+        raise NoResponse("Nothing is being served. Start the API first.") from None
     except (OSError, http.client.HTTPException, ValueError) as error:
         why = str(error) or type(error).__name__
-        raise NoAnswer(f"The API ended the call without an answer ({why}). Its log tells why.") from None
+        raise NoResponse(f"The API ended the call without an answer ({why}). Its log tells why.") from None
 
 
 def read(response: http.client.HTTPResponse, most: int, deadline: float) -> tuple[bytes, int]:

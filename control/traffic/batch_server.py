@@ -17,7 +17,7 @@ TIMEOUT = 30.0  # seconds for one to arrive
 Take = Callable[[dict[str, Any]], None]
 
 
-class Reception(socketserver.ThreadingUnixStreamServer):
+class BatchServer(socketserver.ThreadingUnixStreamServer):
     """Calls `take` with each batch that comes to `path`, in a thread of its own."""
 
     daemon_threads = True
@@ -39,7 +39,7 @@ class Handler(socketserver.StreamRequestHandler):
     """One batch. What cannot be understood is taken and dropped: it would be no better the next time."""
 
     timeout = TIMEOUT
-    server: Reception
+    server: BatchServer
 
     def handle(self) -> None:
         line = self.rfile.readline(LONGEST)

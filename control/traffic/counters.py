@@ -12,20 +12,20 @@ Kind = tuple[str, str, str]  # endpoint as annotated, method, status
 
 
 @dataclass
-class Durations:
+class Histogram:
     """Of one endpoint and method: requests by the upper bound (seconds) of their bucket, and seconds in all."""
 
     buckets: Counter[float] = field(default_factory=Counter)
     seconds: float = 0.0
 
 
-class Totals:
+class Counters:
     """Thread-safe. They only grow, whichever kernels, gateways and slots come and go."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._requests: Counter[Kind] = Counter()
-        self._durations: dict[tuple[str, str], Durations] = {}
+        self._durations: dict[tuple[str, str], Histogram] = {}
         self._deaths = 0
 
     def add(self, batch: dict[str, Any]) -> None:
@@ -36,11 +36,11 @@ class Totals:
             for endpoint, method, status, seconds, buckets in batch["requests"]:
                 where = endpoint or OTHER
                 self._requests[where, method, str(status)] += sum(buckets)
-                durations = self._durations.setdefault((where, method), Durations(Counter(dict.fromkeys(bounds, 0))))
+                durations = self._durations.setdefault((where, method), Histogram(Counter(dict.fromkeys(bounds, 0))))
                 durations.seconds += seconds
                 durations.buckets.update(dict(zip(bounds, buckets, strict=True)))
 
-    def add_refusal(self, method: str, status: int) -> None:
+    def add_rejection(self, method: str, status: int) -> None:
         """A call that nginx answered by itself, so that no endpoint and no duration is known."""
         with self._lock:
             self._requests[OTHER, method if method in METHODS else OTHER, str(status)] += 1
@@ -49,10 +49,10 @@ class Totals:
         with self._lock:
             return dict(self._requests)
 
-    def durations(self) -> dict[tuple[str, str], Durations]:
+    def durations(self) -> dict[tuple[str, str], Histogram]:
         """By endpoint and method."""
         with self._lock:
-            return {key: Durations(Counter(found.buckets), found.seconds) for key, found in self._durations.items()}
+            return {key: Histogram(Counter(found.buckets), found.seconds) for key, found in self._durations.items()}
 
     @property
     def kernel_deaths(self) -> int:

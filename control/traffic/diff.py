@@ -6,7 +6,7 @@ from difflib import SequenceMatcher
 from itertools import zip_longest
 from typing import Literal
 
-from control.traffic.exchange import Call, Message
+from control.traffic.exchange import Exchange, Message
 
 COMPARED = 2000  # lines; more take too long to compare
 # Each call has its own.
@@ -38,8 +38,8 @@ def _exact(text: str) -> float:
 class Comparison:
     """Two answers to the same call: what differs, in words, and their bodies line by line, side by side."""
 
-    before: Call
-    after: Call
+    before: Exchange
+    after: Exchange
 
     @property
     def differences(self) -> list[str]:
@@ -90,12 +90,12 @@ class Comparison:
         return tuple(_without_id(call) for call in (self.before, self.after))  # type: ignore[return-value]
 
 
-def _without_id(call: Call) -> object:
+def _without_id(call: Exchange) -> object:
     body = call.response.body
     return (body.text.replace(call.request_id, "") if body.text is not None else body.base64), body.cut
 
 
-def _headers(call: Call) -> dict[str, str]:
+def _headers(call: Exchange) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, value in call.response.headers:
         key = name.lower()

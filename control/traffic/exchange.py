@@ -47,7 +47,7 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class Exchange:
     """One call. `at` is the Unix time of its begin, `path` has its query.
 
     `endpoint` is as annotated, None where none answered; `status` is 499 where the caller left before. One that nginx
@@ -69,7 +69,7 @@ class Call:
     refused: bool = False
 
     @classmethod
-    def from_json(cls, number: str, data: dict[str, Any]) -> "Call":
+    def from_json(cls, number: str, data: dict[str, Any]) -> "Exchange":
         """From a record. KeyError, TypeError, ValueError: it is none."""
         messages = {name: Message.from_json(data[name]) for name in ("request", "response")}
         texts = {name: Text(**data[name]) for name in ("stderr", "traceback")}

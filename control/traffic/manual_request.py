@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from control.deployment.gateway_client import UnixConnection
-from control.traffic.api_client import read, told_in_words
+from control.traffic.api_client import read, translate_errors
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")  # those that a cell can be annotated with
 BODIES = {"POST": "{}", "PUT": "{}", "PATCH": "{}"}  # what to begin with, where a body is usual
@@ -20,7 +20,7 @@ LEFT_ALONE = "/?&=%:;@!$'()*+,~[]"
 
 
 @dataclass(frozen=True)
-class Trial:
+class ManualRequest:
     """What is to be called: `path` as the notebook writes it, without /invoke, with its query."""
 
     method: str = "GET"
@@ -28,7 +28,7 @@ class Trial:
     body: str = ""
 
     @classmethod
-    def suggested(cls, endpoints: list[dict[str, str]]) -> "Trial":
+    def suggested(cls, endpoints: list[dict[str, str]]) -> "ManualRequest":
         """GET /hello_world where there is one, else the first GET, else the first endpoint."""
         known = [(endpoint["method"], endpoint["path"]) for endpoint in endpoints]
         gets = [one for one in known if one[0] == "GET"]
@@ -46,7 +46,7 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Answer:
+class ManualResponse:
     """What the endpoint answered; `text` is None where the body is no text, and at most SHOWN bytes of it."""
 
     code: int
@@ -61,7 +61,7 @@ class Answer:
         return self.size > SHOWN
 
 
-def call(api_socket: Path, trial: Trial, headers: Mapping[str, str], timeout: float) -> Answer:
+def call(api_socket: Path, trial: ManualRequest, headers: Mapping[str, str], timeout: float) -> ManualResponse:
     """Call the served API; `headers` are added to the trial's own. Raises NoAnswer.
 
     The call goes to the socket that nginx calls, so that it works without a password in a script.
@@ -71,7 +71,7 @@ def call(api_socket: Path, trial: Trial, headers: Mapping[str, str], timeout: fl
     if trial.body:
         sent["Content-Type"] = trial.content_type()
     started = time.perf_counter()
-    with closing(connection), told_in_words(timeout):
+    with closing(connection), translate_errors(timeout):
         target = "/invoke" + quote("/" + trial.path.strip().lstrip("/"), safe=LEFT_ALONE)
         connection.request(trial.method, target, trial.body.encode() or None, sent)
         response = connection.getresponse()
@@ -79,7 +79,7 @@ def call(api_socket: Path, trial: Trial, headers: Mapping[str, str], timeout: fl
         return _answer(response, body, size, time.perf_counter() - started)
 
 
-def _answer(response: http.client.HTTPResponse, body: bytes, size: int, seconds: float) -> Answer:
+def _answer(response: http.client.HTTPResponse, body: bytes, size: int, seconds: float) -> ManualResponse:
     charset = response.msg.get_content_charset("utf-8")
     try:
         # A body that was cut may end within a character.
@@ -89,4 +89,4 @@ def _answer(response: http.client.HTTPResponse, body: bytes, size: int, seconds:
     if text is not None and "\0" in text:
         text = None
     media_type = response.msg.get_content_type()
-    return Answer(response.status, response.reason, 1000 * seconds, size, media_type, text)
+    return ManualResponse(response.status, response.reason, 1000 * seconds, size, media_type, text)

@@ -13,14 +13,14 @@ from prometheus_client.metrics_core import (
 )
 from prometheus_client.registry import Collector
 
-from control.deployment.deployment import Api
-from control.traffic.counters import Durations, Totals
+from control.deployment.deployment import Deployment
+from control.traffic.counters import Counters, Histogram
 
 
 class Metrics(Collector):
     """Gathers all of it at the moment in which it is asked for."""
 
-    def __init__(self, api: Api, totals: Totals) -> None:
+    def __init__(self, api: Deployment, totals: Counters) -> None:
         self.api = api
         self.totals = totals
         self.registry = CollectorRegistry(auto_describe=False)
@@ -78,7 +78,7 @@ class Metrics(Collector):
         return InfoMetricFamily("notebook_api_build", "What this is.", value=about)
 
 
-def cumulative(durations: Durations) -> list[tuple[str, float]]:
+def cumulative(durations: Histogram) -> list[tuple[str, float]]:
     """(upper bound as text, requests that took no longer), as a histogram has it."""
     found, count = [], 0
     for bound in sorted(durations.buckets):

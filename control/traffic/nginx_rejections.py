@@ -16,7 +16,7 @@ Take = Callable[[dict[str, Any]], None]
 NOTHING = {"size": 0, "cut": False, "text": ""}
 
 
-class Refusals:
+class NginxRejections:
     """Calls `take` with the record of each refusal, and sums them up in the log, but for wrong passwords.
 
     Not thread-safe: one thread calls `refused` and `tick`.

@@ -13,9 +13,9 @@ from urllib.parse import quote
 from control.config.errors import CannotReplay
 from control.config.run_dir import RunDir
 from control.deployment.gateway_client import UnixConnection
-from control.traffic.api_client import NoAnswer, read, told_in_words
-from control.traffic.exchange import Body, Call, Message, Text
-from control.traffic.history import Inspector
+from control.traffic.api_client import NoResponse, read, translate_errors
+from control.traffic.exchange import Body, Exchange, Message, Text
+from control.traffic.history import History
 
 MASKED = "***"  # what gateway/records/redaction.py puts in place of a secret parameter, or of a Referer's query
 MASKED_IN_URL = re.compile(r"[?&#][^=&#?\s]+=\*\*\*(?=[&#>\s]|$)|\?\*\*\*$")
@@ -28,15 +28,15 @@ SHOWN = 64 * 1024  # bytes of an answer
 
 
 @dataclass(frozen=True)
-class Replayed:
+class ReplayResult:
     """`left_out` names the headers and parameters that were masked, and so could not be sent."""
 
-    before: Call
-    after: Call
+    before: Exchange
+    after: Exchange
     left_out: list[str]
 
 
-def replay(call: Call, run: RunDir, inspector: Inspector, timeout: float) -> Replayed:
+def replay(call: Exchange, run: RunDir, inspector: History, timeout: float) -> ReplayResult:
     """Send `call` again, on the socket that nginx uses; `timeout` in seconds. Raises CannotReplay."""
     body = content(call)
     target, left_out = without_masked(call.path)
@@ -45,13 +45,13 @@ def replay(call: Call, run: RunDir, inspector: Inspector, timeout: float) -> Rep
     left_out += [name for name, value in call.request.headers if is_masked(value)]
     request_id = f"replay-{secrets.token_hex(6)}"
     headers |= {"X-Request-Id": request_id, "Connection": "close"}
-    again = Again(call, target, headers, body, timeout)
+    again = ReplayRequest(call, target, headers, body, timeout)
     answer = again.answer(run)
     # The record has what the cell said besides; it may be late where other calls keep the kernel busy.
-    return Replayed(call, inspector.wait_for(request_id, TOLD_WITHIN) or answer, left_out)
+    return ReplayResult(call, inspector.wait_for(request_id, TOLD_WITHIN) or answer, left_out)
 
 
-def content(call: Call) -> bytes:
+def content(call: Exchange) -> bytes:
     """The request's body. Raises CannotReplay where it was not kept in full."""
     if call.refused:
         raise CannotReplay(
@@ -83,20 +83,20 @@ def without_masked(path: str) -> tuple[str, list[str]]:
 
 
 @dataclass(frozen=True)
-class Again:
+class ReplayRequest:
     """A request to be sent."""
 
-    call: Call
+    call: Exchange
     target: str
     headers: dict[str, str]
     body: bytes
     timeout: float
 
-    def answer(self, run: RunDir) -> Call:
+    def answer(self, run: RunDir) -> Exchange:
         """What is answered; in the place of a kernel that dies its gateway tells why, as it tells nginx."""
         began = time.perf_counter()
         try:
-            with told_in_words(self.timeout):
+            with translate_errors(self.timeout):
                 try:
                     return self._send(run.api_socket, self.call.method, self.target, self.headers)
                 except (ConnectionResetError, BrokenPipeError, RemoteDisconnected, BlockingIOError) as error:
@@ -107,10 +107,10 @@ class Again:
                         "X-Connect-Time": "-" if isinstance(error, BlockingIOError) else "0",
                     }
                     return self._send(run.api_admin_socket, "POST", "/explain", self.headers | asked)
-        except NoAnswer as error:
+        except NoResponse as error:
             raise CannotReplay(str(error)) from None
 
-    def _send(self, socket: Path, method: str, target: str, headers: dict[str, str]) -> Call:
+    def _send(self, socket: Path, method: str, target: str, headers: dict[str, str]) -> Exchange:
         at, began = time.time(), time.perf_counter()
         with closing(UnixConnection(socket, self.timeout)) as connection:
             connection.request(method, target, self.body or None, headers)
@@ -118,7 +118,7 @@ class Again:
             kept, size = read(response, SHOWN, began + self.timeout)
             seconds = time.perf_counter() - began
         nothing = Text(0, False, "")
-        return Call(
+        return Exchange(
             id="",
             at=at,
             seconds=seconds,

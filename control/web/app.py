@@ -9,18 +9,18 @@ from flask import Flask, Response, jsonify
 from control.config.run_dir import RunDir
 from control.config.settings import Settings
 from control.deployment import gateway_client
-from control.deployment.deployment import Api
+from control.deployment.deployment import Deployment
 from control.deployment.reloader import Reloader
 from control.logs.follow import Followers
 from control.projects.create import NewProjects
-from control.traffic.batch_server import Reception
-from control.traffic.counters import Totals
+from control.traffic.batch_server import BatchServer
+from control.traffic.counters import Counters
 from control.traffic.datagrams import ALL, Datagrams
-from control.traffic.history import Inspector
+from control.traffic.history import History
 from control.traffic.login_limit import LoginLimit
 from control.traffic.metrics import Metrics
 from control.traffic.nginx_rejections import MOST as MOST_REFUSALS
-from control.traffic.nginx_rejections import Refusals
+from control.traffic.nginx_rejections import NginxRejections
 from control.web.docs_page import docs_page
 from control.web.homepage import homepage
 from control.web.process_api import process
@@ -33,12 +33,12 @@ from control.web.static_files import keep_for_good
 def create_app(settings: Settings | None = None, *, resume: bool = True) -> Flask:
     """The control app; with `resume`, it brings up what should be served in the background, and watches it."""
     app = Flask(__name__)
-    api = Api(settings or Settings.from_env())
+    api = Deployment(settings or Settings.from_env())
     app.extensions["api"] = api
     app.extensions["new_projects"] = NewProjects(api.settings)
     app.extensions["log_followers"] = Followers()
-    app.extensions["inspector"] = inspector = Inspector()
-    totals = Totals()
+    app.extensions["inspector"] = inspector = History()
+    totals = Counters()
     app.extensions["metrics"] = Metrics(api, totals)
     app.register_blueprint(process)
     app.register_blueprint(project_api)
@@ -50,34 +50,34 @@ def create_app(settings: Settings | None = None, *, resume: bool = True) -> Flas
     app.after_request(harden)
     keep_for_good(app)
     if resume:
-        Reception(api.run.records_socket, lambda batch: take(batch, inspector, totals)).begin()
+        BatchServer(api.run.records_socket, lambda batch: take(batch, inspector, totals)).begin()
         kept = inspector if api.settings.inspect else None
-        listen_to_nginx(api.run, Refusals(lambda record: take_refusal(record, kept, totals)))
+        listen_to_nginx(api.run, NginxRejections(lambda record: take_refusal(record, kept, totals)))
         threading.Thread(target=resume_and_watch, args=(api,), name="resume", daemon=True).start()
     return app
 
 
-def take(batch: dict[str, Any], inspector: Inspector, totals: Totals) -> None:
+def take(batch: dict[str, Any], inspector: History, totals: Counters) -> None:
     """Keep what a kernel or a gateway tells of requests."""
     totals.add(batch)
     inspector.add(batch["records"])
 
 
-def take_refusal(record: dict[str, Any], inspector: Inspector | None, totals: Totals) -> None:
+def take_refusal(record: dict[str, Any], inspector: History | None, totals: Counters) -> None:
     """Count a call that nginx refused, and keep it where calls are kept."""
-    totals.add_refusal(record["method"], record["status"])
+    totals.add_rejection(record["method"], record["status"])
     if inspector:
         inspector.add([record])
 
 
-def listen_to_nginx(run: RunDir, refusals: Refusals) -> None:
+def listen_to_nginx(run: RunDir, refusals: NginxRejections) -> None:
     """Hear of the calls that it refuses, and of all wrong passwords: one in a flood must not be missed."""
     limit = LoginLimit(run.limited)
-    Datagrams(run.refusals_socket, refusals.refused, refusals.tick, MOST_REFUSALS).begin()
+    Datagrams(run.rejections_socket, refusals.refused, refusals.tick, MOST_REFUSALS).begin()
     Datagrams(run.failed_logins_socket, limit.failed, limit.tick, ALL).begin()
 
 
-def resume_and_watch(api: Api) -> None:
+def resume_and_watch(api: Deployment) -> None:
     """What happens without a request."""
     try:
         api.resume()

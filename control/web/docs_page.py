@@ -2,7 +2,7 @@
 
 from flask import Blueprint, Response, current_app, make_response, render_template
 
-from control.deployment.deployment import Api
+from control.deployment.deployment import Deployment
 from control.supervision.client import SupervisorError
 from control.web.homepage_view import caller
 
@@ -15,7 +15,7 @@ POLICY = "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'"
 @docs_page.get("/docs")
 def show() -> Response:
     """The page; the browser fetches the document from the API itself, and calls it with its own login."""
-    api: Api = current_app.extensions["api"]
+    api: Deployment = current_app.extensions["api"]
     try:
         now, trouble = api.status(), None
     except SupervisorError as error:

@@ -10,15 +10,15 @@ from flask import Blueprint, abort, current_app, redirect, render_template, requ
 from flask.typing import ResponseReturnValue
 
 from control.config.errors import ApiError
-from control.deployment.deployment import Api
+from control.deployment.deployment import Deployment
 from control.supervision.client import SupervisorError
 from control.traffic import manual_request
-from control.traffic.api_client import NoAnswer
-from control.traffic.manual_request import Trial
+from control.traffic.api_client import NoResponse
+from control.traffic.manual_request import ManualRequest
 from control.web.csrf import refuse_cross_site
-from control.web.homepage_view import Page
+from control.web.homepage_view import HomepageView
 from control.web.project_api import new_projects, project_from_template, uploaded_project
-from control.web.requests_page import ON_THE_HOMEPAGE, Listed
+from control.web.requests_page import ON_THE_HOMEPAGE, RequestList
 
 homepage = Blueprint("homepage", __name__)
 
@@ -26,7 +26,7 @@ homepage = Blueprint("homepage", __name__)
 @homepage.get("/")
 def index() -> ResponseReturnValue:
     """The page; 204 for a reader who has `seen` this very version of it."""
-    page = Page.now(api(), address())
+    page = HomepageView.now(api(), address())
     if request.args.get("seen") == page.version:
         return "", 204
     return show(page)
@@ -75,7 +75,7 @@ def create(make: Callable[[], str]) -> ResponseReturnValue:
 
 def test() -> ResponseReturnValue:
     """Call the API and show what it answers."""
-    wanted = wanted_trial(Trial())
+    wanted = wanted_trial(ManualRequest())
     if wanted.method not in manual_request.METHODS:
         abort(400, f"method is one of: {', '.join(manual_request.METHODS)}.")
     headers = {"Host": request.host}
@@ -86,20 +86,20 @@ def test() -> ResponseReturnValue:
         timeout = api().settings.request_timeout + 5  # longer than the API itself
         answer = manual_request.call(api().run.api_socket, wanted, headers, timeout)
         return show(answer=answer, request_id=request_id)
-    except NoAnswer as error:
+    except NoResponse as error:
         return show(no_answer=str(error))
 
 
-def show(page: Page | None = None, **names: object) -> str:
+def show(page: HomepageView | None = None, **names: object) -> str:
     """Render the page; what the person chose and typed stays as it was."""
-    page = page or Page.now(api(), address())
+    page = page or HomepageView.now(api(), address())
     known = page.status.last_error if page.status else None
     if known and names.get("notice") == known.get("message"):
         del names["notice"]  # told with its cell and its traceback
     return render_template(
         "homepage.html",
         page=page,
-        listed=Listed.now(ON_THE_HOMEPAGE),
+        listed=RequestList.now(ON_THE_HOMEPAGE),
         project=request.values.get("notebook") or page.project,
         free_name=new_projects().free_name("my_api"),
         templates=new_projects().templates(),
@@ -109,9 +109,9 @@ def show(page: Page | None = None, **names: object) -> str:
     )
 
 
-def api() -> Api:
+def api() -> Deployment:
     """The application's Api."""
-    found: Api = current_app.extensions["api"]
+    found: Deployment = current_app.extensions["api"]
     return found
 
 
@@ -126,10 +126,10 @@ def chosen_project() -> str:
     return request.form.get("notebook", "").strip() or abort(400, "Choose a project first.")
 
 
-def wanted_trial(default: Trial) -> Trial:
+def wanted_trial(default: ManualRequest) -> ManualRequest:
     """What the form, or a link to it, says is to be called."""
     values = request.values
     if "path" not in values:
         return default
     method = values.get("method", default.method)
-    return Trial(method, values["path"], values.get("body", manual_request.BODIES.get(method, "")))
+    return ManualRequest(method, values["path"], values.get("body", manual_request.BODIES.get(method, "")))

@@ -7,10 +7,10 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 
 from control.config.run_dir import RunDir
-from control.deployment.deployment import Api, Status
+from control.deployment.deployment import Deployment, Status
 from control.logs.reader import LogReader
 from control.supervision.client import SupervisorError
-from control.traffic.manual_request import BODIES, Trial
+from control.traffic.manual_request import BODIES, ManualRequest
 
 LOG_LINES = 200
 LOG_CHARACTERS = 100_000  # a line may be long
@@ -39,7 +39,7 @@ class Endpoint:
 
 
 @dataclass(frozen=True)
-class Page:
+class HomepageView:
     """`status` is None where it cannot be told, and `trouble` says why; `user` is who calls the API."""
 
     status: Status | None
@@ -52,7 +52,7 @@ class Page:
     address: str
 
     @classmethod
-    def now(cls, api: Api, address: str) -> "Page":
+    def now(cls, api: Deployment, address: str) -> "HomepageView":
         """Never raises: this page is where a person looks when something is broken."""
         status, trouble = None, None
         try:
@@ -100,8 +100,8 @@ class Page:
         """What calls the cell that the page shows while there is no endpoint."""
         return Endpoint.at(self.address, self.user, "GET", "/hello/:name").curl
 
-    def suggested_trial(self) -> Trial:
-        return Trial.suggested(self.status.endpoints if self.status else [])
+    def suggested_trial(self) -> ManualRequest:
+        return ManualRequest.suggested(self.status.endpoints if self.status else [])
 
 
 def caller(run: RunDir) -> str:

@@ -6,8 +6,8 @@ from flask import Blueprint, Response, abort, current_app, jsonify, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
-from control.config.errors import ApiError, NotebookFailed
-from control.deployment.deployment import Api, Status
+from control.config.errors import ApiError, NotebookFailure
+from control.deployment.deployment import Deployment, Status
 from control.logs.follow import Followers
 from control.logs.reader import LogReader
 from control.logs.tail import last_lines
@@ -20,9 +20,9 @@ MAX_LINES = 10_000
 process = Blueprint("process", __name__, url_prefix="/process")
 
 
-def api() -> Api:
+def api() -> Deployment:
     """The application's Api."""
-    found: Api = current_app.extensions["api"]
+    found: Deployment = current_app.extensions["api"]
     return found
 
 
@@ -126,7 +126,7 @@ def all_projects() -> list[catalog.Project]:
 @process.errorhandler(ApiError)
 def api_error(error: ApiError) -> tuple[Response, int]:
     body: dict[str, Any] = {"message": str(error)}
-    if isinstance(error, NotebookFailed):
+    if isinstance(error, NotebookFailure):
         body["error"] = error.error
     return jsonify(body), error.status
 

@@ -6,7 +6,7 @@ from urllib.parse import quote
 from flask import Blueprint, Response, abort, current_app, jsonify, request, stream_with_context
 
 from control.config.errors import ApiError
-from control.deployment.deployment import Api
+from control.deployment.deployment import Deployment
 from control.projects import archive, catalog
 from control.projects.create import NewProjects
 from control.web.csrf import refuse_cross_site
@@ -21,10 +21,10 @@ project_api.register_error_handler(413, http_error)
 
 @project_api.get("/download")
 def download() -> Response:
-    api: Api = current_app.extensions["api"]
+    api: Deployment = current_app.extensions["api"]
     name = request.args.get("notebook", "").strip() or abort(400, "Name a project: download?notebook=<project>.")
     folder = catalog.find(api.settings.notebook_dir, name).notebook.parent
-    response = Response(stream_with_context(archive.packed(folder)), mimetype="application/zip")
+    response = Response(stream_with_context(archive.pack(folder)), mimetype="application/zip")
     # RFC 6266: a name in UTF-8, for a project may have any.
     response.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(folder.name)}.zip"
     response.headers["X-Accel-Buffering"] = "no"  # nginx would keep a large one in temporary files

@@ -6,12 +6,12 @@ from typing import Any
 from flask import Blueprint, Response, current_app, jsonify, request
 from prometheus_client.exposition import choose_encoder
 
-from control.config.errors import ApiError, NoSuchCall
-from control.deployment.deployment import Api
-from control.traffic.exchange import Call
-from control.traffic.history import Inspector
+from control.config.errors import ApiError, UnknownRequest
+from control.deployment.deployment import Deployment
+from control.traffic.exchange import Exchange
+from control.traffic.history import History
 from control.traffic.metrics import Metrics
-from control.traffic.replay import Replayed, replay
+from control.traffic.replay import ReplayResult, replay
 from control.web.csrf import refuse_cross_site
 from control.web.process_api import api_error, http_error
 
@@ -24,7 +24,7 @@ requests_api.register_error_handler(403, http_error)
 
 @requests_api.get("/requests")
 def calls() -> Response:
-    api: Api = current_app.extensions["api"]
+    api: Deployment = current_app.extensions["api"]
     return jsonify({"kept": api.settings.inspect, "requests": [call.in_short() for call in inspector().calls()]})
 
 
@@ -48,26 +48,26 @@ def metrics() -> Response:
     return Response(encode(found.registry), content_type=content_type)
 
 
-def inspector() -> Inspector:
+def inspector() -> History:
     """The application's Inspector."""
-    found: Inspector = current_app.extensions["inspector"]
+    found: History = current_app.extensions["inspector"]
     return found
 
 
-def found(number: str) -> Call:
+def found(number: str) -> Exchange:
     """The call; raises NoSuchCall."""
     call = inspector().find(number)
     if call is None:
-        raise NoSuchCall("This call is no longer kept: only the last 200 are, and none over a restart of the stack.")
+        raise UnknownRequest("This request is no longer stored: only the last 200 are, and none over a restart.")
     return call
 
 
-def replayed(call: Call) -> Replayed:
+def replayed(call: Exchange) -> ReplayResult:
     """The call, sent again; raises CannotReplay."""
-    api: Api = current_app.extensions["api"]
+    api: Deployment = current_app.extensions["api"]
     return replay(call, api.run, inspector(), api.settings.request_timeout + MARGIN)
 
 
-def as_json(call: Call) -> dict[str, Any]:
+def as_json(call: Exchange) -> dict[str, Any]:
     parts = {name: asdict(getattr(call, name)) for name in ("request", "response", "stderr", "traceback")}
     return {**call.in_short(), **parts}

@@ -7,10 +7,10 @@ from http import HTTPStatus
 from flask import Blueprint, Response, current_app, render_template, request
 from flask.typing import ResponseReturnValue
 
-from control.config.errors import CannotReplay, NoSuchCall
-from control.deployment.deployment import Api
+from control.config.errors import CannotReplay, UnknownRequest
+from control.deployment.deployment import Deployment
 from control.traffic.diff import Comparison, pretty
-from control.traffic.exchange import Call
+from control.traffic.exchange import Exchange
 from control.web.csrf import refuse_cross_site
 from control.web.requests_api import found, inspector, replayed
 
@@ -21,10 +21,10 @@ requests_page = Blueprint("requests_page", __name__)
 
 
 @dataclass(frozen=True)
-class Listed:
+class RequestList:
     """The calls that a page shows. `text` and `failed` say which are wanted, `kept` whether any are kept at all."""
 
-    calls: list[Call]
+    calls: list[Exchange]
     rows: int
     total: int
     text: str
@@ -32,8 +32,8 @@ class Listed:
     kept: bool
 
     @classmethod
-    def now(cls, rows: int, text: str = "", failed: bool = False) -> "Listed":
-        api: Api = current_app.extensions["api"]
+    def now(cls, rows: int, text: str = "", failed: bool = False) -> "RequestList":
+        api: Deployment = current_app.extensions["api"]
         known = inspector().calls()
         wanted = [call for call in known if matches(call, text) and (call.failed or not failed)]
         return cls(wanted[:rows], rows, len(known), text, failed, api.settings.inspect)
@@ -45,7 +45,7 @@ class Listed:
         return hashlib.blake2s(f"{shown} {self.total} {self.kept}".encode(), digest_size=8).hexdigest()
 
 
-def matches(call: Call, text: str) -> bool:
+def matches(call: Exchange, text: str) -> bool:
     """Whether all words of `text` are in what a list says of the call."""
     line = f"{call.method} {call.path} {call.status} {call.request_id}".lower()
     return all(word in line for word in text.lower().split())
@@ -55,7 +55,7 @@ def matches(call: Call, text: str) -> bool:
 def show_list() -> ResponseReturnValue:
     """All of them, or those that are wanted; 204 for a reader who has `seen` this very version."""
     rows = request.args.get("rows", MOST, type=int)
-    listed = Listed.now(min(max(rows, 1), MOST), request.args.get("text", ""), request.args.get("failed") == "1")
+    listed = RequestList.now(min(max(rows, 1), MOST), request.args.get("text", ""), request.args.get("failed") == "1")
     if request.args.get("seen") == listed.version:
         return "", 204
     return render_template("requests.html", listed=listed)
@@ -78,12 +78,12 @@ def send_again(number: str) -> ResponseReturnValue:
     return page(call, comparison=Comparison(done.before, done.after), left_out=done.left_out)
 
 
-@requests_page.errorhandler(NoSuchCall)
-def gone(error: NoSuchCall) -> tuple[str, int]:
+@requests_page.errorhandler(UnknownRequest)
+def gone(error: UnknownRequest) -> tuple[str, int]:
     return render_template("request_gone.html", why=str(error)), error.status
 
 
-def page(call: Call, **names: object) -> str:
+def page(call: Exchange, **names: object) -> str:
     return render_template("request.html", call=call, **names)
 
 

@@ -9,9 +9,9 @@ from typing import Any
 from tornado import web
 
 from gateway.arbiter.crash_verdicts import Verdict
-from gateway.arbiter.logging_handler import CarefulHandler
+from gateway.arbiter.logging_handler import LoggingHandler
 from gateway.arbiter.observer import request_of
-from gateway.http.response import Answer
+from gateway.http.response import Response
 from gateway.records.record import BODY_KEPT
 
 OVERLOADED = Verdict(503, "overloaded", "More requests are waiting than QUEUE_LIMIT allows. Try again.")
@@ -27,7 +27,7 @@ def application(app: Any) -> web.Application:
     return web.Application(routes, log_function=lambda handler: None)
 
 
-class AdminHandler(CarefulHandler):
+class AdminHandler(LoggingHandler):
     """A handler that knows the application it tells about."""
 
     def initialize(self, app: Any) -> None:
@@ -76,13 +76,13 @@ class ExplainHandler(AdminHandler):
             headers.append(("Retry-After", "1"))
         extensions = {"code": verdict.code, "request_id": self.request_id}
         body = json.dumps({"message": verdict.message, "extensions": extensions}).encode()
-        self._note(Answer(verdict.status, headers, body))
+        self._note(Response(verdict.status, headers, body))
         self.set_status(verdict.status)
         for name, value in headers:
             self.set_header(name, value)
         self.finish(body)
 
-    def _note(self, answer: Answer) -> None:
+    def _note(self, answer: Response) -> None:
         """Tell of the request: its kernel cannot any more, or there was none."""
         asked = self.request.headers
         method, target = asked.get("X-Failed-Method", ""), asked.get("X-Failed-Target", "")
@@ -93,4 +93,4 @@ class ExplainHandler(AdminHandler):
         with suppress(ValueError):
             took = float(asked.get("X-Failed-After", "0"))
         request = request_of(method, target, headers, self.size)
-        self.app.observer.note(request, self.beginning, answer, time.monotonic() - took)
+        self.app.observer.record_request(request, self.beginning, answer, time.monotonic() - took)

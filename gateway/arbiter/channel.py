@@ -11,7 +11,7 @@ from gateway.protocol import messages
 LONGEST_LINE = 16 * 1024 * 1024
 
 
-class Channel:
+class WorkerChannel:
     """A worker's connection: messages in, messages out, end of file when it dies."""
 
     def __init__(self, connection: socket.socket) -> None:
@@ -46,7 +46,7 @@ class Channel:
         self._connection.close()
 
 
-class Reception:
+class WorkerChannels:
     """Listens for workers, and hands each to whoever waits for that kernel."""
 
     def __init__(self, path: Path) -> None:
@@ -56,10 +56,10 @@ class Reception:
         self._listener.bind(str(path))
         self._listener.listen()
         self._listener.setblocking(False)
-        self._expected: dict[str, asyncio.Future[Channel]] = {}
+        self._expected: dict[str, asyncio.Future[WorkerChannel]] = {}
         self._task = asyncio.ensure_future(self._accept())
 
-    def expect(self, kernel_id: str) -> "asyncio.Future[Channel]":
+    def expect(self, kernel_id: str) -> "asyncio.Future[WorkerChannel]":
         """The channel of that kernel's worker, once it has said hello."""
         return self._expected.setdefault(kernel_id, asyncio.get_running_loop().create_future())
 
@@ -77,9 +77,9 @@ class Reception:
             connection, _ = await loop.sock_accept(self._listener)
             connection.setblocking(False)
             # One that connects and says nothing must not keep the next from being heard.
-            background(self._welcome(Channel(connection)))
+            run_in_background(self._welcome(WorkerChannel(connection)))
 
-    async def _welcome(self, channel: Channel) -> None:
+    async def _welcome(self, channel: WorkerChannel) -> None:
         hello = await channel.receive()
         expected = self._expected.pop(hello.get("kernel", ""), None) if hello else None
         if expected is None or expected.done():
@@ -91,7 +91,7 @@ class Reception:
 _running: set["asyncio.Task[Any]"] = set()
 
 
-def background(work: Any) -> "asyncio.Task[Any]":
+def run_in_background(work: Any) -> "asyncio.Task[Any]":
     """Run a coroutine beside others; asyncio itself keeps only weak references to tasks."""
     task: asyncio.Task[Any] = asyncio.ensure_future(work)
     _running.add(task)

@@ -20,7 +20,7 @@ class Verdict:
     message: str
 
 
-class Casualties:
+class CrashVerdicts:
     """Verdicts by request id, for a minute: callers may give two requests the same id."""
 
     def __init__(self) -> None:

@@ -9,7 +9,7 @@ from gateway.records import log
 from gateway.records.record import Text
 
 
-class CarefulHandler(web.RequestHandler):
+class LoggingHandler(web.RequestHandler):
     """A handler whose failures are in the log line by line, each behind the request's id."""
 
     @property

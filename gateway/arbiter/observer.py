@@ -7,9 +7,9 @@ from pathlib import Path
 from httptools import HttpParserError, HttpRequestParser
 
 from gateway.arbiter.settings import GatewaySettings
-from gateway.http.parser import Message
+from gateway.http.parser import ParsedMessage
 from gateway.http.request import Request
-from gateway.http.response import Answer
+from gateway.http.response import Response
 from gateway.http.router import Router
 from gateway.records.record import BODY_KEPT, NOTHING, Text
 from gateway.records.recorder import Recorder
@@ -27,22 +27,22 @@ class Observer:
         for index, endpoint in enumerate(endpoints):
             self._router.add(endpoint["method"], endpoint["path"], index)
 
-    def note(
+    def record_request(
         self,
         request: Request,
         sent: bytes,
-        answer: Answer,
+        answer: Response,
         started: float,
         bytes_out: int | None = None,
         stderr: Text = NOTHING,
     ) -> None:
         """As Recorder.note, of a request to whichever endpoint it is for."""
         size = len(answer.body) if bytes_out is None else bytes_out
-        self.recorder.note(request, sent, answer, started, size, self._endpoint(request), stderr)
+        self.recorder.record_request(request, sent, answer, started, size, self._endpoint(request), stderr)
 
-    def note_refused(self, raw: bytes, body: bytes, started: float) -> None:
+    def record_rejection(self, raw: bytes, body: bytes, started: float) -> None:
         """A request that got a 503 with this JSON before it was read; `raw` is its beginning."""
-        message = Message(len(raw))
+        message = ParsedMessage(len(raw))
         parser = HttpRequestParser(message)
         with suppress(HttpParserError):
             parser.feed_data(raw)
@@ -50,8 +50,8 @@ class Observer:
             sent = message.body()
             request = Request(parser.get_method().decode(), message.target, message.headers, sent)
             request.size = int(request.header("Content-Length") or len(sent))
-            answer = Answer(503, [("Content-Type", "application/json")], body)
-            self.note(request, sent[:BODY_KEPT], answer, started)
+            answer = Response(503, [("Content-Type", "application/json")], body)
+            self.record_request(request, sent[:BODY_KEPT], answer, started)
 
     def _endpoint(self, request: Request) -> int:
         method = "GET" if request.method == "HEAD" else request.method
@@ -64,7 +64,7 @@ class Observer:
 
 def request_of(method: str, target: str, headers: RawHeaders, size: int) -> Request:
     """A request that tornado has read, with a body of that many bytes."""
-    message = Message(0)
+    message = ParsedMessage(0)
     for name, value in headers:
         message.on_header(name.encode("latin-1"), value.encode("utf-8", "surrogateescape"))
     request = Request(method, target.encode("utf-8", "surrogateescape"), message.headers, b"")

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from gateway.arbiter.channel import background
+from gateway.arbiter.channel import run_in_background
 
 LINGER = 1.0  # seconds for a caller to take its answer
 KEPT = 128 * 1024  # bytes of a request, for its record
@@ -16,14 +16,14 @@ KEPT = 128 * 1024  # bytes of a request, for its record
 class Outage:
     """While it lasts, each request on the listening socket gets a 503 with `Retry-After`.
 
-    `on_refused` gets the beginning of the request, the body of the answer, and when it came (time.monotonic).
+    `on_rejection` gets the beginning of the request, the body of the answer, and when it came (time.monotonic).
     """
 
     def __init__(self, listener: socket.socket) -> None:
         self._listener = listener
         self._response = b""
         self._body = b""
-        self.on_refused: Callable[[bytes, bytes, float], None] = lambda request, body, started: None
+        self.on_rejection: Callable[[bytes, bytes, float], None] = lambda request, body, started: None
 
     def begin(self, why: str, retry_after: float) -> None:
         """Answer with `why` from now on; `retry_after` in seconds."""
@@ -44,7 +44,7 @@ class Outage:
         with suppress(BlockingIOError):
             connection, _ = self._listener.accept()
             connection.setblocking(False)
-            background(self._refuse(connection))
+            run_in_background(self._refuse(connection))
 
     async def _refuse(self, connection: socket.socket) -> None:
         loop, body, started = asyncio.get_running_loop(), self._body, time.monotonic()
@@ -56,4 +56,4 @@ class Outage:
             async with asyncio.timeout(LINGER):
                 while data := await loop.sock_recv(connection, 65536):
                     request += data[: KEPT - len(request)]
-        self.on_refused(bytes(request), body, started)
+        self.on_rejection(bytes(request), body, started)

@@ -15,7 +15,7 @@ from kernel_gateway.notebook_http.swagger.builders import SwaggerSpecBuilder
 from traitlets.config.configurable import LoggingConfigurable
 
 from gateway.arbiter import queue_length
-from gateway.arbiter.channel import Reception
+from gateway.arbiter.channel import WorkerChannels
 from gateway.arbiter.crash_verdicts import Verdict
 from gateway.arbiter.pool import Pool
 from gateway.notebook import annotations, notes, openapi
@@ -38,7 +38,7 @@ class EnginePersonality(LoggingConfigurable):  # type: ignore[misc]
             reason = "no cell begins with a comment such as # GET /hello_world"
             raise NotebookError.outside_cells("NoEndpoints", ". ".join([reason, *hints[:3]]))
         settings = self.parent.slot
-        self.reception: Reception | None = None
+        self.reception: WorkerChannels | None = None
         self.pool: Pool | None = None
         self.config_of_workers = Config(
             endpoints=tuple(self.api.endpoints),
@@ -60,11 +60,11 @@ class EnginePersonality(LoggingConfigurable):  # type: ignore[misc]
 
     async def _start(self) -> None:
         app = self.parent
-        self.reception = Reception(app.slot.workers_socket)
+        self.reception = WorkerChannels(app.slot.workers_socket)
         config, limit = self.config_of_workers, app.slot.start_timeout
         self.pool = Pool(app.kernel_manager, self.reception, app.listener, config, limit, app.log)
-        self.pool.on_death = app.observer.recorder.note_death
-        self.pool.outage.on_refused = app.observer.note_refused
+        self.pool.on_death = app.observer.recorder.record_death
+        self.pool.outage.on_rejection = app.observer.record_rejection
         await self.pool.start(app.slot.kernels)
 
     def create_request_handlers(self) -> list[tuple[Any, ...]]:
@@ -93,7 +93,7 @@ class EnginePersonality(LoggingConfigurable):  # type: ignore[misc]
             "problems": [asdict(problem) for problem in self.api.problems],
             "kernels": len(pool.workers) if pool else 0,
             "kernel_deaths": pool.deaths if pool else 0,
-            "queue": queue_length.waiting(self.parent.listener),
+            "queue": queue_length.count(self.parent.listener),
         }
 
     async def explain(self, request_id: str) -> Verdict | None:

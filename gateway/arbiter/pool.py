@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from gateway.arbiter.channel import Reception, background
-from gateway.arbiter.crash_verdicts import Casualties, Verdict
+from gateway.arbiter.channel import WorkerChannels, run_in_background
+from gateway.arbiter.crash_verdicts import CrashVerdicts, Verdict
 from gateway.arbiter.outage import Outage
-from gateway.arbiter.worker_handle import GRACE, WorkerProcess
+from gateway.arbiter.worker_handle import GRACE, WorkerHandle
 from gateway.notebook.failure import NotebookError
 from gateway.protocol.messages import Config
 
@@ -37,7 +37,7 @@ class Pool:
     def __init__(
         self,
         manager: Any,
-        reception: Reception,
+        reception: WorkerChannels,
         listener: socket.socket,
         config: Config,
         start_timeout: float,
@@ -49,8 +49,8 @@ class Pool:
         self.config = config
         self.start_timeout = start_timeout  # seconds
         self.log = log
-        self.casualties = Casualties()
-        self.workers: list[WorkerProcess] = []
+        self.casualties = CrashVerdicts()
+        self.workers: list[WorkerHandle] = []
         self.deaths = 0
         self.on_death: Callable[[], None] = lambda: None
         self.outage = Outage(listener)
@@ -70,7 +70,7 @@ class Pool:
             raise
         for worker in workers:
             self._take_on(worker)
-        background(self._watch())
+        run_in_background(self._watch())
 
     async def drain(self) -> None:
         """Have every kernel answer what has reached this slot; returns when all have, or are gone."""
@@ -99,12 +99,12 @@ class Pool:
             await asyncio.sleep(0.01)
         return None
 
-    def _take_on(self, worker: WorkerProcess) -> None:
+    def _take_on(self, worker: WorkerHandle) -> None:
         self.outage.end()
         self.workers.append(worker)
-        background(self._keep(worker))
+        run_in_background(self._keep(worker))
 
-    async def _new_worker(self) -> WorkerProcess:
+    async def _new_worker(self) -> WorkerHandle:
         kernel_id = await self.manager.start_seeded_kernel()
         try:
             async with asyncio.timeout(ATTACH_TIMEOUT):
@@ -115,7 +115,7 @@ class Pool:
         finally:
             self.reception.forget(kernel_id)
 
-    async def _in_time(self) -> WorkerProcess:
+    async def _in_time(self) -> WorkerHandle:
         """A new worker; raises NotebookError also where its cells take too long, as nobody else watches them."""
         try:
             async with asyncio.timeout(self.start_timeout):
@@ -124,7 +124,7 @@ class Pool:
             why = f"its cells ran longer than {self.start_timeout} s (START_TIMEOUT)"
             raise NotebookError.outside_cells("NotReady", why) from None
 
-    async def _attach(self, kernel_id: str) -> WorkerProcess:
+    async def _attach(self, kernel_id: str) -> WorkerHandle:
         hello = self.reception.expect(kernel_id)
         attach = ATTACH.format(root=str(ROOT), socket=str(self.reception.path), kernel=kernel_id)
         code = f"exec({attach!r}, {{}})"  # in names of its own, not in the notebook's
@@ -134,7 +134,7 @@ class Pool:
             await asyncio.wait([hello, reply], return_when=asyncio.FIRST_COMPLETED)
             if not hello.done():
                 raise NotebookError.outside_cells("EngineFailed", str(reply.result().get("evalue", "")))
-            worker = WorkerProcess(kernel_id, hello.result())
+            worker = WorkerHandle(kernel_id, hello.result())
             try:
                 await worker.attach(self.listener.fileno(), self.config)
                 await reply  # until then it is busy with ending the cell, and would miss its turn
@@ -145,12 +145,12 @@ class Pool:
             reply.cancel()
         return worker
 
-    async def _keep(self, worker: WorkerProcess) -> None:
+    async def _keep(self, worker: WorkerHandle) -> None:
         """Wait for a worker's end, and replace it."""
         born = time.monotonic()
-        await worker.until_gone()
+        await worker.wait_until_exit()
         self.workers.remove(worker)
-        casualties = worker.bury(self.casualties)
+        casualties = worker.record_crash(self.casualties)
         if self._draining:
             return
         self.deaths += 1
@@ -182,5 +182,5 @@ class Pool:
             for worker in self.workers:
                 worker.kill_if_stuck(self._longest_silence)
                 if time.monotonic() - worker.heard > PING_AFTER:
-                    background(worker.ping())
+                    run_in_background(worker.ping())
             await asyncio.sleep(LOOK)

@@ -18,7 +18,7 @@ _TIMEOUT_S = 0.2
 _ANY = 0xFFFFFFFF
 
 
-def waiting(listener: socket.socket) -> int | None:
+def count(listener: socket.socket) -> int | None:
     """Connections that nobody has accepted yet; None where the system does not tell."""
     try:
         with socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, _SOCK_DIAG) as netlink:

@@ -6,21 +6,21 @@ import signal
 import time
 from contextlib import suppress
 
-from gateway.arbiter.channel import Channel
-from gateway.arbiter.crash_verdicts import Casualties, Verdict
+from gateway.arbiter.channel import WorkerChannel
+from gateway.arbiter.crash_verdicts import CrashVerdicts, Verdict
 from gateway.notebook.failure import Failure, NotebookError
 from gateway.protocol import scoreboard
 from gateway.protocol.messages import Config, Message
-from gateway.protocol.scoreboard import Running, Snapshot
+from gateway.protocol.scoreboard import RunningRequest, Snapshot
 
 # A cell has this long (seconds) to give way after its limit; see gateway/worker/time_limit.py.
 GRACE = 2.0
 
 
-class WorkerProcess:
+class WorkerHandle:
     """A kernel's channel and page. `kernel_id` is the kernel manager's."""
 
-    def __init__(self, kernel_id: str, channel: Channel) -> None:
+    def __init__(self, kernel_id: str, channel: WorkerChannel) -> None:
         self.kernel_id = kernel_id
         self.channel = channel
         self.page = scoreboard.create(f"worker-{kernel_id}")
@@ -38,7 +38,7 @@ class WorkerProcess:
         if answer["did"] == "failed":
             raise _does_not_compile(answer["errors"])
 
-    async def until_gone(self) -> None:
+    async def wait_until_exit(self) -> None:
         """Listen until the kernel is gone."""
         while (message := await self.channel.receive()) is not None:
             self.heard = time.monotonic()
@@ -81,7 +81,7 @@ class WorkerProcess:
             with suppress(ProcessLookupError):
                 os.kill(now.pid, signal.SIGKILL)
 
-    def bury(self, casualties: Casualties) -> int:
+    def record_crash(self, casualties: CrashVerdicts) -> int:
         """Say what became of the requests that the dead kernel was in; returns their number."""
         last = self.look()
         running = last.running if last else ()
@@ -95,7 +95,7 @@ class WorkerProcess:
         self.channel.close()
         os.close(self.page)
 
-    def _verdict(self, request: Running) -> Verdict:
+    def _verdict(self, request: RunningRequest) -> Verdict:
         if self.is_overdue and request.overdue_s() > 0:
             message = f"The cell ran longer than {request.limit_s:g} s and could not be interrupted."
             return Verdict(504, "timeout", message)

@@ -6,7 +6,7 @@ https://www.rfc-editor.org/rfc/rfc9110#name-if-none-match
 from http import HTTPStatus
 
 from gateway.http.request import Request
-from gateway.http.response import Answer
+from gateway.http.response import Response
 
 try:
     # OpenSSL's, which hashlib takes, costs eight times as much between two system calls.
@@ -18,7 +18,7 @@ _METHODS = frozenset({"GET", "HEAD"})
 _OK = int(HTTPStatus.OK)
 
 
-def condition(answer: Answer, request: Request) -> None:
+def condition(answer: Response, request: Request) -> None:
     """Give a successful answer to GET or HEAD its `Etag`, and make it 304 if the caller has that already."""
     if answer.status != _OK or request.method not in _METHODS:
         return

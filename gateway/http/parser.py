@@ -7,7 +7,7 @@ import socket
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
 from gateway.http.request import Headers, Request
-from gateway.http.wire import CONTINUE, Refused, header_name
+from gateway.http.wire import CONTINUE, RejectedRequest, header_name
 
 _MAX_HEAD_BYTES = 64 * 1024
 # nginx sends a request right behind its connect: waiting a moment is cheaper than a turn of the event loop.
@@ -15,7 +15,7 @@ _PATIENCE_MS = 1
 _buffer = memoryview(bytearray(64 * 1024))  # the parser copies what it keeps
 
 
-class Message:
+class ParsedMessage:
     """What the parser has found so far. `is_complete` once nothing is missing.
 
     Holds no reference to its parser, which refers to it: a cycle would keep bodies until the next collection.
@@ -78,18 +78,18 @@ class Message:
     def body(self) -> bytes:
         """The whole body, once; it is not kept. Refused: it was larger than the limit."""
         if self.size > self._max_body:
-            raise Refused(413, "body-too-large", f"a body may have at most {self._max_body} bytes")
+            raise RejectedRequest(413, "body-too-large", f"a body may have at most {self._max_body} bytes")
         chunks, self._chunks = self._chunks, []
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
-class Reader:
+class RequestParser:
     """The request that comes in on one connection."""
 
     __slots__ = ("_asked", "_got", "_message", "_parser")
 
     def __init__(self, max_body: int) -> None:
-        self._message = Message(max_body)
+        self._message = ParsedMessage(max_body)
         self._parser = HttpRequestParser(self._message)
         self._got = 0
         self._asked = False  # for the body, by "100 Continue"
@@ -133,12 +133,12 @@ class Reader:
             self._parser.feed_data(_buffer[:size])
         except HttpParserUpgrade:  # an offer that a server may ignore; but the parser drops the body
             if message.announces_body():
-                raise Refused(400, "bad-request", "a request with a body cannot ask for an upgrade") from None
+                raise RejectedRequest(400, "bad-request", "a request with a body cannot ask for an upgrade") from None
         except HttpParserError as error:
             if not message.is_complete:  # what follows a complete request is not for us
-                raise Refused(400, "bad-request", f"not a request: {error}") from None
+                raise RejectedRequest(400, "bad-request", f"not a request: {error}") from None
         if not message.has_head and self._got > _MAX_HEAD_BYTES:
-            raise Refused(431, "headers-too-large", f"more than {_MAX_HEAD_BYTES} bytes of headers")
+            raise RejectedRequest(431, "headers-too-large", f"more than {_MAX_HEAD_BYTES} bytes of headers")
         return message.is_complete
 
 

@@ -28,7 +28,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 from urllib.parse import unquote_to_bytes
 
-from gateway.http.wire import Refused
+from gateway.http.wire import RejectedRequest
 
 _HIDDEN = ("Authorization", "Proxy-Authorization")
 
@@ -89,7 +89,7 @@ class Request:
                 f'"method": {_quoted(self.method)}, "url": {_quoted(self.url)}{more}}}'
             )
         except (ValueError, RecursionError) as error:
-            raise Refused(400, "bad-request", f"cannot be decoded: {error}") from None
+            raise RejectedRequest(400, "bad-request", f"cannot be decoded: {error}") from None
 
         def value() -> dict[str, Any]:
             return {

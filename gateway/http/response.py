@@ -16,7 +16,7 @@ HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
-class Pieces(Protocol):
+class BodyStream(Protocol):
     """A body that comes in pieces; `close` ends it early or late."""
 
     def __next__(self) -> bytes: ...
@@ -25,7 +25,7 @@ class Pieces(Protocol):
 
 
 @dataclass(slots=True)
-class Answer:
+class Response:
     """A response. `stream`, if there is one, is sent instead of `body`.
 
     `error` tells a ResponseInfo cell what happened: {"type", "message", "status"}, None if all is well.
@@ -35,14 +35,14 @@ class Answer:
     status: int
     headers: Headers
     body: bytes = b""
-    stream: Pieces | None = None
+    stream: BodyStream | None = None
     error: dict[str, Any] | None = None
     traceback: str = ""
 
 
-def problem(
+def json_error(
     status: int, code: str, message: str, request: Request | None = None, headers: Headers | None = None, **more: str
-) -> Answer:
+) -> Response:
     """An error as JSON in the form that Hasura Actions read.
 
     `code` names the kind of error and is stable; `more` stands beside the message. Without a `request` there was
@@ -53,4 +53,4 @@ def problem(
         path = request.url.partition("?")[0]
         extensions |= {"method": request.method, "path": path, "request_id": request.request_id}
     body = json.dumps({"message": message, **more, "extensions": extensions}).encode()
-    return Answer(status, [("Content-Type", "application/json"), *(headers or ())], body)
+    return Response(status, [("Content-Type", "application/json"), *(headers or ())], body)

@@ -7,11 +7,11 @@ import json
 from functools import lru_cache
 from typing import Any
 
-from gateway.http.response import CONTROL, FRAMING, HEADER_NAME, Answer
+from gateway.http.response import CONTROL, FRAMING, HEADER_NAME, Response
 from gateway.http.wire import replace
 from gateway.protocol.messages import Cell
 
-Said = tuple[int | None, tuple[tuple[str, tuple[str, ...]], ...]]
+ResponseInfo = tuple[int | None, tuple[tuple[str, tuple[str, ...]], ...]]
 
 _REMEMBERED_BYTES = 1024
 
@@ -20,7 +20,7 @@ class BadResponseInfo(Exception):
     """A ResponseInfo cell did not say what it must; the message names the cell."""
 
 
-def apply(said: bytes, answer: Answer, cells: tuple[Cell, ...]) -> None:
+def apply(said: bytes, answer: Response, cells: tuple[Cell, ...]) -> None:
     """Set on `answer` what the `cells` said. BadResponseInfo: it is not what they may say."""
     try:
         # Most cells say the same each time.
@@ -33,7 +33,7 @@ def apply(said: bytes, answer: Answer, cells: tuple[Cell, ...]) -> None:
         answer.headers = replace(answer.headers, name, values)
 
 
-def read(said: bytes) -> Said:
+def read(said: bytes) -> ResponseInfo:
     """The status, if there is one, and the headers. ValueError: what is wrong, as the end of a sentence."""
     try:
         info = json.loads(said)

@@ -12,7 +12,7 @@ from urllib.parse import unquote_to_bytes
 Target = TypeVar("Target")
 
 
-class Found(Generic[Target]):
+class RouteMatch(Generic[Target]):
     """What is at a path: `target` for the method, None if it is not among `allowed`; `path` parameters."""
 
     __slots__ = ("allowed", "path", "target")
@@ -36,7 +36,7 @@ class Router(Generic[Target]):
     def __init__(self, base_url: str) -> None:
         self._root: _Node[Target] = _Node()
         self._base = _segments(base_url.encode())
-        self._literal: dict[tuple[str, bytes], Found[Target]] = {}
+        self._literal: dict[tuple[str, bytes], RouteMatch[Target]] = {}
 
     def add(self, method: str, path: str, target: Target) -> None:
         """Let `path`, as annotated, lead to `target`; the first of two alike wins."""
@@ -53,9 +53,9 @@ class Router(Generic[Target]):
         node.methods.setdefault(method, (target, tuple(names)))
         if not names:  # no other path can win over one without parameters
             whole = "/" + "/".join(segments)
-            self._literal.setdefault((method, whole.encode()), Found(target, {}, (method,)))
+            self._literal.setdefault((method, whole.encode()), RouteMatch(target, {}, (method,)))
 
-    def find(self, method: str, path: bytes) -> Found[Target] | None:
+    def find(self, method: str, path: bytes) -> RouteMatch[Target] | None:
         """What a request's path (without query) leads to, None if nothing is there.
 
         ValueError: the path is not UTF-8. A parameter does not match an empty segment.
@@ -63,14 +63,14 @@ class Router(Generic[Target]):
         found = self._literal.get((method, path))
         return found or self._search(method, _segments(path))
 
-    def _search(self, method: str, segments: list[str]) -> Found[Target] | None:
+    def _search(self, method: str, segments: list[str]) -> RouteMatch[Target] | None:
         allowed: dict[str, None] = {}
         for node, values in _walk(self._root, segments, ()):
             if method in node.methods:
                 target, names = node.methods[method]
-                return Found(target, dict(zip(names, values, strict=True)), (method,))
+                return RouteMatch(target, dict(zip(names, values, strict=True)), (method,))
             allowed |= dict.fromkeys(node.methods)
-        return Found(None, {}, tuple(allowed)) if allowed else None
+        return RouteMatch(None, {}, tuple(allowed)) if allowed else None
 
 
 def _walk(
@@ -92,7 +92,7 @@ def _segments(path: bytes) -> list[str]:
     return segments[1:]
 
 
-def methods_of(found: Iterable[str]) -> str:
+def allow_header(found: Iterable[str]) -> str:
     """The value of `Allow`: what is defined, and what every path answers besides."""
     methods = dict.fromkeys(found)
     if "GET" in methods:

@@ -14,7 +14,7 @@ CHUNKED = "Transfer-Encoding: chunked\r\n"
 Headers = list[tuple[str, str]]
 
 
-class Refused(Exception):
+class RejectedRequest(Exception):
     """A request that is answered without looking further: with `status`, `code`, and the message."""
 
     def __init__(self, status: int, code: str, message: str) -> None:

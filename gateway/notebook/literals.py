@@ -6,7 +6,7 @@ import warnings
 from typing import Any
 
 
-class NotWrittenOut(Exception):
+class NotALiteral(Exception):
     """The value is not there, or is computed."""
 
 
@@ -34,7 +34,7 @@ def printed(source: str) -> Any:
     match _statements(source):
         case [ast.Expr(value=ast.Call(func=ast.Name(id="print"), args=[value], keywords=[]))]:
             return _json(value)
-    raise NotWrittenOut
+    raise NotALiteral
 
 
 def _statements(source: str) -> list[ast.stmt]:
@@ -56,8 +56,8 @@ def _json(value: ast.expr) -> Any:
                 # There and back, so that tuples and keys are what JSON makes of them.
                 return json.loads(json.dumps(ast.literal_eval(argument), allow_nan=False))
     except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError) as error:
-        raise NotWrittenOut from error
-    raise NotWrittenOut
+        raise NotALiteral from error
+    raise NotALiteral
 
 
 def _refuse(constant: str) -> None:

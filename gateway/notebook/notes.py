@@ -74,7 +74,7 @@ def _example(source: str) -> dict[str, Any] | None:
     """The value of a REQUEST cell, empty where it is computed; None for any other cell."""
     try:
         value = literals.assigned(source, "REQUEST")
-    except literals.NotWrittenOut:
+    except literals.NotALiteral:
         return {}
     except LookupError:
         return None

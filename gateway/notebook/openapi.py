@@ -142,7 +142,7 @@ def _success(operation: Operation) -> dict[str, Any]:
         return {"200": description}
     try:
         said = literals.printed(operation.info)
-    except literals.NotWrittenOut:
+    except literals.NotALiteral:
         said = None
     if not isinstance(said, dict):
         return {"2XX": description}

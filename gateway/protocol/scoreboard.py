@@ -35,7 +35,7 @@ class State(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
+class RunningRequest:
     """A request that runs, or ran when its kernel died."""
 
     request_id: str
@@ -54,7 +54,7 @@ class Snapshot:
 
     pid: int
     state: State
-    running: tuple[Running, ...]
+    running: tuple[RunningRequest, ...]
 
 
 def create(name: str) -> int:
@@ -72,14 +72,14 @@ def read(fd: int) -> Snapshot:
         raise ValueError("the page has not been opened by a worker")
     slots = (_SLOT.unpack_from(data, _SLOTS_AT + n * _SLOT.size) for n in range(SLOTS))
     running = tuple(
-        Running(request_id.rstrip(b"\0").decode("ascii", "replace"), endpoint, start, limit)
+        RunningRequest(request_id.rstrip(b"\0").decode("ascii", "replace"), endpoint, start, limit)
         for start, limit, endpoint, request_id in slots
         if start
     )
     return Snapshot(pid, State(state), running)
 
 
-class Page:
+class Scoreboard:
     """The worker's side. One thread writes."""
 
     def __init__(self, fd: int) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from gateway.http.request import Request
-from gateway.http.response import Answer
+from gateway.http.response import Response
 from gateway.records import log
 from gateway.records.batch import Batch
 from gateway.records.record import BODY_KEPT, NOTHING, Text
@@ -46,11 +46,11 @@ class Recorder:
         self._unconfirmed: set[asyncio.Task[None]] = set()
         self._end: asyncio.Future[None] | None = None
 
-    def note(
+    def record_request(
         self,
         request: Request,
         sent: bytes,
-        answer: Answer,
+        answer: Response,
         started: float,
         bytes_out: int,
         endpoint: int = -1,
@@ -71,7 +71,7 @@ class Recorder:
         if now >= self._next or self._timer is None:
             self._tell(now)
 
-    def note_death(self) -> None:
+    def record_death(self) -> None:
         """A kernel ended and is being replaced."""
         self._batch.deaths += 1
         self._tell(time.monotonic())

@@ -4,10 +4,10 @@ import json
 from http import HTTPStatus
 from typing import Any
 
-from gateway.stock.record import Told
+from gateway.stock.record import RecordingHandler
 
 
-class Problems(Told):
+class JsonErrorHandler(RecordingHandler):
     """Answers every failure as JSON, in the form that Hasura Actions read; tracebacks stay in the log."""
 
     def problem(self, status: int, code: str, message: str) -> None:
@@ -24,7 +24,7 @@ class Problems(Told):
         self.problem(status_code, code, "internal error" if code == "internal-error" else phrase)
 
 
-class NothingHere(Problems):
+class UnknownPathHandler(JsonErrorHandler):
     """Any path that is no endpoint."""
 
     def prepare(self) -> None:

@@ -22,8 +22,17 @@ from gateway.notebook.failure import ANSI, NotebookError
 from gateway.records import log
 from gateway.records.record import Text
 from gateway.stock import openapi, record
-from gateway.stock.errors import NothingHere, Problems
-from gateway.stock.pool import KernelDied, NoKernel, Output, OutputTooLong, Overdue, QueueFull, StockKernel, StockPool
+from gateway.stock.errors import JsonErrorHandler, UnknownPathHandler
+from gateway.stock.pool import (
+    KernelDied,
+    NoKernel,
+    Output,
+    OutputTooLong,
+    QueueFull,
+    StockKernel,
+    StockPool,
+    TimeLimitExceeded,
+)
 
 # In a string in double quotes, bash, Perl, Ruby, Julia and others run or replace what follows one of these.
 INTERPOLATES = re.compile(r"[$`#@!]")
@@ -61,7 +70,7 @@ class StockPersonality(NotebookHTTPPersonality):  # type: ignore[misc]
             else (path, handler, *arguments)
             for path, handler, *arguments in super().create_request_handlers()[:-1]
         ]
-        return [openapi.route(self), *stock, (r"/(.*)", NothingHere)]
+        return [openapi.route(self), *stock, (r"/(.*)", UnknownPathHandler)]
 
     def endpoints(self) -> list[dict[str, str]]:
         """What the notebook defines: [{"method": "GET", "path": "/hello/:name"}, …] in stock's order."""
@@ -89,7 +98,7 @@ class StockPersonality(NotebookHTTPPersonality):  # type: ignore[misc]
             "problems": [],
             "kernels": pool.alive,
             "kernel_deaths": pool.deaths,
-            "queue": (queue_length.waiting(self.parent.listener) or 0) + pool.waiting,
+            "queue": (queue_length.count(self.parent.listener) or 0) + pool.waiting,
         }
 
     async def explain(self, request_id: str) -> Verdict | None:
@@ -97,7 +106,7 @@ class StockPersonality(NotebookHTTPPersonality):  # type: ignore[misc]
         return None
 
 
-class CellHandler(Problems, NotebookAPIHandler):  # type: ignore[misc]
+class CellHandler(JsonErrorHandler, NotebookAPIHandler):  # type: ignore[misc]
     """One endpoint: stock's request and response, with every failure answered as JSON."""
 
     def initialize(self, pool: StockPool, limit: float, longest: int, **stock: Any) -> None:
@@ -129,7 +138,7 @@ class CellHandler(Problems, NotebookAPIHandler):  # type: ignore[misc]
             self.problem(502, "kernel-died", "The kernel ended while it worked on this request.")
         except OutputTooLong:
             self.problem(500, "output-too-long", f"the cell printed more than {self.longest} bytes")
-        except Overdue:
+        except TimeLimitExceeded:
             self.problem(504, "timeout", f"The cell ran longer than {self.limit:g} s.")
 
     def _described(self) -> str:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.arbiter.channel import background
+from gateway.arbiter.channel import run_in_background
 from gateway.records import log
 from gateway.records.record import NOTHING, Text
 
@@ -23,7 +23,7 @@ class QueueFull(Exception):
     """As many requests as QUEUE_LIMIT allows are waiting for a kernel."""
 
 
-class Overdue(Exception):
+class TimeLimitExceeded(Exception):
     """The cell ran longer than it may."""
 
 
@@ -65,7 +65,7 @@ class StockKernel:
                 if not await self.kernel.is_alive():
                     raise KernelDied
                 if time.monotonic() >= deadline:
-                    raise Overdue
+                    raise TimeLimitExceeded
             return collecting.result()
         finally:
             collecting.cancel()
@@ -125,12 +125,12 @@ class StockPool:
         """A kernel for one request; raises QueueFull and NoKernel. One that dies or goes on in it is replaced."""
         kernel = await self._next()
         while not await kernel.kernel.is_alive():  # it died while it was idle
-            background(self._replace(kernel))
+            run_in_background(self._replace(kernel))
             kernel = await self._next()
         try:
             yield kernel
-        except (KernelDied, Overdue, OutputTooLong):
-            background(self._replace(kernel))
+        except (KernelDied, TimeLimitExceeded, OutputTooLong):
+            run_in_background(self._replace(kernel))
             raise
         except BaseException:
             self.idle.put_nowait(kernel)

@@ -6,13 +6,13 @@ from typing import Any
 
 from tornado.escape import utf8
 
-from gateway.arbiter.logging_handler import CarefulHandler
+from gateway.arbiter.logging_handler import LoggingHandler
 from gateway.arbiter.observer import Observer, request_of
-from gateway.http.response import Answer
+from gateway.http.response import Response
 from gateway.records.record import BODY_KEPT, NOTHING
 
 
-class Told(CarefulHandler):
+class RecordingHandler(LoggingHandler):
     """Keeps what is said of a request, for its record."""
 
     said = b""
@@ -29,7 +29,7 @@ def begin(application: Any, pool: Any, observer: Observer) -> None:
     """Have `observer` told of each request that a tornado application has answered, beside its own log, and of each
     kernel that dies in `pool`.
     """
-    pool.on_death = observer.recorder.note_death
+    pool.on_death = observer.recorder.record_death
     log: Callable[[Any], None] = application.settings.get("log_function", lambda handler: None)
 
     def answered(handler: Any) -> None:
@@ -43,8 +43,10 @@ def _note(handler: Any, observer: Observer) -> None:
     asked = handler.request
     said = getattr(handler, "said", b"")
     headers = list(handler._headers.get_all())
-    answer = Answer(handler.get_status(), headers, said, traceback=getattr(handler, "traceback", ""))
+    answer = Response(handler.get_status(), headers, said, traceback=getattr(handler, "traceback", ""))
     size = int(handler._headers.get("Content-Length") or len(said))
     stderr = getattr(handler, "stderr", NOTHING)
     request = request_of(asked.method, asked.uri, list(asked.headers.get_all()), len(asked.body))
-    observer.note(request, asked.body[:BODY_KEPT], answer, time.monotonic() - asked.request_time(), size, stderr)
+    observer.record_request(
+        request, asked.body[:BODY_KEPT], answer, time.monotonic() - asked.request_time(), size, stderr
+    )

@@ -41,12 +41,12 @@ class Acceptor:
         self._listener.setblocking(False)
         self._listen()
 
-    def hold(self) -> None:
-        """Take nothing until `release` was called as often as this."""
+    def pause(self) -> None:
+        """Take nothing until `resume` was called as often as this."""
         self._holds += 1
         self._loop.remove_reader(self._listener)
 
-    def release(self) -> None:
+    def resume(self) -> None:
         self._holds -= 1
         self._listen()
 
@@ -55,7 +55,7 @@ class Acceptor:
         self._when_empty = when_empty
         self._loop.call_soon(self._accept)
 
-    def let_go(self) -> None:
+    def close_inherited(self) -> None:
         """Close this process's end of the socket; other processes keep theirs."""
         self._listener.close()
 
@@ -125,5 +125,5 @@ class Acceptor:
     def _pause(self, error: OSError) -> None:
         """Out of descriptors, most likely: trying again at once would not help."""
         log.write(f"cannot accept connections for now: {error}\n")
-        self.hold()
-        self._loop.call_later(_PAUSE_S, self.release)
+        self.pause()
+        self._loop.call_later(_PAUSE_S, self.resume)

@@ -10,7 +10,7 @@ from gateway.protocol.messages import Config, Message, decode, encode
 _HANDSHAKE_S = 30.0
 
 
-class Channel:
+class ArbiterChannel:
     """A connection to the arbiter that listens at `path`. OSError: it does not."""
 
     def __init__(self, path: str) -> None:
@@ -39,8 +39,8 @@ class Channel:
             raise ValueError(f"expected a configuration and two descriptors, not {message} and {fds}")
         return Config.from_json(message["config"]), fds[0], fds[1]
 
-    def listen(self, heed: Callable[[Message], None]) -> None:
-        """From now on call `heed` with each message. When the arbiter dies, so does this process."""
+    def listen(self, on_message: Callable[[Message], None]) -> None:
+        """From now on call `on_message` with each message. When the arbiter dies, so does this process."""
         self._socket.setblocking(False)
 
         def on_readable() -> None:
@@ -54,7 +54,7 @@ class Channel:
                 os._exit(1)
             *lines, self._received = (self._received + data).split(b"\n")
             for line in lines:
-                heed(decode(line))
+                on_message(decode(line))
 
         asyncio.get_running_loop().add_reader(self._socket, on_readable)
 

@@ -33,7 +33,7 @@ class CompileError(Exception):
         self.errors = errors
 
 
-class Program:
+class CompiledCells:
     """Cells that run one after the other in one namespace, and the value of the last expression."""
 
     __slots__ = ("_codes", "awaits", "cells", "files")

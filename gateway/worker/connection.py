@@ -10,14 +10,14 @@ import time
 import traceback
 from typing import TYPE_CHECKING
 
-from gateway.http.parser import Reader
+from gateway.http.parser import RequestParser
 from gateway.http.request import Request
-from gateway.http.response import Answer, problem
-from gateway.http.wire import Refused
+from gateway.http.response import Response, json_error
+from gateway.http.wire import RejectedRequest
 from gateway.records import log
 from gateway.records.record import BODY_KEPT
 from gateway.worker.endpoint import Call
-from gateway.worker.streaming import Body
+from gateway.worker.streaming import StreamSender
 
 if TYPE_CHECKING:
     from gateway.worker.server import Server
@@ -36,11 +36,11 @@ class Connection:
         self._sock = sock
         self._server = server
         self._loop = server.loop
-        self._reader = Reader(server.config.max_body_bytes)
+        self._reader = RequestParser(server.config.max_body_bytes)
         self._request: Request | None = None
         self._call: Call | None = None
         self._ran: Call | None = None  # the same, also once it is over
-        self._task: asyncio.Task[Answer | None] | asyncio.Task[None] | None = None
+        self._task: asyncio.Task[Response | None] | asyncio.Task[None] | None = None
         self._started = time.monotonic()
 
     def start(self) -> bool:
@@ -48,14 +48,14 @@ class Connection:
         try:
             if self._reader.receive(self._sock):
                 return self._answer()
-        except Refused as refused:
+        except RejectedRequest as refused:
             self._refuse(refused)
             return True
         except OSError:
             self.close()
             return True
         # Until this request has had its turn no other may: an idle kernel would get it.
-        self._server.acceptor.hold()
+        self._server.acceptor.pause()
         self._task = self._loop.create_task(self._read_on())
         return False
 
@@ -78,30 +78,30 @@ class Connection:
                 while not await self._reader.receive_more(self._sock, self._loop):
                     pass
             self._answer()
-        except Refused as refused:
+        except RejectedRequest as refused:
             self._refuse(refused)
         except TimeoutError:
-            self._refuse(Refused(408, "request-timeout", "the request took too long to arrive"))
+            self._refuse(RejectedRequest(408, "request-timeout", "the request took too long to arrive"))
         except OSError:
             self.close()
         finally:
-            self._server.acceptor.release()
+            self._server.acceptor.resume()
 
     def _answer(self) -> bool:
         try:
             return self._dispatch()
-        except Refused as refused:
+        except RejectedRequest as refused:
             self._refuse(refused)
         except Exception:  # a fault in this program must not leave the caller waiting
             log.lines(self._request.request_id if self._request else log.NO_REQUEST, traceback.format_exc())
-            self._send(problem(500, "internal-error", "internal error", self._request))
+            self._send(json_error(500, "internal-error", "internal error", self._request))
         return True
 
     def _dispatch(self) -> bool:
         request = self._request = self._reader.request()
         self._sent = request.body[:BODY_KEPT]
         found = self._server.site.find(request)
-        if isinstance(found, Answer):
+        if isinstance(found, Response):
             self._send(found)
             return True
         handler, path = found
@@ -124,19 +124,19 @@ class Connection:
         if has_left:
             if self._task is not None:
                 self._task.cancel()
-            self._note(Answer(CLIENT_LEFT, []), 0)
+            self._note(Response(CLIENT_LEFT, []), 0)
             self.close()
 
-    def _refuse(self, refused: Refused) -> None:
-        self._send(problem(refused.status, refused.code, str(refused), self._request))
+    def _refuse(self, refused: RejectedRequest) -> None:
+        self._send(json_error(refused.status, refused.code, str(refused), self._request))
 
-    def _send_awaited(self, answer: Answer) -> None:
+    def _send_awaited(self, answer: Response) -> None:
         self._loop.remove_reader(self._sock)
         self._send(answer)
 
-    def _send(self, answer: Answer) -> None:
+    def _send(self, answer: Response) -> None:
         if answer.stream is not None and self._call is not None:
-            body = Body(self._server.runner, self._call, answer.stream, self._reader.speaks_1_1())
+            body = StreamSender(self._server.runner, self._call, answer.stream, self._reader.speaks_1_1())
             self._send_stream(body, answer)
             return
         data = self._server.site.render(answer, self._request)
@@ -163,11 +163,11 @@ class Connection:
         finally:
             self.close()
 
-    def _send_stream(self, body: Body, answer: Answer) -> None:
+    def _send_stream(self, body: StreamSender, answer: Response) -> None:
         """Send a body that a cell generates. If the cell does not await, that still belongs to its turn."""
         call, acceptor = body.call, self._server.acceptor
         if not call.handler.awaits:
-            acceptor.hold()
+            acceptor.pause()
 
         async def send() -> None:
             self._sock.setblocking(False)
@@ -180,7 +180,7 @@ class Connection:
                 self._note(answer, body.sent)
                 self.close()
                 if not call.handler.awaits:
-                    acceptor.release()
+                    acceptor.resume()
 
         self._task = self._loop.create_task(send())
 
@@ -189,8 +189,8 @@ class Connection:
             call, self._call = self._call, None
             self._server.runner.close(call)
 
-    def _note(self, answer: Answer, bytes_out: int) -> None:
+    def _note(self, answer: Response, bytes_out: int) -> None:
         recorder, ran = self._server.recorder, self._ran
         if recorder is not None and self._request is not None:
             of_cells = (ran.handler.index, ran.output.said()) if ran else ()
-            recorder.note(self._request, self._sent, answer, self._started, bytes_out, *of_cells)
+            recorder.record_request(self._request, self._sent, answer, self._started, bytes_out, *of_cells)

@@ -8,11 +8,11 @@ from typing import Any
 
 from gateway.http import response_info
 from gateway.http.request import Request
-from gateway.http.response import Answer
+from gateway.http.response import Response
 from gateway.protocol.messages import Endpoint
 from gateway.worker import result
-from gateway.worker.compiler import Program
-from gateway.worker.error_response import Failures
+from gateway.worker.compiler import CompiledCells
+from gateway.worker.error_response import ErrorResponses
 from gateway.worker.output import Output
 from gateway.worker.time_limit import TimeLimit
 
@@ -20,7 +20,7 @@ _ENDS = (TimeLimit, GeneratorExit)  # of the call, not of a cell
 _HEARS_ERRORS = re.compile(r"\bREQUEST_ERROR\b")
 
 
-class Handler:
+class CompiledEndpoint:
     """One endpoint. `index` is its place in Config.endpoints.
 
     `awaits` if any of its cells does: then they all run beside other requests, in a namespace of their own.
@@ -30,8 +30,8 @@ class Handler:
         """CompileError: names the cell."""
         self.index = index
         self.limit_s = limit_s if endpoint.limit_s is None else endpoint.limit_s
-        self.cells = Program(shell, endpoint.cells)
-        self.info = Program(shell, endpoint.response_cells)
+        self.cells = CompiledCells(shell, endpoint.cells)
+        self.info = CompiledCells(shell, endpoint.response_cells)
         self.has_info = bool(endpoint.response_cells)
         self.hears_errors = any(_HEARS_ERRORS.search(cell.source) for cell in endpoint.response_cells)
         self.awaits = self.cells.awaits or self.info.awaits
@@ -59,7 +59,7 @@ class Call:
     )
 
     def __init__(
-        self, handler: Handler, request: Request, namespace: dict[str, Any], context: Context, output: Output
+        self, handler: CompiledEndpoint, request: Request, namespace: dict[str, Any], context: Context, output: Output
     ) -> None:
         self.handler = handler
         self.request = request
@@ -73,14 +73,14 @@ class Call:
         self.slot = 0
 
 
-class Conduct:
+class CellExecutor:
     """What happens in a call: its cells, then ResponseInfo, each of which may fail."""
 
-    def __init__(self, shell: Any, failures: Failures) -> None:
+    def __init__(self, shell: Any, failures: ErrorResponses) -> None:
         self._shell = shell
         self._failures = failures
 
-    def answer(self, call: Call) -> Answer:
+    def answer(self, call: Call) -> Response:
         """What to tell the caller, whatever the cells do, none of which awaits. TimeLimit: they were interrupted.
 
         ResponseInfo has no part in an error, unless it mentions REQUEST_ERROR: then that is a JSON string,
@@ -105,7 +105,7 @@ class Conduct:
                 answer = self._failed(error, call)
         return answer
 
-    async def answer_awaiting(self, call: Call) -> Answer:
+    async def answer_awaiting(self, call: Call) -> Response:
         """The same, step for step, where a cell awaits. (A coroutine for all would cost a tenth of the speed.)"""
         handler = call.handler
         try:
@@ -125,15 +125,15 @@ class Conduct:
                 answer = self._failed(error, call)
         return answer
 
-    def _before_info(self, call: Call, answer: Answer) -> None:
+    def _before_info(self, call: Call, answer: Response) -> None:
         call.output.clear()
         if call.handler.hears_errors:
             call.namespace["REQUEST_ERROR"] = json.dumps(answer.error)
 
-    def _after_info(self, call: Call, answer: Answer, value: Any) -> None:
+    def _after_info(self, call: Call, answer: Response, value: Any) -> None:
         response_info.apply(result.said(self._shell, value, call.output), answer, call.handler.info.cells)
 
-    def _failed(self, error: BaseException, call: Call) -> Answer:
+    def _failed(self, error: BaseException, call: Call) -> Response:
         if call.is_over:  # nobody waits for the answer, and most likely the task was cancelled
             raise error
         return self._failures.answer(error, call.request, call.handler.files)

@@ -10,7 +10,7 @@ from typing import Any
 from IPython.core.ultratb import FormattedTB
 
 from gateway.http.request import Request
-from gateway.http.response import Answer, problem
+from gateway.http.response import Response, json_error
 from gateway.http.response_info import BadResponseInfo
 from gateway.records import log
 from gateway.records.record import Text
@@ -22,7 +22,7 @@ _LONGEST_MESSAGE = 10_000
 _CODES = {OutputTooLong: "output-too-long", BadResponseInfo: "bad-response-info"}
 
 
-class Failures:
+class ErrorResponses:
     """Answers for what cells raise. With `show_traceback` the caller sees the traceback too."""
 
     def __init__(self, show_traceback: bool) -> None:
@@ -30,7 +30,7 @@ class Failures:
         formatter: Any = FormattedTB
         self._formatter = formatter(mode="Context", theme_name="nocolor", tb_offset=0)
 
-    def answer(self, error: BaseException, request: Request, files: frozenset[str]) -> Answer:
+    def answer(self, error: BaseException, request: Request, files: frozenset[str]) -> Response:
         """The answer to `error`, raised by a cell in one of `files`; why goes to the log.
 
         An HTTPException is how a cell says what to answer, so there is nothing to log.
@@ -40,20 +40,20 @@ class Failures:
             code = _CODES.get(type(error))
             message = _text(error) if code else f"{type(error).__name__}: {_text(error)}"
             trace = message if code else self._traceback(error, files)
-            answer = problem(HTTPStatus.INTERNAL_SERVER_ERROR, code or "cell-failed", message, request)
+            answer = json_error(HTTPStatus.INTERNAL_SERVER_ERROR, code or "cell-failed", message, request)
             self._report(answer, trace, request)
         answer.error = {"type": type(error).__name__, "message": _text(error), "status": answer.status}
         return answer
 
-    def overdue(self, error: BaseException, request: Request, files: frozenset[str], limit_s: float) -> Answer:
+    def overdue(self, error: BaseException, request: Request, files: frozenset[str], limit_s: float) -> Response:
         """The answer to a cell that ran longer than `limit_s`, and in the log where it was by then."""
         message = f"the cell ran longer than {limit_s:g} s"
-        answer = problem(HTTPStatus.GATEWAY_TIMEOUT, "timeout", message, request)
+        answer = json_error(HTTPStatus.GATEWAY_TIMEOUT, "timeout", message, request)
         trace = self._traceback(error, files) if error.__traceback__ else message
         self._report(answer, trace, request)
         return answer
 
-    def _report(self, answer: Answer, trace: str, request: Request) -> None:
+    def _report(self, answer: Response, trace: str, request: Request) -> None:
         answer.traceback = trace
         # A caller's own text may be in it, of any length.
         shown = Text.end_of(trace).end_with_note()

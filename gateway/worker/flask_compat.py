@@ -8,11 +8,11 @@ import sys
 from typing import Any
 
 from gateway.http.request import Request
-from gateway.http.response import CONTROL, FRAMING, HEADER_NAME, WITHOUT_BODY, Answer, problem
+from gateway.http.response import CONTROL, FRAMING, HEADER_NAME, WITHOUT_BODY, Response, json_error
 from gateway.http.wire import Headers
 
 
-def response(value: Any) -> Answer | None:
+def response(value: Any) -> Response | None:
     """The answer that a werkzeug Response describes, None if `value` is none. Generators stay unread.
 
     ValueError: it has a status or a header that cannot be sent.
@@ -24,13 +24,13 @@ def response(value: Any) -> Answer | None:
     headers = _headers(value.headers.to_wsgi_list())
     if value.status_code in WITHOUT_BODY:
         value.close()
-        return Answer(value.status_code, headers)
+        return Response(value.status_code, headers)
     if value.is_streamed or value.direct_passthrough:
-        return Answer(value.status_code, headers, stream=_Stream(value))
-    return Answer(value.status_code, headers, value.get_data())
+        return Response(value.status_code, headers, stream=_Stream(value))
+    return Response(value.status_code, headers, value.get_data())
 
 
-def aborted(error: BaseException, request: Request) -> Answer | None:
+def aborted(error: BaseException, request: Request) -> Response | None:
     """The answer to a werkzeug HTTPException, as JSON with its status and headers; None if it is none."""
     module = sys.modules.get("werkzeug.exceptions")
     if module is None or not isinstance(error, module.HTTPException):
@@ -40,7 +40,7 @@ def aborted(error: BaseException, request: Request) -> Answer | None:
     status = error.code if error.code and 200 <= error.code <= 599 else 500
     headers = [pair for pair in _headers(error.get_headers()) if pair[0].lower() != "content-type"]
     code = (error.name or "error").lower().replace(" ", "-")
-    return problem(status, code, error.description or error.name, request, headers)
+    return json_error(status, code, error.description or error.name, request, headers)
 
 
 def _check(status: int) -> None:

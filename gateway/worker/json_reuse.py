@@ -15,7 +15,7 @@ _parse = JSONDecoder.decode
 _default = json._default_decoder  # type: ignore[attr-defined]  # that of json.loads without options
 
 
-class Handover:
+class JsonReuse:
     """Holds what one string at a time stands for; the latest `offer` counts."""
 
     def __init__(self) -> None:

@@ -30,7 +30,7 @@ class _Beneath(dict[str, Any]):
             return vars(builtins)[name]
 
 
-class Layers:
+class Namespaces:
     """Makes namespaces on top of `kernel_globals`."""
 
     def __init__(self, kernel_globals: dict[str, Any]) -> None:

@@ -98,7 +98,7 @@ class Output:
 CURRENT: ContextVar[Output | None] = ContextVar("notebook_request", default=None)
 
 
-class Streams:
+class OutputStreams:
     """sys.stdout and sys.stderr of this kernel, led to whom they belong."""
 
     def __init__(self) -> None:
@@ -114,7 +114,7 @@ class Streams:
         sys.stdout, sys.stderr = self._stdout, self._stderr
 
 
-def keep_shown_errors(shell: Any) -> None:
+def raise_displayed_errors(shell: Any) -> None:
     """Have what IPython displays instead of raising, as for `%run`, fail the request that it happened in."""
     show = shell._showtraceback
 

@@ -16,13 +16,13 @@ from IPython.core.error import StdinNotImplementedError
 _PR_SET_PDEATHSIG = 1
 
 
-class Fork:
+class ForkGuard:
     """Knows whether this process is a copy that a cell made with os.fork."""
 
-    def __init__(self, let_go: Callable[[], None]) -> None:
-        """`let_go` runs in every such copy at once: it closes what only the original may use."""
+    def __init__(self, close_inherited: Callable[[], None]) -> None:
+        """`close_inherited` runs in every such copy at once: it closes what only the original may use."""
         self.is_copy = False
-        self._let_go = let_go
+        self._let_go = close_inherited
         os.register_at_fork(after_in_child=self._in_copy)
 
     def _in_copy(self) -> None:

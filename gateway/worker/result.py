@@ -11,16 +11,16 @@ from typing import Any
 
 from jupyter_client.jsonutil import json_default
 
-from gateway.http.response import Answer
+from gateway.http.response import Response
 from gateway.worker import flask_compat
 from gateway.worker.output import Output, OutputTooLong
 
 
-def answer(shell: Any, value: Any, output: Output) -> Answer:
+def answer(shell: Any, value: Any, output: Output) -> Response:
     """The answer to a cell that ended with `value`. Raises as `said` does."""
     made = flask_compat.response(value)
     if made is None:
-        return Answer(HTTPStatus.OK, [("Content-Type", "text/plain")], said(shell, value, output))
+        return Response(HTTPStatus.OK, [("Content-Type", "text/plain")], said(shell, value, output))
     if aside := said(shell, None, output):
         output.write_error(aside.decode())
     return made

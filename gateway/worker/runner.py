@@ -13,16 +13,16 @@ from types import coroutine
 from typing import Any, TypeVar
 
 from gateway.http.request import Request
-from gateway.http.response import Answer, Pieces
-from gateway.protocol.scoreboard import Page
+from gateway.http.response import BodyStream, Response
+from gateway.protocol.scoreboard import Scoreboard
 from gateway.records import log
-from gateway.worker.endpoint import Call, Conduct, Handler
-from gateway.worker.error_response import Failures
-from gateway.worker.json_reuse import Handover
-from gateway.worker.namespace import Layers
-from gateway.worker.output import CURRENT, Output, Streams, keep_shown_errors
-from gateway.worker.process import Fork
-from gateway.worker.time_limit import TimeLimit, Watch
+from gateway.worker.endpoint import Call, CellExecutor, CompiledEndpoint
+from gateway.worker.error_response import ErrorResponses
+from gateway.worker.json_reuse import JsonReuse
+from gateway.worker.namespace import Namespaces
+from gateway.worker.output import CURRENT, Output, OutputStreams, raise_displayed_errors
+from gateway.worker.process import ForkGuard
+from gateway.worker.time_limit import TimeLimit, Watchdog
 
 _ABSENT = object()
 
@@ -30,34 +30,36 @@ Sent = TypeVar("Sent")
 Yielded = TypeVar("Yielded")
 
 
-class StreamBroken(Exception):
+class StreamError(Exception):
     """The body of a response ended before its time; its text is the traceback."""
 
 
 class Runner:
     """Runs calls in this kernel, and shows on the page which."""
 
-    def __init__(self, shell: Any, page: Page, watch: Watch, fork: Fork, failures: Failures, max_output: int):
+    def __init__(
+        self, shell: Any, page: Scoreboard, watch: Watchdog, fork: ForkGuard, failures: ErrorResponses, max_output: int
+    ):
         self._shell = shell
         self._page = page
         self._watch = watch
         self._fork = fork
         self._failures = failures
         self._max_output = max_output
-        self._conduct = Conduct(shell, failures)
+        self._conduct = CellExecutor(shell, failures)
         self._globals: dict[str, Any] = shell.user_ns
-        self._layers = Layers(shell.user_ns)
-        self._streams = Streams()
-        self._handover = Handover()
+        self._layers = Namespaces(shell.user_ns)
+        self._streams = OutputStreams()
+        self._handover = JsonReuse()
         self._context = copy_context()  # of the cells that do not await, all of them
 
     def take_over(self) -> None:
         """From now on what cells print and show belongs to their requests."""
         self._streams.lead()
         self._handover.install()
-        keep_shown_errors(self._shell)
+        raise_displayed_errors(self._shell)
 
-    def open(self, handler: Handler, request: Request, path: dict[str, str]) -> Call:
+    def open(self, handler: CompiledEndpoint, request: Request, path: dict[str, str]) -> Call:
         """A call about to run; `close` it. Refused: the request cannot be decoded."""
         text, value = request.describe(path)
         self._streams.restore()
@@ -88,14 +90,14 @@ class Runner:
             call.namespace["REQUEST"] = call.shadowed
         self._shell.events.trigger("post_execute")
 
-    def run(self, call: Call) -> Answer:
+    def run(self, call: Call) -> Response:
         """The answer of cells that do not await."""
         try:
             return call.context.run(self._in_its_turn, call)
         except BaseException as error:  # an interrupt that reached the event loop would end the kernel
             return self._failed(error, call)
 
-    def start(self, call: Call, done: Callable[[Answer], None]) -> "asyncio.Task[Answer | None]":
+    def start(self, call: Call, done: Callable[[Response], None]) -> "asyncio.Task[Response | None]":
         """Run cells that await beside others; `done` gets the answer, unless the call is over before.
 
         At the limit it is called at once, whether or not the cancelled task heeds its cancellation.
@@ -105,7 +107,7 @@ class Runner:
             done(self._failed(TimeLimit(), call))
             task.cancel()
 
-        def ended(task: "asyncio.Task[Answer | None]") -> None:
+        def ended(task: "asyncio.Task[Response | None]") -> None:
             timer.cancel()
             answer = None if task.cancelled() else task.result()
             if answer is not None and not call.is_over:
@@ -117,32 +119,32 @@ class Runner:
         task.add_done_callback(ended)
         return task
 
-    def _in_its_turn(self, call: Call) -> Answer:
+    def _in_its_turn(self, call: Call) -> Response:
         CURRENT.set(call.output)
         return self._step(self._conduct.answer, call, call.deadline)
 
-    def piece(self, call: Call, pieces: Pieces) -> bytes | None:
+    def piece(self, call: Call, pieces: BodyStream) -> bytes | None:
         """The next piece of a body that a cell generates, None after the last. StreamBroken: it raised."""
         try:
             return call.context.run(self._step, _next, pieces, call.deadline)
         except BaseException as error:
-            raise StreamBroken(self._failed(error, call).traceback) from None
+            raise StreamError(self._failed(error, call).traceback) from None
 
-    def end_pieces(self, call: Call, pieces: Pieces) -> None:
+    def end_pieces(self, call: Call, pieces: BodyStream) -> None:
         """Let the cell clean up after its body; what that raises goes to the log."""
         try:
             call.context.run(self._step, _close, pieces, time.monotonic() + call.handler.limit_s)
         except BaseException as error:
             self._failed(error, call)
 
-    async def _beside_others(self, call: Call) -> Answer | None:
+    async def _beside_others(self, call: Call) -> Response | None:
         try:
             return await self._stepwise(self._conduct.answer_awaiting(call), call.deadline)
         except BaseException as error:  # an interrupt that reached the event loop would end the kernel
             return None if call.is_over else self._failed(error, call)
 
     @coroutine
-    def _stepwise(self, inner: Coroutine[Any, Any, Answer], deadline: float) -> Generator[Any, Any, Answer]:
+    def _stepwise(self, inner: Coroutine[Any, Any, Response], deadline: float) -> Generator[Any, Any, Response]:
         """`await inner`, with each of its steps under the watch."""
         advance: Callable[[Any], Any] = inner.send
         value: Any = None
@@ -150,7 +152,7 @@ class Runner:
             try:
                 waits_for = self._step(advance, value, deadline)
             except StopIteration as end:
-                answer: Answer = end.value
+                answer: Response = end.value
                 return answer
             try:
                 value, advance = (yield waits_for), inner.send
@@ -167,19 +169,19 @@ class Runner:
                 log.write("a cell called exit(): this kernel ends\n")
                 os._exit(0)
 
-    def _failed(self, error: BaseException, call: Call) -> Answer:
+    def _failed(self, error: BaseException, call: Call) -> Response:
         handler = call.handler
         if isinstance(error, TimeLimit):
             return self._failures.overdue(error, call.request, handler.files, handler.limit_s)
         return self._failures.answer(error, call.request, handler.files)
 
 
-def _next(pieces: Pieces) -> bytes | None:
+def _next(pieces: BodyStream) -> bytes | None:
     try:
         return pieces.__next__()
     except StopIteration:
         return None
 
 
-def _close(pieces: Pieces) -> None:
+def _close(pieces: BodyStream) -> None:
     pieces.close()

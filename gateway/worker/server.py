@@ -7,27 +7,32 @@ from pathlib import Path
 from typing import Any
 
 from gateway.protocol.messages import Config
-from gateway.protocol.scoreboard import Page, State
+from gateway.protocol.scoreboard import Scoreboard, State
 from gateway.records.recorder import Recorder
 from gateway.worker.acceptor import Acceptor
 from gateway.worker.connection import Connection
-from gateway.worker.dispatch import Site
-from gateway.worker.endpoint import Handler
-from gateway.worker.error_response import Failures
-from gateway.worker.process import Fork
+from gateway.worker.dispatch import Dispatcher
+from gateway.worker.endpoint import CompiledEndpoint
+from gateway.worker.error_response import ErrorResponses
+from gateway.worker.process import ForkGuard
 from gateway.worker.runner import Runner
-from gateway.worker.time_limit import Watch
+from gateway.worker.time_limit import Watchdog
 
 
 class Server:
     """Answers what comes in on `listener` with `handlers`, those of `config.endpoints` in order."""
 
     def __init__(
-        self, shell: Any, listener: socket.socket, page: Page, config: Config, handlers: Sequence[Handler]
+        self,
+        shell: Any,
+        listener: socket.socket,
+        page: Scoreboard,
+        config: Config,
+        handlers: Sequence[CompiledEndpoint],
     ) -> None:
         self.config = config
         self.loop = asyncio.get_running_loop()
-        self.site = Site(config, handlers)
+        self.site = Dispatcher(config, handlers)
         self.acceptor = Acceptor(listener, self._take, in_turn=config.kernels > 1)
         self.recorder: Recorder | None = None
         if config.records:
@@ -36,9 +41,9 @@ class Server:
         self._page = page
         self._connections: set[Connection] = set()
         self._when_drained: Callable[[], None] | None = None
-        watch = Watch(min((handler.limit_s for handler in handlers), default=config.request_timeout_s))
-        failures = Failures(config.show_traceback)
-        self.runner = Runner(shell, page, watch, Fork(self._let_go), failures, config.max_output_bytes)
+        watch = Watchdog(min((handler.limit_s for handler in handlers), default=config.request_timeout_s))
+        failures = ErrorResponses(config.show_traceback)
+        self.runner = Runner(shell, page, watch, ForkGuard(self._let_go), failures, config.max_output_bytes)
 
     def start(self) -> None:
         """Take over what cells print, and accept."""
@@ -73,6 +78,6 @@ class Server:
 
     def _let_go(self) -> None:
         """In a process that a cell forked: close the copies of what the original goes on using."""
-        self.acceptor.let_go()
+        self.acceptor.close_inherited()
         for connection in self._connections:
             connection.close_copy()

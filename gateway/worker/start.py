@@ -9,11 +9,11 @@ from typing import Any
 from IPython.core.getipython import get_ipython
 
 from gateway.protocol.messages import Cell, Config, Endpoint, Message
-from gateway.protocol.scoreboard import Page
+from gateway.protocol.scoreboard import Scoreboard
 from gateway.worker import process
-from gateway.worker.channel import Channel
+from gateway.worker.channel import ArbiterChannel
 from gateway.worker.compiler import CellError, CompileError
-from gateway.worker.endpoint import Handler
+from gateway.worker.endpoint import CompiledEndpoint
 from gateway.worker.server import Server
 
 
@@ -24,10 +24,10 @@ def start(channel_path: str, kernel_id: str) -> None:
     """
     shell: Any = get_ipython()
     process.die_with_parent()
-    channel = Channel(channel_path)
+    channel = ArbiterChannel(channel_path)
     channel.say({"did": "hello", "kernel": kernel_id, "pid": os.getpid()})
     config, listener_fd, page_fd = channel.receive_config()
-    listener, page = socket.socket(fileno=listener_fd), Page(page_fd)
+    listener, page = socket.socket(fileno=listener_fd), Scoreboard(page_fd)
     try:
         handlers = _compile(shell, config)
     except CompileError as error:
@@ -39,15 +39,15 @@ def start(channel_path: str, kernel_id: str) -> None:
     asyncio.get_running_loop().call_soon(_serve, channel, Server(shell, listener, page, config, handlers))
 
 
-def _compile(shell: Any, config: Config) -> list[Handler]:
-    handlers: list[Handler] = []
+def _compile(shell: Any, config: Config) -> list[CompiledEndpoint]:
+    handlers: list[CompiledEndpoint] = []
     errors: list[CellError] = []
     for index, endpoint in enumerate(config.endpoints):
         try:
-            handlers.append(Handler(shell, index, endpoint, config.request_timeout_s))
+            handlers.append(CompiledEndpoint(shell, index, endpoint, config.request_timeout_s))
         except CompileError as error:
             if config.allow_broken:
-                handlers.append(Handler(shell, index, _broken(endpoint, error), config.request_timeout_s))
+                handlers.append(CompiledEndpoint(shell, index, _broken(endpoint, error), config.request_timeout_s))
             else:
                 errors += error.errors
     if errors:
@@ -61,11 +61,11 @@ def _broken(endpoint: Endpoint, error: CompileError) -> Endpoint:
     return replace(endpoint, cells=(says,), response_cells=())
 
 
-def _serve(channel: Channel, server: Server) -> None:
+def _serve(channel: ArbiterChannel, server: Server) -> None:
     def drained() -> None:
         channel.say({"did": "drained"})
 
-    def heed(message: Message) -> None:
+    def on_message(message: Message) -> None:
         if message["do"] == "drain":
             server.drain(lambda: server.recorder.finish_then(drained) if server.recorder else drained())
         elif message["do"] == "ping":
@@ -75,5 +75,5 @@ def _serve(channel: Channel, server: Server) -> None:
     process.refuse_input()
     process.spare_the_collector()
     server.start()
-    channel.listen(heed)
+    channel.listen(on_message)
     channel.say({"did": "ready"})

@@ -3,22 +3,22 @@
 import asyncio
 import socket
 
-from gateway.http.response import Pieces
+from gateway.http.response import BodyStream
 from gateway.http.wire import LAST_CHUNK, chunk
 from gateway.records import log
 from gateway.records.record import BODY_KEPT
 from gateway.worker.endpoint import Call
-from gateway.worker.runner import Runner, StreamBroken
+from gateway.worker.runner import Runner, StreamError
 
 
-class Body:
+class StreamSender:
     """The body that `pieces` make up; `sent` counts its bytes, `beginning` is the first of them.
 
     Chunked if the caller understands that, else ended by closing the connection. A chunked body that
     breaks off lacks its last chunk, so that the caller can tell: nginx must be told `proxy_http_version 1.1`.
     """
 
-    def __init__(self, runner: Runner, call: Call, pieces: Pieces, is_chunked: bool) -> None:
+    def __init__(self, runner: Runner, call: Call, pieces: BodyStream, is_chunked: bool) -> None:
         self.sent = 0
         self.beginning = bytearray()
         self.traceback = ""  # of what ended it early
@@ -32,7 +32,7 @@ class Body:
         try:
             async with asyncio.timeout_at(self.call.deadline):
                 await self._send(sock, head)
-        except StreamBroken as broken:
+        except StreamError as broken:
             self.traceback = str(broken)
         except TimeoutError:
             self.traceback = "the time limit cut the response off"

@@ -25,7 +25,7 @@ class TimeLimit(KeyboardInterrupt):
     """The cell ran longer than it may. A KeyboardInterrupt, so that `except Exception` lets it pass."""
 
 
-class Watch:
+class Watchdog:
     """Interrupts whatever `step` runs beyond its deadline (seconds of time.monotonic)."""
 
     def __init__(self, shortest_limit_s: float) -> None:

@@ -174,7 +174,7 @@ def test_a_call_that_is_no_longer_kept_is_told_in_words(page: Page, serving: Sta
     answer = page.goto(f"{serving.url}/requests/abc-1")
     assert answer is not None
     assert answer.status == 404
-    expect(page.locator("main")).to_contain_text("This call is no longer kept")
+    expect(page.locator("main")).to_contain_text("This request is no longer stored")
 
 
 def test_a_focused_call_stays_focused_while_others_come(page: Page, serving: Stack) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from control.traffic.batch_server import Reception
+from control.traffic.batch_server import BatchServer
 from gateway.records.record import BODY_KEPT, TEXT_KEPT
 from tests.support.arbiter import Arbiter, eventually, notebook, serving
 
@@ -84,7 +84,7 @@ class Heard:
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Arbiter, Heard]]:
     folder, heard = tmp_path_factory.mktemp("told"), Heard()
-    with Reception(folder / "r.sock", heard.batches.append) as reception:
+    with BatchServer(folder / "r.sock", heard.batches.append) as reception:
         reception.begin()
         seed, endpoints = notebook(NOTEBOOK)
         with serving(folder, *endpoints, seed=seed, records=str(folder / "r.sock"), inspect=True) as arbiter:
@@ -236,7 +236,7 @@ def test_what_could_not_be_told_is_told_later_and_the_end_waits_for_it(tmp_path:
     with serving(tmp_path, *endpoints, seed=seed, records=str(address), inspect=True) as arbiter:
         for number in range(300):
             assert arbiter.get(f"/said/{number}").status == 200
-        with Reception(address, heard.batches.append) as reception:
+        with BatchServer(address, heard.batches.append) as reception:
             reception.begin()
             arbiter.get("/said/late", X_Request_Id="late")
             arbiter.workers[0].say({"do": "drain"})
@@ -249,7 +249,7 @@ def test_what_could_not_be_told_is_told_later_and_the_end_waits_for_it(tmp_path:
 
 def test_without_the_inspector_only_counts_leave_the_kernel(tmp_path: Path) -> None:
     heard, address = Heard(), tmp_path / "r.sock"
-    with Reception(address, heard.batches.append) as reception:
+    with BatchServer(address, heard.batches.append) as reception:
         reception.begin()
         seed, endpoints = notebook(NOTEBOOK)
         with serving(tmp_path, *endpoints, seed=seed, records=str(address), inspect=False) as arbiter:

@@ -10,10 +10,10 @@ import pytest
 from kernel_gateway.notebook_http import request_utils
 from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
 
-from gateway.http.parser import Message
+from gateway.http.parser import ParsedMessage
 from gateway.http.request import Request
-from gateway.http.router import Router, methods_of
-from gateway.http.wire import Refused, head, replace
+from gateway.http.router import Router, allow_header
+from gateway.http.wire import RejectedRequest, head, replace
 from gateway.protocol import scoreboard
 from gateway.protocol.messages import Cell, Config, Endpoint, decode, encode
 
@@ -24,7 +24,7 @@ def request(
     body: bytes = b"",
     method: str = "GET",
 ) -> Request:
-    message = Message(max_body=0)
+    message = ParsedMessage(max_body=0)
     for name, value in headers or []:
         message.on_header(name.encode(), value.encode("latin-1"))
     return Request(method, target.encode("latin-1"), message.headers, body)
@@ -149,7 +149,7 @@ def test_the_cell_is_told_method_and_url() -> None:
     ],
 )
 def test_what_cannot_be_decoded_is_refused(target: str, headers: list[tuple[str, str]], body: bytes) -> None:
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(RejectedRequest) as refusal:
         request(target, headers, body).describe({})
     assert (refusal.value.status, refusal.value.code) == (400, "bad-request")
 
@@ -214,7 +214,7 @@ def test_a_wrong_method_is_told_the_right_ones(router: Router[str]) -> None:
     found = router.find("DELETE", b"/invoke/lit")
     assert found is not None
     assert found.target is None
-    assert methods_of(found.allowed) == "GET, POST, HEAD, OPTIONS"
+    assert allow_header(found.allowed) == "GET, POST, HEAD, OPTIONS"
 
 
 def test_a_method_is_looked_for_at_less_literal_paths_too() -> None:
@@ -243,7 +243,7 @@ def test_the_page_tells_from_outside_what_runs() -> None:
     fd = scoreboard.create("test")
     with pytest.raises(ValueError, match="not been opened"):
         scoreboard.read(fd)
-    ours = scoreboard.Page(fd)
+    ours = scoreboard.Scoreboard(fd)
     slot = ours.begin(b"request-1", 7, time.monotonic(), 1.5)
     seen = scoreboard.read(fd)
     assert (seen.pid, seen.state) == (os.getpid(), scoreboard.State.STARTING)
@@ -257,7 +257,7 @@ def test_the_page_tells_from_outside_what_runs() -> None:
 
 def test_more_requests_than_slots_do_no_harm() -> None:
     fd = scoreboard.create("test")
-    ours = scoreboard.Page(fd)
+    ours = scoreboard.Scoreboard(fd)
     slots = [ours.begin(b"r", n, 1.0, 1.0) for n in range(scoreboard.SLOTS + 3)]
     assert len(scoreboard.read(fd).running) == scoreboard.SLOTS
     for slot in slots:

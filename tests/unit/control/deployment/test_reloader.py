@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from control.config.errors import NotebookFailed, UnknownProject
+from control.config.errors import NotebookFailure, UnknownProject
 from control.config.run_dir import write_json
 from control.config.settings import Settings
 from control.deployment import reloader as module
-from control.deployment.deployment import Api
+from control.deployment.deployment import Deployment
 from control.deployment.fingerprint import code_of
 from control.deployment.reloader import Reloader
 from control.projects.catalog import Project
@@ -20,7 +20,7 @@ FAILURE = {"cell": 1, "line": 1, "name": "ValueError", "value": "", "traceback":
 
 
 class Served:
-    """An Api over a run directory, with starts that only note what they were to serve."""
+    """A Deployment over a run directory, with starts that only note what they were to serve."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.notebook_dir = folder / "notebooks"
@@ -29,11 +29,11 @@ class Served:
             (run_dir / slot).mkdir(parents=True)
         self.notebook_dir.mkdir()
         settings = Settings.from_env({"NOTEBOOK_DIR": str(self.notebook_dir)})
-        self.api = Api(replace(settings, run_dir=run_dir, reload=True))
+        self.api = Deployment(replace(settings, run_dir=run_dir, reload=True))
         self.starts: list[str | None] = []
         self.on_start: Callable[[], None] = lambda: None
         monkeypatch.setattr(self.api, "replace", self.replace)
-        monkeypatch.setattr(self.api.slots, "keep_waiting", lambda slot, wanted: None)
+        monkeypatch.setattr(self.api.slots, "set_standby", lambda slot, wanted: None)
         self.reloader = Reloader(self.api)
 
     def save(self, *cells: str) -> None:
@@ -43,7 +43,7 @@ class Served:
 
     def replace(self, project: Project) -> None:
         code = code_of(project.notebook)
-        write_json(self.api.run.last_order, {"notebook": project.name, "code": code})
+        write_json(self.api.run.last_start, {"notebook": project.name, "code": code})
         self.starts.append(code)
         self.on_start()
         slot = self.api.slots.idle()
@@ -91,7 +91,7 @@ def test_while_the_switch_is_off_a_save_waits_until_it_is_on(served: Served) -> 
 def test_the_switch_outlives_the_control_app(served: Served) -> None:
     served.api.reload.turn(False)
 
-    assert Api(served.api.settings).reload.is_on() is False
+    assert Deployment(served.api.settings).reload.is_on() is False
 
 
 def test_a_save_that_the_control_app_slept_through_is_seen_by_the_next_one(served: Served) -> None:
@@ -103,11 +103,11 @@ def test_a_save_that_the_control_app_slept_through_is_seen_by_the_next_one(serve
 
 def test_a_version_that_does_not_run_is_tried_once_and_its_repair_again(served: Served) -> None:
     def fail() -> None:
-        raise NotebookFailed("shop does not run.", FAILURE)
+        raise NotebookFailure("shop does not run.", FAILURE)
 
     served.on_start = fail
     served.save("x = ")
-    with pytest.raises(NotebookFailed):
+    with pytest.raises(NotebookFailure):
         served.look(1)
     assert served.look() == 0
 
@@ -181,7 +181,7 @@ def test_a_gateway_is_kept_ready_only_while_a_save_would_restart(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[bool] = []
-    monkeypatch.setattr(served.api.slots, "keep_waiting", lambda slot, wanted: told.append(wanted))
+    monkeypatch.setattr(served.api.slots, "set_standby", lambda slot, wanted: told.append(wanted))
     monkeypatch.setattr(module, "READY_LOOK", 0)
 
     served.look(1)

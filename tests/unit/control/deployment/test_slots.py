@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from control.config.errors import Cancelled, NotebookFailed, NotReady
+from control.config.errors import CancelledStart, NotebookFailure, NotReady
 from control.config.run_dir import read_json, write_json
 from control.config.settings import Settings
 from control.deployment import slots as module
@@ -115,7 +115,7 @@ def test_a_failing_notebook_is_told_and_its_slot_stopped(
 ) -> None:
     supervisor.on_start = lambda slot: write_json(slots.run.slot_failure(slot), FAILURE)
 
-    with pytest.raises(NotebookFailed, match=r"shop does not run \(cell 2\).*NameError") as failed:
+    with pytest.raises(NotebookFailure, match=r"shop does not run \(cell 2\).*NameError") as failed:
         slots.bring_up("blue", shop, never)
 
     assert failed.value.error == FAILURE
@@ -138,7 +138,7 @@ def test_a_gateway_that_ends_without_a_word_fails_the_start(
 ) -> None:
     supervisor.on_start = lambda slot: supervisor.states.update({slot: state})
 
-    with pytest.raises(NotebookFailed, match="gateway ended") as failed:
+    with pytest.raises(NotebookFailure, match="gateway ended") as failed:
         slots.bring_up("blue", shop, never)
 
     assert set(failed.value.error) == set(FAILURE)
@@ -156,7 +156,7 @@ def test_a_start_that_takes_too_long_is_given_up_with_the_settings_name(
 
 
 def test_a_start_can_be_cancelled(slots: Slots, shop: Project, supervisor: FakeSupervisor) -> None:
-    with pytest.raises(Cancelled):
+    with pytest.raises(CancelledStart):
         slots.bring_up("blue", shop, cancelled=lambda: True)
 
     assert supervisor.states["blue"] == "STOPPED"
@@ -193,21 +193,21 @@ def test_a_gateway_that_waits_for_its_order_is_given_it(
 ) -> None:
     write_json(slots.run.slot_file("blue"), {"notebook": "left by an earlier start"})
 
-    slots.keep_waiting("blue", True)
-    slots.keep_waiting("blue", True)
+    slots.set_standby("blue", True)
+    slots.set_standby("blue", True)
     assert supervisor.calls == [("start", "blue")]
-    assert slots.is_waiting("blue")
+    assert slots.is_on_standby("blue")
 
     monkeypatch.setattr(slots, "gateway", ready)
     slots.bring_up("blue", shop, never)
     assert slots.project("blue") == "shop"
-    assert not slots.is_waiting("blue")
+    assert not slots.is_on_standby("blue")
 
 
 def test_a_gateway_that_waits_is_ended_when_no_restart_is_expected(slots: Slots, supervisor: FakeSupervisor) -> None:
-    slots.keep_waiting("blue", True)
+    slots.set_standby("blue", True)
 
-    slots.keep_waiting("blue", False)
+    slots.set_standby("blue", False)
 
     assert supervisor.states["blue"] == "STOPPED"
 
@@ -218,8 +218,8 @@ def test_a_slot_that_finishes_requests_is_not_taken_for_one_that_waits(
     write_json(slots.run.slot_file("blue"), {"notebook": "shop"})
     supervisor.states["blue"] = "STOPPING"
 
-    slots.keep_waiting("blue", True)
-    slots.keep_waiting("blue", False)
+    slots.set_standby("blue", True)
+    slots.set_standby("blue", False)
 
     assert supervisor.calls == []
 
@@ -236,12 +236,12 @@ def test_the_code_of_the_last_start_is_known_whether_it_was_good_or_not(
     shop.notebook.write_text("second")
     monkeypatch.setattr(slots, "gateway", lambda slot: None)
     supervisor.on_start = lambda slot: write_json(slots.run.slot_failure(slot), FAILURE)
-    with pytest.raises(NotebookFailed):
+    with pytest.raises(NotebookFailure):
         slots.bring_up("green", shop, never)
     assert first is not None
     assert slots.last_code("shop") not in (None, first)
 
-    with pytest.raises(NotebookFailed):
+    with pytest.raises(NotebookFailure):
         slots.bring_up("green", Project("other", shop.notebook), never)
 
     assert slots.last_code("shop") == first  # that of the version that serves

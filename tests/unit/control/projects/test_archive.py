@@ -12,7 +12,7 @@ import pytest
 
 from control.config.errors import ArchiveTooLarge, BadArchive
 from control.projects import archive
-from control.projects.archive import packed, unpack
+from control.projects.archive import pack, unpack
 
 NOTEBOOK = "server.ipynb"
 
@@ -63,7 +63,7 @@ def test_what_was_packed_unpacks_to_the_same_files(tmp_path: Path, target: Path)
     (project / "link").symlink_to("/etc/passwd")
     os.mkfifo(project / "pipe")
 
-    pieces = list(packed(project))
+    pieces = list(pack(project))
 
     with zipfile.ZipFile(io.BytesIO(b"".join(pieces))) as made:
         assert set(made.namelist()) == {f"project/{name}" for name in given}

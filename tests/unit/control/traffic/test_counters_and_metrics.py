@@ -9,7 +9,7 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from control.deployment.gateway_client import GatewayStatus
-from control.traffic.counters import Totals
+from control.traffic.counters import Counters
 from control.traffic.metrics import Metrics
 
 BOUNDS = [0.1, 1.0]
@@ -40,7 +40,7 @@ def api() -> Any:
     return SimpleNamespace(slots=FakeSlots(), restarts=4, failed_restarts=1, settings=settings)
 
 
-def scraped(api: Any, totals: Totals) -> dict[str, float]:
+def scraped(api: Any, totals: Counters) -> dict[str, float]:
     """Each sample by its name and labels, as `name{a=1,b=2}`."""
     text = generate_latest(Metrics(api, totals).registry).decode()
     found = {}
@@ -53,16 +53,16 @@ def scraped(api: Any, totals: Totals) -> dict[str, float]:
 
 
 def test_refusals_are_counted_without_a_label_for_each_method_that_callers_make_up(api: Any) -> None:
-    totals = Totals()
+    totals = Counters()
     for method in ("POST", "POST", "X1", "X2"):
-        totals.add_refusal(method, 401)
+        totals.add_rejection(method, 401)
     found = scraped(api, totals)
     assert found["notebook_api_requests_total{endpoint=other,method=POST,status=401}"] == 2
     assert found["notebook_api_requests_total{endpoint=other,method=other,status=401}"] == 2
 
 
 def test_requests_are_counted_by_endpoint_method_and_status_over_all_batches(api: Any) -> None:
-    totals = Totals()
+    totals = Counters()
     totals.add(batch(one("/a/:b", 200, [1, 2, 3]), one("/a/:b", 500, [0, 0, 1])))
     totals.add(batch(one("/a/:b", 200, [1, 0, 0]), one(None, 404, [5, 0, 0])))
     found = scraped(api, totals)
@@ -72,7 +72,7 @@ def test_requests_are_counted_by_endpoint_method_and_status_over_all_batches(api
 
 
 def test_durations_are_a_histogram_of_all_statuses(api: Any) -> None:
-    totals = Totals()
+    totals = Counters()
     totals.add(batch(one("/a", 200, [1, 2, 3], 9.0), one("/a", 500, [0, 0, 1], 4.0)))
     found = scraped(api, totals)
     name = "notebook_api_request_duration_seconds"
@@ -83,7 +83,7 @@ def test_durations_are_a_histogram_of_all_statuses(api: Any) -> None:
 
 
 def test_kernels_deaths_restarts_and_the_build_are_told(api: Any) -> None:
-    totals = Totals()
+    totals = Counters()
     totals.add(batch(deaths=2))
     totals.add(batch(deaths=1))
     found = scraped(api, totals)
@@ -98,18 +98,18 @@ def test_kernels_deaths_restarts_and_the_build_are_told(api: Any) -> None:
 
 def test_where_the_system_does_not_tell_the_queue_there_is_no_such_metric(api: Any) -> None:
     api.slots.status = GatewayStatus(True, [], [], 1, 0, None)
-    assert "notebook_api_queue_length{}" not in scraped(api, Totals())
+    assert "notebook_api_queue_length{}" not in scraped(api, Counters())
 
 
 def test_while_nothing_is_served_there_are_no_kernels(api: Any) -> None:
     api.slots.status = None
-    found = scraped(api, Totals())
+    found = scraped(api, Counters())
     assert (found["notebook_api_up{}"], found["notebook_api_kernels{}"]) == (0, 0)
 
 
 @pytest.mark.parametrize("path", ['/a"b', "/a\\b", "/ü"])
 def test_paths_of_all_kinds_are_labels(api: Any, path: str) -> None:
-    totals = Totals()
+    totals = Counters()
     totals.add(batch(one(path, 200, [1, 0, 0])))
     assert scraped(api, totals)[f"notebook_api_requests_total{{endpoint={path},method=GET,status=200}}"] == 1
 

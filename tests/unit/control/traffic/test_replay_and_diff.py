@@ -11,10 +11,10 @@ from flask.testing import FlaskClient
 from control.config.errors import CannotReplay
 from control.config.settings import Settings
 from control.traffic import replay as module
-from control.traffic.counters import Totals
+from control.traffic.counters import Counters
 from control.traffic.diff import Comparison, pretty
-from control.traffic.exchange import Body, Call, Message
-from control.traffic.history import Inspector
+from control.traffic.exchange import Body, Exchange, Message
+from control.traffic.history import History
 from control.traffic.replay import content, is_masked, without_masked
 from control.web.app import create_app, take
 
@@ -40,11 +40,11 @@ def record(**changes: Any) -> dict[str, Any]:
     }
 
 
-def call(**changes: Any) -> Call:
-    return Call.from_json("1", record(**changes))
+def call(**changes: Any) -> Exchange:
+    return Exchange.from_json("1", record(**changes))
 
 
-def answered(text: str, **changes: Any) -> Call:
+def answered(text: str, **changes: Any) -> Exchange:
     body = {"size": len(text), "cut": False, "text": text}
     return call(response={"headers": [["Content-Type", "text/plain"]], "body": body}, **changes)
 
@@ -53,7 +53,7 @@ def answered(text: str, **changes: Any) -> Call:
 
 
 def test_the_last_200_are_kept_the_newest_first_whoever_told_of_them() -> None:
-    inspector = Inspector()
+    inspector = History()
     inspector.add(record(at=float(number), request_id=f"odd-{number}") for number in range(1, 400, 2))
     inspector.add(record(at=float(number), request_id=f"even-{number}") for number in range(0, 400, 2))
     assert [found.at for found in inspector.calls()] == [float(number) for number in range(399, 199, -1)]
@@ -63,7 +63,7 @@ def test_the_last_200_are_kept_the_newest_first_whoever_told_of_them() -> None:
 
 
 def test_numbers_of_another_program_mean_no_call_here() -> None:
-    first, second = Inspector(), Inspector()
+    first, second = History(), History()
     for one in (first, second):
         one.add([record()])
     assert second.find(first.calls()[0].id) is None
@@ -71,7 +71,7 @@ def test_numbers_of_another_program_mean_no_call_here() -> None:
 
 @pytest.mark.parametrize("bad", [{}, {"path": 1}, {"at": 1.0, "more": 2}, [], None])
 def test_a_record_that_is_none_is_refused_as_a_whole(bad: Any) -> None:
-    inspector = Inspector()
+    inspector = History()
     with pytest.raises((KeyError, TypeError, ValueError)):
         inspector.add([record(), bad])
     assert inspector.calls() == []
@@ -187,9 +187,9 @@ def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FlaskClient:
 
 
 def add(client: FlaskClient, **changes: Any) -> str:
-    inspector: Inspector = client.application.extensions["inspector"]
+    inspector: History = client.application.extensions["inspector"]
     batch = {"bounds": [1.0], "requests": [], "kernel_deaths": 0, "records": [record(**changes)]}
-    take(json.loads(json.dumps(batch)), inspector, Totals())
+    take(json.loads(json.dumps(batch)), inspector, Counters())
     return inspector.calls()[0].id
 
 
@@ -212,7 +212,7 @@ def test_a_list_and_one_call_are_told_as_json(client: FlaskClient) -> None:
     whole = client.get(f"/process/requests/{number}").json
     assert whole["response"]["body"]["text"] == "{}"
     missing = client.get("/process/requests/nothing")
-    assert (missing.status_code, "no longer kept" in missing.json["message"]) == (404, True)
+    assert (missing.status_code, "no longer stored" in missing.json["message"]) == (404, True)
 
 
 def test_nothing_that_a_caller_sends_becomes_markup(client: FlaskClient) -> None:

@@ -13,14 +13,14 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from control.config.errors import AnotherIsServed, NotebookFailed
+from control.config.errors import NotebookFailure, ProjectConflict
 from control.config.run_dir import write_json
 from control.config.settings import Settings
-from control.deployment.deployment import Api, Status
+from control.deployment.deployment import Deployment, Status
 from control.supervision.client import SupervisorError
 from control.traffic import manual_request
-from control.traffic.api_client import NoAnswer
-from control.traffic.manual_request import Trial
+from control.traffic.api_client import NoResponse
+from control.traffic.manual_request import ManualRequest
 from control.web.app import create_app
 from control.web.homepage_view import Endpoint
 
@@ -73,13 +73,13 @@ def client(app: Flask) -> FlaskClient:
     return app.test_client()
 
 
-def api_of(app: Flask) -> Api:
-    found: Api = app.extensions["api"]
+def api_of(app: Flask) -> Deployment:
+    found: Deployment = app.extensions["api"]
     return found
 
 
 def fake(app: Flask, monkeypatch: pytest.MonkeyPatch, **calls: object) -> None:
-    """Let the Api's functions return these values, or raise them."""
+    """Let the Deployment's functions return these values, or raise them."""
     for name, outcome in calls.items():
 
         def answer(*_: object, outcome: object = outcome) -> object:
@@ -137,7 +137,7 @@ def test_everything_that_notebooks_and_people_give_is_escaped(
         fake(app, monkeypatch, status=now)
         assert "<img" not in client.get("/", query_string={"method": EVIL, "path": EVIL}).text
         fake(app, monkeypatch, status=status(state=state, **given))
-        fake(app, monkeypatch, start=AnotherIsServed(EVIL))
+        fake(app, monkeypatch, start=ProjectConflict(EVIL))
         page = client.post("/", data={"do": "start", "notebook": EVIL}).text
         assert "<img" not in page
         assert f"a log line {ESCAPED}" in page
@@ -147,7 +147,7 @@ def test_everything_that_notebooks_and_people_give_is_escaped(
 
 
 def test_an_answer_is_escaped(app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    answer = manual_request.Answer(200, EVIL, 1.0, 10, EVIL, EVIL)
+    answer = manual_request.ManualResponse(200, EVIL, 1.0, 10, EVIL, EVIL)
     monkeypatch.setattr(manual_request, "call", lambda *_: answer)
     page = client.post("/", data={"do": "test", "method": "POST", "path": EVIL, "body": f"</textarea>{EVIL}"}).text
     assert "<img" not in page
@@ -248,7 +248,7 @@ def test_a_change_that_fails_is_a_page_with_the_message_the_choice_and_the_statu
 
 def test_a_notebook_that_fails_is_told_once(app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     error = {**FAILURE, "message": "hello_world does not run.", "notebook": "hello_world"}
-    fake(app, monkeypatch, start=NotebookFailed(str(error["message"]), error))
+    fake(app, monkeypatch, start=NotebookFailure(str(error["message"]), error))
     fake(app, monkeypatch, status=status(state="failed", slot=None, last_error=error))
     answer = client.post("/", data={"do": "start", "notebook": "hello_world"})
     assert answer.status_code == 422
@@ -285,10 +285,10 @@ def test_hello_world_is_suggested_where_there_is_one() -> None:
     def known(*endpoints: tuple[str, str]) -> list[dict[str, str]]:
         return [{"method": method, "path": path} for method, path in endpoints]
 
-    assert Trial.suggested(known(("POST", "/a"), ("GET", "/b"), ("GET", "/hello_world"))).path == "/hello_world"
-    assert Trial.suggested(known(("POST", "/hello_world"), ("GET", "/b"))) == Trial("GET", "/b")
-    assert Trial.suggested(known(("POST", "/a"))) == Trial("POST", "/a", "{}")
-    assert Trial.suggested([]) == Trial("GET", "/hello_world")
+    assert ManualRequest.suggested(known(("POST", "/a"), ("GET", "/b"), ("GET", "/hello_world"))).path == "/hello_world"
+    assert ManualRequest.suggested(known(("POST", "/hello_world"), ("GET", "/b"))) == ManualRequest("GET", "/b")
+    assert ManualRequest.suggested(known(("POST", "/a"))) == ManualRequest("POST", "/a", "{}")
+    assert ManualRequest.suggested([]) == ManualRequest("GET", "/hello_world")
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -325,13 +325,13 @@ class Server(socketserver.ThreadingUnixStreamServer):
 
 
 @pytest.fixture
-def call(tmp_path: Path) -> Iterator[Callable[..., manual_request.Answer]]:
+def call(tmp_path: Path) -> Iterator[Callable[..., manual_request.ManualResponse]]:
     path = tmp_path / "s"
     with Server(str(path), Handler) as server:
         server.late = threading.Event()  # type: ignore[attr-defined]
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         yield lambda target, body="", timeout=10.0: manual_request.call(
-            path, Trial("POST", target, body), {"Host": "h:1"}, timeout
+            path, ManualRequest("POST", target, body), {"Host": "h:1"}, timeout
         )
         server.late.set()  # type: ignore[attr-defined]
         server.shutdown()
@@ -346,19 +346,19 @@ def call(tmp_path: Path) -> Iterator[Callable[..., manual_request.Answer]]:
     ],
 )
 def test_a_trial_calls_what_was_typed(
-    call: Callable[..., manual_request.Answer], target: str, body: str, received: str
+    call: Callable[..., manual_request.ManualResponse], target: str, body: str, received: str
 ) -> None:
     answer = call(target, body)
     assert (answer.code, answer.text, answer.size) == (418, received, len(received.encode()))
     assert answer.milliseconds > 0
 
 
-def test_a_body_that_is_not_text_is_only_counted(call: Callable[..., manual_request.Answer]) -> None:
+def test_a_body_that_is_not_text_is_only_counted(call: Callable[..., manual_request.ManualResponse]) -> None:
     answer = call("/binary")
     assert (answer.text, answer.size) == (None, 6)
 
 
-def test_only_the_beginning_of_a_long_body_is_kept(call: Callable[..., manual_request.Answer]) -> None:
+def test_only_the_beginning_of_a_long_body_is_kept(call: Callable[..., manual_request.ManualResponse]) -> None:
     answer = call("/long")
     assert answer.is_cut
     assert answer.size == 2 * manual_request.SHOWN
@@ -370,9 +370,9 @@ def test_only_the_beginning_of_a_long_body_is_kept(call: Callable[..., manual_re
     [("/late", "no answer within 0.3 s"), ("/vanish", "ended the call without an answer")],
 )
 def test_a_call_without_an_answer_says_why(
-    call: Callable[..., manual_request.Answer], target: str, message: str
+    call: Callable[..., manual_request.ManualResponse], target: str, message: str
 ) -> None:
-    with pytest.raises(NoAnswer, match=message):
+    with pytest.raises(NoResponse, match=message):
         call(target, timeout=0.3)
 
 

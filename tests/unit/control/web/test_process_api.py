@@ -1,4 +1,4 @@
-"""The `/process` API over an Api that does as the test says: codes and JSON shapes."""
+"""The `/process` API over a Deployment that does as the test says: codes and JSON shapes."""
 
 from dataclasses import fields
 from pathlib import Path
@@ -125,9 +125,9 @@ def test_a_stop_is_told(client: FlaskClient, api: FakeApi) -> None:
     ("error", "code"),
     [
         (errors.UnknownProject("no such project"), 404),
-        (errors.AnotherIsServed("another is served"), 409),
+        (errors.ProjectConflict("another is served"), 409),
         (errors.NothingToRestart("nothing to restart"), 409),
-        (errors.Cancelled("stopped meanwhile"), 409),
+        (errors.CancelledStart("stopped meanwhile"), 409),
         (errors.NotReady("not ready"), 504),
     ],
 )
@@ -143,7 +143,7 @@ def test_each_failure_has_its_code_and_says_its_reason(
 
 
 def test_a_notebook_that_does_not_run_is_told_with_cell_line_and_traceback(client: FlaskClient, api: FakeApi) -> None:
-    api.result = errors.NotebookFailed("shop does not run", FAILURE)
+    api.result = errors.NotebookFailure("shop does not run", FAILURE)
 
     answer = client.post("/process/start?notebook=shop")
 

@@ -3,27 +3,27 @@
 import pytest
 
 from gateway.arbiter import crash_verdicts
-from gateway.arbiter.crash_verdicts import Casualties, Verdict
+from gateway.arbiter.crash_verdicts import CrashVerdicts, Verdict
 
 DIED = Verdict(502, "kernel-died", "It ended.")
 
 
 def test_a_verdict_is_given_to_all_who_gave_that_id() -> None:
-    found = Casualties()
+    found = CrashVerdicts()
     found.add("a", DIED)
     assert [found.find(name) for name in ("a", "a", "b")] == [DIED, DIED, None]
 
 
 def test_of_too_many_verdicts_the_oldest_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(crash_verdicts, "KEPT", 2)
-    found = Casualties()
+    found = CrashVerdicts()
     for name in "abc":
         found.add(name, DIED)
     assert [found.find(name) for name in "abc"] == [None, DIED, DIED]
 
 
 def test_a_verdict_that_nobody_asked_for_in_time_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = Casualties()
+    found = CrashVerdicts()
     found.add("old", DIED)
     monkeypatch.setattr(crash_verdicts, "KEPT_FOR", 0)
     found.add("new", DIED)

@@ -7,7 +7,7 @@ from unittest.mock import Mock
 import pytest
 from tornado import httputil, web
 
-from gateway.arbiter.logging_handler import CarefulHandler
+from gateway.arbiter.logging_handler import LoggingHandler
 from gateway.records import log
 from gateway.records.record import TEXT_KEPT
 
@@ -26,7 +26,7 @@ def failed(error: Exception, headers: dict[str, str], monkeypatch: pytest.Monkey
         try:
             raise error
         except Exception as raised:
-            CarefulHandler(web.Application(), request).log_exception(type(raised), raised, raised.__traceback__)
+            LoggingHandler(web.Application(), request).log_exception(type(raised), raised, raised.__traceback__)
 
     asyncio.run(fail())
     return "".join(written)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gateway.notebook.literals import NotWrittenOut, assigned, printed
+from gateway.notebook.literals import NotALiteral, assigned, printed
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_what_is_written_out_is_read(source: str, value: Any) -> None:
     ],
 )
 def test_what_is_computed_is_not(source: str) -> None:
-    with pytest.raises(NotWrittenOut):
+    with pytest.raises(NotALiteral):
         assigned(source, "REQUEST")
 
 
@@ -53,7 +53,7 @@ def test_a_cell_that_assigns_something_else_or_is_no_python_is_none(source: str)
 
 
 def test_reading_a_cell_has_no_effect(capfd: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(NotWrittenOut):
+    with pytest.raises(NotALiteral):
         assigned('print("run")\nREQUEST = json.dumps({"a": print("run")})\n"\\d"', "REQUEST")
     assert capfd.readouterr() == ("", "")
 
@@ -67,5 +67,5 @@ def test_what_a_cell_prints_is_read_too(source: str) -> None:
 
 @pytest.mark.parametrize("source", ["", "print(info)", 'x = 1\nprint("{}")', 'print("1", "2")', 'print("1", end="2")'])
 def test_what_a_cell_with_more_in_it_prints_is_not(source: str) -> None:
-    with pytest.raises(NotWrittenOut):
+    with pytest.raises(NotALiteral):
         printed(source)
