@@ -74,7 +74,7 @@ ARG VERSION=dev
 ARG REVISION=unknown
 ENV BUILD_VERSION=$VERSION BUILD_REVISION=$REVISION
 LABEL org.opencontainers.image.title="Notebook API" \
-      org.opencontainers.image.description="Write Python in Jupyter; it answers as an HTTP API a moment later." \
+      org.opencontainers.image.description="Write Python in Jupyter and serve it as an HTTP API." \
       org.opencontainers.image.version=$VERSION \
       org.opencontainers.image.revision=$REVISION \
       org.opencontainers.image.base.name="debian:trixie-slim"
