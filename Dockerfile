@@ -1,8 +1,8 @@
-# Layers by how often they change: OS packages, locked dependencies, conf/, code, shipped notebooks.
+# Layers are ordered by how often they change: OS packages, locked dependencies, conf/, code, bundled notebooks.
 
 FROM debian:trixie-slim AS base
 ENV LANG=C.UTF-8
-# Not pinned: Debian takes a version away from its mirrors when a security update replaces it.
+# Not pinned: Debian removes a version from its mirrors when a security update replaces it.
 # hadolint ignore=DL3008
 RUN export DEBIAN_FRONTEND=noninteractive \
     && apt-get update \
@@ -19,9 +19,9 @@ RUN python3 -m venv /build \
 
 
 FROM base
-# What nobody uses is cut: a second copy of JupyterLab's pages (the one in share/ is served), its test
-# fixture, type stubs for packages that are not here, C sources, helpers for Windows and PyPy, tests. Then everything is
-# compiled once: at run time the root file system may be read-only, and each start would compile it anew.
+# Unused files are removed: a second copy of JupyterLab's pages (the one in share/ is served), its test fixture, type stubs
+# for packages that are not installed, C sources, helpers for Windows and PyPy, tests. All modules are compiled here,
+# because the root file system may be read-only at run time, and each start would compile them again.
 RUN --mount=type=bind,from=wheels,source=/wheels,target=/wheels \
     python3 -m venv /opt/venv \
     && /opt/venv/bin/pip install --no-deps --no-index --no-cache-dir --no-compile /wheels/*.whl \
@@ -34,12 +34,12 @@ RUN --mount=type=bind,from=wheels,source=/wheels,target=/wheels \
     && find "$site" -type d \( -name tests -o -name test \) -prune -exec rm -rf {} + \
     && /opt/venv/bin/python -m compileall -q -j 0 "$site"
 
-# For the user 1000, and for any other that runs with group 0, as on OpenShift.
+# For user 1000, and for any other user with group 0, as on OpenShift.
 RUN useradd --uid 1000 --gid 0 --no-create-home --home-dir /notebook/.home --shell /bin/bash notebook \
     && mkdir /notebook \
     && chown 1000:0 /notebook \
     && chmod 0770 /notebook \
-    # A tmpfs that is mounted here takes this mode.
+    # A tmpfs mounted here gets this mode.
     && chmod 1777 /run
 
 ENV PATH=/opt/venv/bin:$PATH \
@@ -58,7 +58,7 @@ COPY conf/ conf/
 COPY control/ control/
 COPY gateway/ gateway/
 COPY notebook/ notebook/
-# Nobody but root may write here, and everybody read, whatever umask the tree was checked out with.
+# Writable for root only and readable for all, whatever umask the tree was checked out with.
 RUN python -m compileall -q control gateway && chmod -R u=rwX,go=rX .
 
 USER 1000:0
@@ -67,7 +67,7 @@ EXPOSE 8080
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --start-interval=1s --retries=3 \
     CMD ["python", "-m", "control.launch.healthcheck"]
-# It becomes tini with the stack below it (control/launch/launch.py).
+# This process replaces itself with tini, which starts the stack (control/launch/launch.py).
 ENTRYPOINT ["python", "-m", "control"]
 
 ARG VERSION=dev

@@ -5,10 +5,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-help: ## show this
+help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
 
-run: $(VENV)/run ## run the stack here, without a container
+run: $(VENV)/run ## run the stack without a container
 	@exec $(BIN)/python -m control
 
 test: $(VENV)/test ## run all tests
@@ -21,7 +21,7 @@ lint: $(VENV)/test ## ruff, mypy, shellcheck, nginx -t
 	shellcheck .ci/run .ci/debian-packages .ci/docker-engine
 	$(BIN)/pytest -q tests/unit/control/launch/test_launch.py -k nginx_accepts # nginx -t on the rendered file
 
-# The life of a container. IMAGE, PORT and BIND_ADDRESS may be given on the command line or in .env.
+# Targets for the container. IMAGE, PORT and BIND_ADDRESS can be set on the command line or in .env.
 
 -include .env
 IMAGE ?= notebook-api
@@ -30,45 +30,45 @@ COMPOSE := docker compose
 image: ## build the container image
 	docker build --tag $(IMAGE) --build-arg REVISION=$$(git describe --always --dirty 2>/dev/null || echo unknown) .
 
-# $(value …): a $ in the password is part of it, not the start of a make variable.
+# $(value …): a $ in the password does not start a make variable.
 up: export SECRET = $(value PASSWORD)
 up: image ## start the container: make up PASSWORD=…
 	@if [ -n "$$SECRET" ]; then \
 		mkdir -p .secrets && chmod 700 .secrets && \
 		printf %s "$$SECRET" >.secrets/password && chmod 644 .secrets/password; \
 	fi
-	@# In a folder that nobody else may enter it can be readable to the container's user, who is not you.
-	@# .env: so that `docker compose` without make finds it too.
+	@# The file is readable for the container's user; no other user of the host can enter its folder.
+	@# .env: so that `docker compose` without make uses it too.
 	@if [ -e .secrets/password ] && ! grep -qs '^PASSWORD_FILE=' .env; then \
 		echo 'PASSWORD_FILE=./.secrets/password' >>.env; \
 	fi
-	@# A new password reaches only a new container.
+	@# Only a new container reads a new password.
 	$(COMPOSE) up --detach --wait $(if $(value PASSWORD),--force-recreate) || \
-		{ $(print-log); $(COMPOSE) stop; echo 'It did not start; the lines above say why.'; exit 1; }
+		{ $(print-log); $(COMPOSE) stop; echo 'The container did not start; see the log lines above.'; exit 1; }
 	$(print-address)
-	@# Only there where it was made up.
+	@# Printed only if it was generated.
 	@$(print-log) | grep '^password ' | tail -n 1
 
-status: ## is the container up and well, and where
+status: ## show the container's status, health and address
 	@$(COMPOSE) ps --all --format '{{.Name}}: {{.Status}}'
 	$(print-address)
 
-logs: ## the container's last lines
+logs: ## show the last lines of the container's log
 	@$(print-log)
 	$(print-address)
-	@echo '(to go on reading: $(COMPOSE) logs --follow)'
+	@echo '(to follow the log: $(COMPOSE) logs --follow)'
 
-down: ## stop and remove the container; the notebooks stay
+down: ## stop and remove the container; keep the notebooks
 	$(COMPOSE) down
 	@echo 'The notebooks are kept in a volume. To start again: make up. To remove them: make delete.'
 
-delete: ## remove the container and, when you say yes, the volume with the notebooks
-	@read -r -p 'Remove the container and ALL ITS NOTEBOOKS for good? Type yes: ' answer && [ "$$answer" = yes ] || \
+delete: ## after confirmation, remove the container and the volume with the notebooks
+	@read -r -p 'Permanently remove the container and ALL ITS NOTEBOOKS? Type yes: ' answer && [ "$$answer" = yes ] || \
 		{ echo 'Nothing was removed.'; exit 1; }
 	$(COMPOSE) down --volumes
-	@echo 'Removed. To start anew: make up PASSWORD=…'
+	@echo 'Removed. To start again: make up PASSWORD=…'
 
-# Not by compose, whose lines begin with control characters.
+# Not with compose, which prints control characters at the start of lines.
 print-log = { id=$$($(COMPOSE) ps --all --quiet notebook); [ -z "$$id" ] || docker logs --tail 200 "$$id" 2>&1; }
 
 define print-address
@@ -77,10 +77,10 @@ define print-address
 	echo 'Not running. To start it: make up PASSWORD=… (later starts need no password)'
 endef
 
-bench: $(VENV)/bench $(VENV)/test ## measure against stock, Flask and FastAPI; writes bench/results.md
+bench: $(VENV)/bench $(VENV)/test ## compare with stock, Flask and FastAPI; writes bench/results.md
 	$(BIN)/python -m bench.run --soak
 
-lock: ## renew the requirements*.txt from pyproject.toml
+lock: ## update the requirements*.txt files from pyproject.toml
 	$(PYTHON) -m venv $(VENV)/lock
 	$(VENV)/lock/bin/pip install --quiet uv
 	$(VENV)/lock/bin/uv pip compile $(LOCK) -o requirements.txt pyproject.toml
@@ -90,12 +90,12 @@ lock: ## renew the requirements*.txt from pyproject.toml
 
 LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
 
-# The lock is complete, and leaves one package out on purpose (pyproject.toml): nothing is to be resolved.
+# --no-deps: the lock files are complete, except for one package that is left out on purpose (pyproject.toml).
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes
 
-# Each of these is an empty file that stands for a finished step.
+# Each of these targets is an empty file that marks a completed step.
 $(VENV)/run: requirements.txt
-	@# A program given by its path: ensurepip is what Debian leaves out of python3 without python3-venv.
+	@# Without python3-venv, Debian's python3 has no ensurepip. /no-ensurepip: a path that never exists.
 	.ci/debian-packages nginx=nginx-light
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || .ci/debian-packages /no-ensurepip=python3-venv
 	$(PYTHON) -m venv $(VENV)
@@ -107,7 +107,7 @@ $(VENV)/test: $(VENV)/run requirements-dev.txt
 	$(INSTALL) -r requirements-dev.txt
 	@touch $@
 
-# Stock is measured with the package that our lock leaves out, as whoever installs it has it.
+# Stock is measured with the package that our lock files leave out, as in an ordinary installation.
 STOCK := bench/peers/requirements-stock.txt
 
 $(VENV)/bench: $(VENV)/run requirements-bench.txt $(STOCK)
