@@ -16,7 +16,7 @@ workers = 1
 worker_class = "gthread"
 # A start may wait for its notebook a minute; status and log lines must be answered meanwhile, and each of those
 # who follow the log takes a thread. One that nobody needs is never started.
-threads = 16 + follow.MOST
+threads = 16 + follow.MAX_FOLLOWERS
 graceful_timeout = 2
 worker_tmp_dir = str(run.path)
 control_socket_disable = True

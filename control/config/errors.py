@@ -7,10 +7,11 @@ class ApiError(Exception):
     """Something that the caller asked for cannot be done; the text says what to do."""
 
     status = 500
+    name: str | None = None  # in last_error, where it is not the class's own
 
     def details(self) -> dict[str, Any]:
-        """What is kept of it for the status: at least its name."""
-        return {"name": type(self).__name__}
+        """What last_error reports of it: at least its name."""
+        return {"name": self.name or type(self).__name__}
 
 
 class UnknownProject(ApiError):
@@ -23,6 +24,7 @@ class ProjectConflict(ApiError):
     """A start of one project while another is being served."""
 
     status = 409
+    name = "AnotherIsServed"
 
 
 class NothingToRestart(ApiError):
@@ -35,9 +37,7 @@ class CancelledStart(ApiError):
     """The API was stopped while this start waited for its notebook."""
 
     status = 409
-
-    def details(self) -> dict[str, Any]:
-        return {"name": "Cancelled"}
+    name = "Cancelled"
 
 
 class NotebookFailure(ApiError):
@@ -65,25 +65,25 @@ class UnknownRequest(ApiError):
     status = 404
 
 
-class CannotReplay(ApiError):
+class ReplayError(ApiError):
     """A call that cannot be sent again, or got no answer when it was."""
 
     status = 409
 
 
-class BadName(ApiError):
+class InvalidName(ApiError):
     """A name that no project can have."""
 
     status = 400
 
 
-class NameTaken(ApiError):
+class ProjectExists(ApiError):
     """A new project with the name of something that is there."""
 
     status = 409
 
 
-class BadArchive(ApiError):
+class InvalidArchive(ApiError):
     """An uploaded file that is no zip of a project, or holds what must not be unpacked."""
 
     status = 400
@@ -95,7 +95,7 @@ class ArchiveTooLarge(ApiError):
     status = 413
 
 
-class CannotWrite(ApiError):
+class StorageError(ApiError):
     """The folder of notebooks takes no new project."""
 
     status = 500

@@ -35,19 +35,19 @@ class RunDir:
         return self.path / "jupyter.sock"
 
     @property
-    def serving(self) -> Path:
+    def serving_link(self) -> Path:
         """A symlink to the serving slot's folder. Absent: nothing is served."""
         return self.path / "api"
 
     @property
     def api_socket(self) -> Path:
         """The serving slot's socket: nginx's upstream, which follows the link anew for each request."""
-        return self.serving / "api.sock"
+        return self.serving_link / "api.sock"
 
     @property
     def api_admin_socket(self) -> Path:
         """The serving slot's admin socket, where nginx asks why it got no answer."""
-        return self.serving / "admin.sock"
+        return self.serving_link / "admin.sock"
 
     @property
     def records_socket(self) -> Path:
@@ -65,7 +65,7 @@ class RunDir:
         return self.path / "failed-logins.sock"
 
     @property
-    def limited(self) -> Path:
+    def limited_callers(self) -> Path:
         """A folder with an empty file for each caller of whom nginx lets few requests through."""
         return self.path / "limited"
 

@@ -11,7 +11,7 @@ from control.config.run_dir import SLOTS, read_json, write_json
 from control.config.settings import Settings
 from control.deployment.gateway_client import GatewayStatus
 from control.deployment.slots import Slots
-from control.deployment.state_files import LastServed, ReloadSwitch
+from control.deployment.state import LastServed, ReloadSwitch
 from control.projects import catalog
 from control.projects.catalog import Project
 from control.supervision.client import Supervisor
@@ -64,7 +64,7 @@ class Deployment:
 
     def status(self) -> Status:
         """What is served now. Raises SupervisorError."""
-        slot = self.slots.serving()
+        slot = self.slots.serving_slot()
         gateway = self.slots.gateway(slot) if slot else None
         error = read_json(self.run.last_error)
         if slot and not gateway and not error:
@@ -95,7 +95,7 @@ class Deployment:
     def start(self, name: str) -> Status:
         """Serve a project; returns once it answers. One that is served already is left alone.
 
-        Raises UnknownProject, AnotherIsServed, NotebookFailed, NotReady, Cancelled.
+        Raises UnknownProject, ProjectConflict, NotebookFailure, NotReady, CancelledStart.
         """
         with self.change(f"Starting {name}."):
             project = catalog.find(self.settings.notebook_dir, name)
@@ -111,7 +111,7 @@ class Deployment:
     def restart(self, name: str | None = None) -> Status:
         """Serve a project anew, by default the one being served, which answers until the new one does.
 
-        Raises UnknownProject, NothingToRestart, NotebookFailed, NotReady, Cancelled; what was served
+        Raises UnknownProject, NothingToRestart, NotebookFailure, NotReady, CancelledStart; what was served
         before then goes on being served.
         """
         name = name or self.status().notebook or self.last_served.name()
@@ -144,11 +144,11 @@ class Deployment:
         was bringing up has nobody who waits for it, and is stopped.
         """
         with self.changing:
-            serving = self.slots.serving()
+            serving_slot = self.slots.serving_slot()
             for slot in SLOTS:
-                if slot != serving:
+                if slot != serving_slot:
                     self.slots.stop(slot)
-        name = None if serving else self.settings.serve or self.last_served.name()
+        name = None if serving_slot else self.settings.serve or self.last_served.name()
         if name:
             try:
                 self.start(name)
@@ -171,9 +171,9 @@ class Deployment:
     def replace(self, project: Project) -> None:
         """Bring the project up in the idle slot, let callers reach it, stop the slot that served before.
 
-        To be called within a `change`; raises NotebookFailed, NotReady, Cancelled.
+        To be called within a `change`; raises NotebookFailure, NotReady, CancelledStart.
         """
-        old, new = self.slots.serving(), self.slots.idle()
+        old, new = self.slots.serving_slot(), self.slots.idle_slot()
         self.restarts += 1
         try:
             self.slots.bring_up(new, project, cancelled=lambda: self.stops_waiting > 0)

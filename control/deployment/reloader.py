@@ -8,7 +8,7 @@ from control.config.run_dir import read_json
 from control.deployment.deployment import Deployment
 from control.deployment.fingerprint import NotebookFile
 from control.projects import catalog
-from control.supervision.client import StackEnds, SupervisorError
+from control.supervision.client import ShutdownInProgress, SupervisorError
 
 # Seconds between two looks at the notebook. Looking works on network volumes too, where no events come of
 # what others write, and costs one open() where nothing has changed.
@@ -30,7 +30,7 @@ class Reloader:
         while True:
             try:
                 self.look()
-            except StackEnds:
+            except ShutdownInProgress:
                 return
             except (ApiError, SupervisorError, OSError) as error:
                 print(f"Reload on save: {error}", flush=True)  # the homepage tells it from the status
@@ -57,7 +57,7 @@ class Reloader:
         """The project whose saves count: that is served, or failed to start while nothing else was."""
         if not self.api.reload.is_on():
             return None
-        slot = self.api.slots.serving()
+        slot = self.api.slots.serving_slot()
         return self.api.slots.project(slot) if slot else (read_json(self.api.run.last_error) or {}).get("notebook")
 
     def restart(self, name: str, code: str) -> None:
@@ -70,4 +70,4 @@ class Reloader:
     def keep_ready(self) -> None:
         """Keep a gateway started for the next restart while one is to be expected, else none."""
         with self.api.changing:
-            self.api.slots.set_standby(self.api.slots.idle(), self.wanted() is not None)
+            self.api.slots.set_standby(self.api.slots.idle_slot(), self.wanted() is not None)

@@ -34,32 +34,32 @@ class Slots:
 
     # -- which one serves
 
-    def serving(self) -> str | None:
+    def serving_slot(self) -> str | None:
         """The slot that callers reach; None when nothing is served."""
         with suppress(OSError):
-            target = self.run.serving.readlink().name
+            target = self.run.serving_link.readlink().name
             return target if target in SLOTS else None
         return None
 
-    def idle(self) -> str:
+    def idle_slot(self) -> str:
         """A slot that callers do not reach."""
-        serving = self.serving()
-        return next(slot for slot in SLOTS if slot != serving)
+        serving_slot = self.serving_slot()
+        return next(slot for slot in SLOTS if slot != serving_slot)
 
     def serving_since(self) -> str | None:
         """When callers were switched to the serving slot, in ISO 8601, UTC."""
         with suppress(OSError):
-            made = self.run.serving.lstat().st_mtime
+            made = self.run.serving_link.lstat().st_mtime
             return datetime.fromtimestamp(made, UTC).isoformat(timespec="seconds")
         return None
 
     def cut_over(self, slot: str) -> None:
         """Let every call from now on reach this slot."""
-        point_link(self.run.serving, self.run.slot(slot))
+        point_link(self.run.serving_link, self.run.slot(slot))
 
     def cut_off(self) -> None:
         """Let no call reach a slot: nginx answers 503 by itself."""
-        self.run.serving.unlink(missing_ok=True)
+        self.run.serving_link.unlink(missing_ok=True)
 
     # -- one slot
 
@@ -73,8 +73,8 @@ class Slots:
 
     def last_code(self, name: str) -> str | None:
         """The fingerprint of the code that a project's last start found; None where that is not known."""
-        serving = self.serving()
-        for file in (self.run.last_start, *([self.run.slot_file(serving)] if serving else [])):
+        serving_slot = self.serving_slot()
+        for file in (self.run.last_start, *([self.run.slot_file(serving_slot)] if serving_slot else [])):
             order = read_json(file) or {}
             if order.get("notebook") == name:
                 return order.get("code")
@@ -118,7 +118,7 @@ class Slots:
     def bring_up(self, slot: str, project: Project, cancelled: Callable[[], bool]) -> None:
         """Start a slot and return once it is ready; otherwise stop it and raise.
 
-        Raises NotebookFailed, NotReady, or Cancelled when `cancelled` says so.
+        Raises NotebookFailure, NotReady, or CancelledStart when `cancelled` says so.
         """
         # It may still be finishing requests that it took before the last restart.
         if not self.is_on_standby(slot):

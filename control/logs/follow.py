@@ -12,7 +12,7 @@ from flask import Response
 from control.config.errors import TooManyFollowers
 from control.logs.reader import LogReader
 
-MOST = 32  # followers at once: each takes a thread of gunicorn's (conf/gunicorn.conf.py)
+MAX_FOLLOWERS = 32  # followers at once: each takes a thread of gunicorn's (conf/gunicorn.conf.py)
 POLL = 0.2  # seconds between two looks at the file
 SIGN_OF_LIFE = 15.0  # seconds of silence after which a comment is sent: proxies end silent connections
 
@@ -21,13 +21,15 @@ class Followers:
     """Those who follow now. They end when `is_up` says that this program is about to."""
 
     def __init__(self) -> None:
-        self.places = threading.BoundedSemaphore(MOST)
+        self.places = threading.BoundedSemaphore(MAX_FOLLOWERS)
         self.is_up: Callable[[], bool] = lambda: True
 
     def response(self, reader: LogReader, client: socket.socket | None) -> Response:
         """The lines as they come; `client` is the connection's socket. Raises TooManyFollowers."""
         if not self.places.acquire(blocking=False):
-            raise TooManyFollowers(f"The log is being followed {MOST} times already. Close a page that follows it.")
+            raise TooManyFollowers(
+                f"The log is being followed {MAX_FOLLOWERS} times already. Close a page that follows it."
+            )
         response = Response(self._events(reader, client), mimetype="text/event-stream")
         response.headers["X-Accel-Buffering"] = "no"  # nginx passes each event on at once
         response.call_on_close(reader.close)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
-from control.config.errors import ArchiveTooLarge, BadArchive
+from control.config.errors import ArchiveTooLarge, InvalidArchive
 from control.projects.catalog import NOTEBOOK
 
 MOST_FILES = 10_000
@@ -79,15 +79,15 @@ def unpack(source: BinaryIO, folder: Path) -> None:
                 room -= _write(archive, member, target, room)
     # What zipfile raises for archives that are broken or encrypted.
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, ValueError) as error:
-        raise BadArchive(f"The archive cannot be unpacked: {error}. Zip the project's folder anew.") from None
+        raise InvalidArchive(f"The archive cannot be unpacked: {error}. Zip the project's folder anew.") from None
     except OSError as error:
-        raise BadArchive(f"The archive cannot be unpacked: {error.strerror}.") from None
+        raise InvalidArchive(f"The archive cannot be unpacked: {error.strerror}.") from None
 
 
 def _opened(source: BinaryIO) -> zipfile.ZipFile:
     end = zipfile._EndRecData(source)  # type: ignore[attr-defined]  # what zipfile itself goes by
     if not end:
-        raise BadArchive("The file is no zip archive. Zip the project's folder, and upload that.")
+        raise InvalidArchive("The file is no zip archive. Zip the project's folder, and upload that.")
     if end[zipfile._ECD_SIZE] > MOST_BYTES_OF_LIST:  # type: ignore[attr-defined]
         raise ArchiveTooLarge(f"The archive has more than {MOST_FILES:,} files.")
     return zipfile.ZipFile(source)
@@ -101,7 +101,7 @@ def _members(archive: zipfile.ZipFile) -> dict[PurePosixPath, zipfile.ZipInfo]:
         if member.is_dir() or LEFT_OUT.intersection(path.parts):
             continue
         if path in members:
-            raise BadArchive(f"The archive has {str(path)!r} twice.")
+            raise InvalidArchive(f"The archive has {str(path)!r} twice.")
         members[path] = member
     if len(members) > MOST_FILES:
         raise ArchiveTooLarge(f"The archive has more than {MOST_FILES:,} files.")
@@ -109,7 +109,7 @@ def _members(archive: zipfile.ZipFile) -> dict[PurePosixPath, zipfile.ZipInfo]:
     if PurePosixPath(NOTEBOOK) not in members and len(tops) == 1:
         members = {PurePosixPath(*path.parts[1:]): member for path, member in members.items()}
     if PurePosixPath(NOTEBOOK) not in members:
-        raise BadArchive(f"The archive has no {NOTEBOOK}, neither at its top nor in the one folder there.")
+        raise InvalidArchive(f"The archive has no {NOTEBOOK}, neither at its top nor in the one folder there.")
     return members
 
 
@@ -118,13 +118,15 @@ def _checked(member: zipfile.ZipInfo) -> PurePosixPath:
     name = member.filename
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or not path.parts or "\\" in name or not name.isprintable():
-        raise BadArchive(f"The archive has a file with the path {name!r}, which a project cannot have.")
+        raise InvalidArchive(f"The archive has a file with the path {name!r}, which a project cannot have.")
     # zipfile unpacks the other kinds without a limit to what one piece may become.
     if member.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
-        raise BadArchive(f"The archive has packed {name!r} in an unusual way. Zip it with Deflate, as is the default.")
+        raise InvalidArchive(
+            f"The archive has packed {name!r} in an unusual way. Zip it with Deflate, as is the default."
+        )
     kind = stat.S_IFMT(member.external_attr >> 16)
     if kind not in {0, stat.S_IFREG, stat.S_IFDIR}:
-        raise BadArchive(f"The archive has {name!r}, which is a symlink or a device. Zip files and folders only.")
+        raise InvalidArchive(f"The archive has {name!r}, which is a symlink or a device. Zip files and folders only.")
     return path
 
 

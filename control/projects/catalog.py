@@ -58,7 +58,7 @@ class Listing:
                 self.until = now + min(self.SHARE * (now - begun), self.LONGEST)
             return self.known
 
-    def forget(self) -> None:
+    def invalidate(self) -> None:
         """Walk anew the next time: a project has come to be."""
         self.until = 0.0
 

@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
-from control.config.errors import BadName, CannotWrite, NameTaken, UnknownProject
+from control.config.errors import InvalidName, ProjectExists, StorageError, UnknownProject
 from control.config.settings import ROOT, Settings
 from control.projects import archive, catalog
 from control.projects.bundled import copy_writable
@@ -17,7 +17,7 @@ from control.projects.bundled import copy_writable
 FIRST = "hello_world"
 
 
-class NewProjects:
+class ProjectCreator:
     """Each is there as a whole or not at all, and never in place of another."""
 
     def __init__(self, settings: Settings) -> None:
@@ -30,12 +30,12 @@ class NewProjects:
         names = [project.name for project in catalog.find_all(self.templates_dir)]
         return sorted(names, key=lambda name: (name != FIRST, name))
 
-    def free_name(self, wanted: str) -> str:
+    def suggest_name(self, wanted: str) -> str:
         """`wanted`, or with a number where there is one already."""
         numbered = (f"{wanted}_{number}" for number in range(2, 1000))
         return next((name for name in chain([wanted], numbered) if not (self.notebook_dir / name).exists()), wanted)
 
-    def from_template(self, template: str, name: str) -> str:
+    def create_from_template(self, template: str, name: str) -> str:
         """Copy a template; returns the project's name. Raises UnknownProject, BadName, NameTaken, CannotWrite."""
         if template not in self.templates():
             known = ", ".join(self.templates()) or "none"
@@ -44,7 +44,7 @@ class NewProjects:
             copy_writable(self.templates_dir / template, partial)
         return name
 
-    def from_zip(self, file: BinaryIO, name: str) -> str:
+    def create_from_zip(self, file: BinaryIO, name: str) -> str:
         """Unpack an archive; returns the project's name.
 
         Raises BadArchive, ArchiveTooLarge, BadName, NameTaken, CannotWrite.
@@ -66,25 +66,27 @@ class NewProjects:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 partial.rename(target)
         except OSError as error:
-            raise CannotWrite(f"{name} cannot be written to the notebooks' folder: {error.strerror}.") from error
+            raise StorageError(f"{name} cannot be written to the notebooks' folder: {error.strerror}.") from error
         finally:
             shutil.rmtree(partial, ignore_errors=True)
 
     def _free_place(self, name: str) -> Path:
         """Where a project of that name will lie; raises BadName, NameTaken."""
         if not catalog.is_name(name):
-            raise BadName(
+            raise InvalidName(
                 f"{name!r} cannot be a project's name. Give one such as my_api or team/my_api: "
                 "no part of it hidden or empty."
             )
         root = self.notebook_dir.resolve()
         target = root / name
         if target.parent.resolve() != target.parent:
-            raise BadName(f"{name!r} leads through a symlink. Give another name.")
+            raise InvalidName(f"{name!r} leads through a symlink. Give another name.")
         try:
             target.lstat()
         except FileNotFoundError:
             return target
         except OSError as error:  # a name that is too long, a file where a folder would have to be
-            raise BadName(f"{name[:100]!r} cannot be a project's name: {error.strerror}. Give another name.") from None
-        raise NameTaken(f"There is something named {name} already. Give another name.")
+            raise InvalidName(
+                f"{name[:100]!r} cannot be a project's name: {error.strerror}. Give another name."
+            ) from None
+        raise ProjectExists(f"There is something named {name} already. Give another name.")

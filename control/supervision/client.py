@@ -16,7 +16,7 @@ class SupervisorError(Exception):
     """supervisord could not be reached, or refused for a reason that no caller expects."""
 
 
-class StackEnds(SupervisorError):
+class ShutdownInProgress(SupervisorError):
     """supervisord is ending all programs, this one too."""
 
 
@@ -60,7 +60,7 @@ class Supervisor:
             if fault.faultCode in tolerate:
                 return None
             if fault.faultCode == Faults.SHUTDOWN_STATE:
-                raise StackEnds("The stack is being ended") from fault
+                raise ShutdownInProgress("The stack is being ended") from fault
             raise SupervisorError(f"supervisord refused {method}({program}): {fault.faultString}") from fault
         except (OSError, xmlrpc.client.ProtocolError) as error:
             raise SupervisorError(f"supervisord cannot be reached: {error}") from error

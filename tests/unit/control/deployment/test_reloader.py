@@ -46,7 +46,7 @@ class Served:
         write_json(self.api.run.last_start, {"notebook": project.name, "code": code})
         self.starts.append(code)
         self.on_start()
-        slot = self.api.slots.idle()
+        slot = self.api.slots.idle_slot()
         write_json(self.api.run.slot_file(slot), {"notebook": project.name, "code": code})
         self.api.slots.cut_over(slot)
 
@@ -80,16 +80,16 @@ def test_saves_without_new_code_cause_none(served: Served) -> None:
 
 
 def test_while_the_switch_is_off_a_save_waits_until_it_is_on(served: Served) -> None:
-    served.api.reload.turn(False)
+    served.api.reload.set(False)
     served.save("x = 2")
     assert served.look() == 0
 
-    served.api.reload.turn(True)
+    served.api.reload.set(True)
     assert served.look() == 1
 
 
 def test_the_switch_outlives_the_control_app(served: Served) -> None:
-    served.api.reload.turn(False)
+    served.api.reload.set(False)
 
     assert Deployment(served.api.settings).reload.is_on() is False
 
@@ -185,9 +185,9 @@ def test_a_gateway_is_kept_ready_only_while_a_save_would_restart(
     monkeypatch.setattr(module, "READY_LOOK", 0)
 
     served.look(1)
-    served.api.reload.turn(False)
+    served.api.reload.set(False)
     served.look(1)
-    served.api.reload.turn(True)
+    served.api.reload.set(True)
     served.api.slots.cut_off()
     served.look(1)
 

@@ -72,15 +72,15 @@ def ready(slot: str) -> GatewayStatus:
 
 
 def test_nothing_is_served_at_first(slots: Slots) -> None:
-    assert slots.serving() is None
+    assert slots.serving_slot() is None
     assert slots.serving_since() is None
-    assert slots.idle() in {"blue", "green"}
+    assert slots.idle_slot() in {"blue", "green"}
 
 
 def test_callers_reach_the_slot_that_was_cut_over_to(slots: Slots) -> None:
     for slot, other in (("blue", "green"), ("green", "blue"), ("green", "blue")):
         slots.cut_over(slot)
-        assert (slots.serving(), slots.idle()) == (slot, other)
+        assert (slots.serving_slot(), slots.idle_slot()) == (slot, other)
         assert slots.run.api_socket.parent.resolve() == slots.run.slot(slot)
     since = slots.serving_since()
     assert since is not None
@@ -93,7 +93,7 @@ def test_callers_reach_none_after_a_cut_off(slots: Slots) -> None:
     slots.cut_off()
     slots.cut_off()
 
-    assert slots.serving() is None
+    assert slots.serving_slot() is None
 
 
 def test_a_slot_is_brought_up_with_what_it_is_to_serve(
@@ -107,7 +107,7 @@ def test_a_slot_is_brought_up_with_what_it_is_to_serve(
     order = {"notebook": "shop", "path": str(shop.notebook), "code": None}
     assert read_json(slots.run.slot_file("green")) == order
     assert slots.project("green") == "shop"
-    assert slots.serving() is None  # that is the caller's decision
+    assert slots.serving_slot() is None  # that is the caller's decision
 
 
 def test_a_failing_notebook_is_told_and_its_slot_stopped(

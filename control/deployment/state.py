@@ -38,5 +38,5 @@ class ReloadSwitch:
         kept = read_json(self.file)
         return kept if isinstance(kept, bool) else self.default
 
-    def turn(self, on: bool) -> None:
+    def set(self, on: bool) -> None:
         write_json(self.file, on)
