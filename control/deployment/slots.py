@@ -17,7 +17,7 @@ from control.deployment import gateway_client
 from control.deployment.fingerprint import code_of
 from control.deployment.gateway_client import GatewayStatus
 from control.projects.catalog import Project
-from control.supervision.client import ENDED, Supervisor
+from control.supervision.client import DOWN, Supervisor
 
 POLL = 0.03  # seconds between two looks at a slot
 # What a slot may need beyond its longest request to end; supervisord kills it before (supervisord.conf.j2).
@@ -86,7 +86,7 @@ class Slots:
 
     def has_ended(self, slot: str) -> bool:
         """Whether the slot's gateway is down and will stay so."""
-        return self.supervisor.process(slot).state in ENDED
+        return self.supervisor.process(slot).state in DOWN
 
     def is_on_standby(self, slot: str) -> bool:
         """Whether the slot's gateway has started and waits to be told what to serve."""
@@ -155,8 +155,8 @@ class Slots:
             cell = f" (cell {failure['cell']})" if failure["cell"] else ""
             raise NotebookFailure(f"{project.name} does not run{cell}. {failure['name']}: {failure['value']}", failure)
         process = self.supervisor.process(slot)
-        if process.state in ENDED or process.state == "BACKOFF":
+        if process.state in DOWN or process.state == "BACKOFF":
             raise NotebookFailure(
-                f"{project.name} does not run: its gateway ended. {process.why}",
-                {"cell": None, "line": None, "name": "GatewayEnded", "value": process.why, "traceback": ""},
+                f"{project.name} does not run: its gateway ended. {process.reason}",
+                {"cell": None, "line": None, "name": "GatewayEnded", "value": process.reason, "traceback": ""},
             )

@@ -65,7 +65,7 @@ def _files(folder: Path) -> Iterator[Path]:
 def unpack(source: BinaryIO, folder: Path) -> None:
     """Unpack a project into `folder`, which is made; nothing is ever written outside of it.
 
-    The project lies at the top of the archive, or in the one folder there. Raises BadArchive or
+    The project lies at the top of the archive, or in the one folder there. Raises InvalidArchive or
     ArchiveTooLarge; `folder` may hold a part of it then.
     """
     try:
@@ -114,7 +114,7 @@ def _members(archive: zipfile.ZipFile) -> dict[PurePosixPath, zipfile.ZipInfo]:
 
 
 def _checked(member: zipfile.ZipInfo) -> PurePosixPath:
-    """The member's path; raises BadArchive for one that leads out, and for all that is no file or folder."""
+    """The member's path; raises InvalidArchive for one that leads out, and for all that is no file or folder."""
     name = member.filename
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or not path.parts or "\\" in name or not name.isprintable():

@@ -36,7 +36,7 @@ class ProjectCreator:
         return next((name for name in chain([wanted], numbered) if not (self.notebook_dir / name).exists()), wanted)
 
     def create_from_template(self, template: str, name: str) -> str:
-        """Copy a template; returns the project's name. Raises UnknownProject, BadName, NameTaken, CannotWrite."""
+        """Copy a template; returns the name. Raises UnknownProject, InvalidName, ProjectExists, StorageError."""
         if template not in self.templates():
             known = ", ".join(self.templates()) or "none"
             raise UnknownProject(f"There is no template {template!r}. The templates are: {known}.")
@@ -47,7 +47,7 @@ class ProjectCreator:
     def create_from_zip(self, file: BinaryIO, name: str) -> str:
         """Unpack an archive; returns the project's name.
 
-        Raises BadArchive, ArchiveTooLarge, BadName, NameTaken, CannotWrite.
+        Raises InvalidArchive, ArchiveTooLarge, InvalidName, ProjectExists, StorageError.
         """
         with self._made(name) as partial:
             archive.unpack(file, partial)
@@ -71,7 +71,7 @@ class ProjectCreator:
             shutil.rmtree(partial, ignore_errors=True)
 
     def _free_place(self, name: str) -> Path:
-        """Where a project of that name will lie; raises BadName, NameTaken."""
+        """Where a project of that name will lie; raises InvalidName, ProjectExists."""
         if not catalog.is_name(name):
             raise InvalidName(
                 f"{name!r} cannot be a project's name. Give one such as my_api or team/my_api: "

@@ -37,7 +37,7 @@ class ReplayResult:
 
 
 def replay(call: Exchange, run: RunDir, inspector: History, timeout: float) -> ReplayResult:
-    """Send `call` again, on the socket that nginx uses; `timeout` in seconds. Raises CannotReplay."""
+    """Send `call` again, on the socket that nginx uses; `timeout` in seconds. Raises ReplayError."""
     body = content(call)
     target, left_out = without_masked(call.path)
     shown = {name: value for name, value in call.request.headers if value and not is_masked(value)}
@@ -52,7 +52,7 @@ def replay(call: Exchange, run: RunDir, inspector: History, timeout: float) -> R
 
 
 def content(call: Exchange) -> bytes:
-    """The request's body. Raises CannotReplay where it was not kept in full."""
+    """The request's body. Raises ReplayError where it was not kept in full."""
     if call.refused:
         raise ReplayError(
             "nginx answered this call by itself, so neither its body nor its query was kept: it cannot be sent again."

@@ -63,6 +63,6 @@ def project_from_template() -> str:
 
 
 def new_projects() -> ProjectCreator:
-    """The application's NewProjects."""
+    """The application's ProjectCreator."""
     found: ProjectCreator = current_app.extensions["new_projects"]
     return found

@@ -37,7 +37,7 @@ class FakeSupervisor:
         self.states[program] = "STOPPED"
 
     def process(self, program: str) -> Process:
-        return Process(self.states[program], 1, 0, "exit status 1")
+        return Process(self.states[program], "exit status 1")
 
 
 @pytest.fixture

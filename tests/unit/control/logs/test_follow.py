@@ -63,7 +63,7 @@ def test_no_line_can_be_taken_for_another_field(text: str) -> None:
 def test_a_silent_log_gives_signs_of_life(
     log: Path, follow: Callable[..., Response], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "SIGN_OF_LIFE", 0)
+    monkeypatch.setattr(module, "HEARTBEAT", 0)
     log.write_text("")
     coming = events(follow(Followers()))
 
