@@ -152,7 +152,7 @@ def test_a_name_that_is_too_long_is_refused(target: Path) -> None:
 def test_a_bomb_is_stopped_at_the_limit_whatever_it_says_of_its_size(
     target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(archive, "MOST_BYTES", 1_000_000)
+    monkeypatch.setattr(archive, "MAX_BYTES", 1_000_000)
     data = bytearray(zipped((NOTEBOOK, "0" * 3_000_000)).getvalue())
     for sizes in (22, data.rfind(b"PK\x01\x02") + 24):
         honest = bytes(data)
@@ -217,7 +217,7 @@ def test_a_name_is_read_in_the_encoding_that_the_archive_says(
 
 def test_too_many_files_are_refused_before_any_is_written(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     many = zipped((NOTEBOOK, "{}"), *((f"f{number}", "") for number in range(20)))
-    for limit, value in (("MOST_FILES", 20), ("MOST_BYTES_OF_LIST", 500)):
+    for limit, value in (("MAX_FILES", 20), ("MAX_READ", 500)):
         with monkeypatch.context() as patch:
             patch.setattr(archive, limit, value)
             with pytest.raises(ArchiveTooLarge, match="more than"):
