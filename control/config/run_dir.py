@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 SLOTS = ("blue", "green")
+# The slot file of a gateway that is started before there is a project for it (gateway/arbiter/settings.py).
+STANDBY = {"state": "standby"}
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ class RunDir:
         return self.slot(slot) / "admin.sock"
 
     def slot_file(self, slot: str) -> Path:
-        """The project to serve: {"notebook": its name, "path": absolute path of its server.ipynb, "code"}.
+        """The project to serve: {"notebook": its name, "path": absolute path of its server.ipynb, "code"}, or STANDBY.
 
         `code` is the notebook's fingerprint (control/deployment/fingerprint.py) at the start.
         """
