@@ -1,7 +1,6 @@
 """The run directory: paths of the sockets and files that the programs of the stack share."""
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,91 +9,39 @@ SLOTS = ("blue", "green")
 STANDBY = {"state": "standby"}
 
 
-@dataclass(frozen=True)
 class RunDir:
     """Paths below RUN_DIR (docs/architecture.md lists the writer and the readers of each)."""
 
-    path: Path
-
-    @property
-    def nginx_conf(self) -> Path:
-        return self.path / "nginx.conf"
-
-    @property
-    def supervisord_conf(self) -> Path:
-        return self.path / "supervisord.conf"
-
-    @property
-    def supervisor_socket(self) -> Path:
-        return self.path / "supervisor.sock"
-
-    @property
-    def control_socket(self) -> Path:
-        return self.path / "control.sock"
-
-    @property
-    def jupyter_socket(self) -> Path:
-        return self.path / "jupyter.sock"
-
-    @property
-    def serving_link(self) -> Path:
-        """A symlink to the serving slot's folder; absent while nothing is served."""
-        return self.path / "api"
-
-    @property
-    def api_socket(self) -> Path:
-        """The serving slot's socket: nginx's upstream, whose link is resolved for each request."""
-        return self.serving_link / "api.sock"
-
-    @property
-    def api_admin_socket(self) -> Path:
-        """The serving slot's admin socket, where nginx asks why a request got no response."""
-        return self.serving_link / "admin.sock"
-
-    @property
-    def records_socket(self) -> Path:
-        """The control app's, for records of requests from kernels and gateways."""
-        return self.path / "records.sock"
-
-    @property
-    def rejections_socket(self) -> Path:
-        """The control app's, for requests that nginx rejects."""
-        return self.path / "refusals.sock"
-
-    @property
-    def failed_logins_socket(self) -> Path:
-        """The control app's, for wrong passwords that nginx reports."""
-        return self.path / "failed-logins.sock"
-
-    @property
-    def limited_callers(self) -> Path:
-        """A folder with an empty file for each caller whose requests nginx limits."""
-        return self.path / "limited"
-
-    @property
-    def bodies(self) -> Path:
-        """The default of BODY_DIR: buffered large bodies."""
-        return self.path / "bodies"
-
-    @property
-    def api_log(self) -> Path:
-        """The output of both slots, in the order of arrival."""
-        return self.path / "api.log"
-
-    @property
-    def last_error(self) -> Path:
-        """Why the last start failed, as JSON; absent after one that succeeded."""
-        return self.path / "last-error.json"
-
-    @property
-    def last_start(self) -> Path:
-        """A copy of the last start's slot file, whether it succeeded or not."""
-        return self.path / "last-order.json"
-
-    @property
-    def reload(self) -> Path:
-        """Whether a save restarts the API, as JSON; absent until the switch is used."""
-        return self.path / "reload.json"
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.nginx_conf = path / "nginx.conf"
+        self.supervisord_conf = path / "supervisord.conf"
+        self.supervisor_socket = path / "supervisor.sock"
+        self.control_socket = path / "control.sock"
+        self.jupyter_socket = path / "jupyter.sock"
+        # A symlink to the serving slot's folder; absent while nothing is served.
+        self.serving_link = path / "api"
+        # nginx's upstream: the link is resolved for each request.
+        self.api_socket = self.serving_link / "api.sock"
+        # Where nginx asks why a request got no response.
+        self.api_admin_socket = self.serving_link / "admin.sock"
+        # The control app's: records of requests from kernels and gateways; rejected requests and wrong passwords
+        # from nginx.
+        self.records_socket = path / "records.sock"
+        self.rejections_socket = path / "refusals.sock"
+        self.failed_logins_socket = path / "failed-logins.sock"
+        # A folder with an empty file for each caller whose requests nginx limits.
+        self.limited_callers = path / "limited"
+        # The default of BODY_DIR: buffered large bodies.
+        self.bodies = path / "bodies"
+        # The output of both slots, in the order of arrival.
+        self.api_log = path / "api.log"
+        # Why the last start failed; absent after one that succeeded.
+        self.last_error = path / "last-error.json"
+        # A copy of the last start's slot file, whether it succeeded or not.
+        self.last_start = path / "last-order.json"
+        # Whether a save restarts the API; absent until the switch is used.
+        self.reload = path / "reload.json"
 
     def slot(self, slot: str) -> Path:
         """A slot's folder, which has its program's name."""

@@ -36,9 +36,9 @@ def read(**environ: str) -> Settings:
 
 def refusal(**environ: str) -> str:
     """The one line that says why these settings are refused."""
-    with pytest.raises(SettingError) as refused:
+    with pytest.raises(SettingError) as error:
         read(**environ)
-    text = str(refused.value)
+    text = str(error.value)
     assert "\n" not in text
     return text
 
@@ -153,18 +153,18 @@ def test_a_switch_is_on_or_off() -> None:
 
 
 def test_origins_are_web_origins_or_a_star() -> None:
-    given = "https://a.example http://localhost:3000"
+    values = "https://a.example http://localhost:3000"
 
-    assert read(CORS_ORIGINS=given).cors_origins == tuple(given.split())
+    assert read(CORS_ORIGINS=values).cors_origins == tuple(values.split())
     assert read(CORS_ORIGINS="*").cors_origins == ("*",)
     for bad in ("a.example", "https://a.example/path", "javascript:alert(1)"):
         assert refusal(CORS_ORIGINS=bad).startswith(f"CORS_ORIGINS has {bad!r}: give ")
 
 
 def test_the_programs_of_the_stack_read_the_same_settings_again(tmp_path: Path) -> None:
-    given = {"PORT": "9000", "SERVE": "a/b", "KERNELS": "3", "SHOW_TRACEBACKS": "1"}
+    values = {"PORT": "9000", "SERVE": "a/b", "KERNELS": "3", "SHOW_TRACEBACKS": "1"}
     settings = read(
-        **given, NOTEBOOK_DIR=str(tmp_path), CORS_ORIGINS="http://a, http://b", TRUSTED_PROXIES="10.0.0.1, ::1"
+        **values, NOTEBOOK_DIR=str(tmp_path), CORS_ORIGINS="http://a, http://b", TRUSTED_PROXIES="10.0.0.1, ::1"
     )
 
     assert Settings.from_env(settings.to_env()) == settings
@@ -177,9 +177,9 @@ def table() -> dict[str, str]:
     """The README's settings: name and default."""
     text = (ROOT / "README.md").read_text(encoding="utf-8").partition("| Setting | Default |")[2]
     rows = text.partition("\n\n")[0].splitlines()[2:]
-    found = [re.fullmatch(r"\| `([A-Z_]+)` \| (.*?) ?\| (.+) \|", row) for row in rows]
-    assert all(found), [row for row, match in zip(rows, found, strict=True) if not match]
-    return {match[1]: match[2].strip("`") for match in found if match}
+    matches = [re.fullmatch(r"\| `([A-Z_]+)` \| (.*?) ?\| (.+) \|", row) for row in rows]
+    assert all(matches), [row for row, match in zip(rows, matches, strict=True) if not match]
+    return {match[1]: match[2].strip("`") for match in matches if match}
 
 
 def test_the_readme_has_every_setting_and_no_other() -> None:
@@ -233,9 +233,9 @@ def run_sizes() -> dict[str, int]:
 
 
 def body_dir() -> str:
-    found = re.search(r"\bBODY_DIR=(\S+)", (ROOT / "Dockerfile").read_text(encoding="utf-8"))
-    assert found
-    return found[1]
+    match = re.search(r"\bBODY_DIR=(\S+)", (ROOT / "Dockerfile").read_text(encoding="utf-8"))
+    assert match
+    return match[1]
 
 
 def test_the_run_directory_holds_the_log_and_leaves_memory_to_the_programs() -> None:

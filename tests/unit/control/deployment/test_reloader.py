@@ -61,10 +61,10 @@ class Served:
 @pytest.fixture
 def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Served:
     """`shop` is served."""
-    made = Served(tmp_path, monkeypatch)
-    made.save("x = 1")
-    made.replace(Project("shop", made.notebook_dir / "shop" / "server.ipynb"))
-    return made
+    served = Served(tmp_path, monkeypatch)
+    served.save("x = 1")
+    served.replace(Project("shop", served.notebook_dir / "shop" / "server.ipynb"))
+    return served
 
 
 def test_new_code_causes_one_restart(served: Served) -> None:
@@ -180,8 +180,8 @@ def test_a_notebook_that_may_not_be_served_is_tried_once(served: Served, tmp_pat
 def test_a_gateway_is_kept_ready_only_while_a_save_would_restart(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told: list[bool] = []
-    monkeypatch.setattr(served.api.slots, "set_standby", lambda slot, wanted: told.append(wanted))
+    calls: list[bool] = []
+    monkeypatch.setattr(served.api.slots, "set_standby", lambda slot, wanted: calls.append(wanted))
     monkeypatch.setattr(module, "STANDBY_POLL", 0)
 
     served.poll(1)
@@ -191,4 +191,4 @@ def test_a_gateway_is_kept_ready_only_while_a_save_would_restart(
     served.api.slots.cut_off()
     served.poll(1)
 
-    assert told == [True, False, False]
+    assert calls == [True, False, False]

@@ -51,10 +51,10 @@ def slots(tmp_path: Path, supervisor: FakeSupervisor, monkeypatch: pytest.Monkey
     for name in ("blue", "green"):
         (tmp_path / name).mkdir()
     settings = Settings.from_env({"RUN_DIR": "/tmp/r", "START_TIMEOUT": "5"})  # noqa: S108
-    made = Slots(replace(settings, run_dir=tmp_path), supervisor)  # type: ignore[arg-type]
+    slots = Slots(replace(settings, run_dir=tmp_path), supervisor)  # type: ignore[arg-type]
     monkeypatch.setattr(module, "POLL", 0.001)
-    monkeypatch.setattr(made, "gateway", lambda slot: None)
-    return made
+    monkeypatch.setattr(slots, "gateway", lambda slot: None)
+    return slots
 
 
 @pytest.fixture
@@ -127,8 +127,8 @@ def test_an_earlier_failure_does_not_fail_the_next_start(
     slots: Slots, shop: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_json(slots.run.slot_failure("blue"), FAILURE)
-    looks = iter([None, ready("blue")])
-    monkeypatch.setattr(slots, "gateway", lambda slot: next(looks))
+    results = iter([None, ready("blue")])
+    monkeypatch.setattr(slots, "gateway", lambda slot: next(results))
 
     slots.bring_up("blue", shop, never)
 
@@ -168,12 +168,12 @@ def test_a_slot_that_still_finishes_requests_is_waited_for(
 ) -> None:
     write_json(slots.run.slot_file("blue"), {"notebook": "shop"})
     monkeypatch.setattr(slots, "gateway", ready)
-    looks = iter([False, False, True])
-    monkeypatch.setattr(slots, "is_down", lambda slot: next(looks))
+    results = iter([False, False, True])
+    monkeypatch.setattr(slots, "is_down", lambda slot: next(results))
 
     slots.bring_up("blue", shop, never)
 
-    assert next(looks, None) is None
+    assert next(results, None) is None
     assert supervisor.calls == [("start", "blue")]
 
 

@@ -66,9 +66,9 @@ def test_nginx_accepts_the_rendered_configuration(settings: Settings, changes: d
     run_dir = str(settings.run_dir)
     command = ["nginx", "-t", "-q", "-e", "stderr", "-c", f"{run_dir}/nginx.conf", "-p", run_dir]
 
-    checked = subprocess.run(command, env={"PATH": launch.child_path()}, capture_output=True, text=True)
+    process = subprocess.run(command, env={"PATH": launch.child_path()}, capture_output=True, text=True)
 
-    assert (checked.returncode, checked.stderr) == (0, "")
+    assert (process.returncode, process.stderr) == (0, "")
 
 
 def test_a_folder_for_bodies_that_cannot_be_written_to_is_replaced_with_a_warning(
@@ -79,11 +79,11 @@ def test_a_folder_for_bodies_that_cannot_be_written_to_is_replaced_with_a_warnin
     (tmp_path / "file").touch()
     unusable = Settings(**{**vars(settings), "body_dir": tmp_path / "file" / "bodies"})
 
-    replaced = launch.resolve_body_dir(unusable)
+    fallback = launch.resolve_body_dir(unusable)
 
-    assert replaced == settings
+    assert fallback == settings
     assert "warning: BODY_DIR is" in capsys.readouterr().out
-    prepare_run_dir(replaced, BOTH)
+    prepare_run_dir(fallback, BOTH)
     assert settings.body_dir.is_dir()
 
 
@@ -162,8 +162,8 @@ def test_programs_inherit_the_settings_and_no_credential(settings: Settings, mon
 
 
 def test_a_port_that_is_taken_is_refused_with_one_to_try(settings: Settings) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
         busy = Settings(**{**vars(settings), "port": port})
 
         with pytest.raises(SettingError, match=rf"PORT is {port} on 127.0.0.1.*PORT={port + 1}"):
@@ -188,9 +188,9 @@ def test_a_missing_nginx_is_refused_with_the_command_that_installs_it(
 
 def test_the_welcome_shows_a_password_only_where_it_was_made_up(settings: Settings) -> None:
     assert OWNER.password in launch.banner(settings, ALONE)
-    given = launch.banner(settings, BOTH)
-    assert OWNER.password not in given
-    assert CALLER.password not in given
-    assert "http://127.0.0.1:18080/" in given
-    assert "ada" in given
-    assert "hook" in given
+    text = launch.banner(settings, BOTH)
+    assert OWNER.password not in text
+    assert CALLER.password not in text
+    assert "http://127.0.0.1:18080/" in text
+    assert "ada" in text
+    assert "hook" in text

@@ -27,16 +27,16 @@ def log(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def opened() -> Iterator[ExitStack]:
+def stack() -> Iterator[ExitStack]:
     """What is opened in it is closed after the test."""
     with ExitStack() as stack:
         yield stack
 
 
 @pytest.fixture
-def follow(log: Path, opened: ExitStack) -> Callable[..., Response]:
+def follow(log: Path, stack: ExitStack) -> Callable[..., Response]:
     """Follows the log from its last ten lines on."""
-    return lambda followers, client=None: opened.enter_context(closing(followers.response(LogReader(log, 10), client)))
+    return lambda followers, client=None: stack.enter_context(closing(followers.response(LogReader(log, 10), client)))
 
 
 def events(response: Response) -> Iterator[str]:

@@ -27,11 +27,11 @@ def test_control_characters_are_shown_and_all_other_text_stays(text: str, shown:
 
 
 def test_no_character_that_controls_anything_is_left() -> None:
-    left = escape("".join(map(chr, [*range(0xD800), *range(0xE000, 0x110000)])))
-    assert [char for char in left if unicodedata.category(char) in ("Cc", "Zl", "Zp")] == ["\t"]
+    text = escape("".join(map(chr, [*range(0xD800), *range(0xE000, 0x110000)])))
+    assert [char for char in text if unicodedata.category(char) in ("Cc", "Zl", "Zp")] == ["\t"]
     directions = {"LRE", "RLE", "PDF", "LRO", "RLO", "LRI", "RLI", "FSI", "PDI"}
-    assert not [char for char in left if unicodedata.bidirectional(char) in directions]
-    assert left.splitlines() == [left]
+    assert not [char for char in text if unicodedata.bidirectional(char) in directions]
+    assert text.splitlines() == [text]
 
 
 def test_the_end_of_a_line_as_windows_has_it_is_not_shown() -> None:
@@ -53,9 +53,9 @@ def test_a_cut_within_a_character_leaves_whole_ones() -> None:
 def test_lines_are_the_same_in_whatever_pieces_they_come(step: int) -> None:
     data = b"first\n\n" + b"x" * 100_000 + b"\nsecond\r\n" + b"y" * 20_000
     lines = LineBuffer()
-    taken = [text for start in range(0, len(data), step) for text in lines.feed(data[start : start + step])]
+    texts = [text for start in range(0, len(data), step) for text in lines.feed(data[start : start + step])]
     x, y = "x" * MAX_LINE + " … (84,000 bytes left out)", "y" * MAX_LINE + " … (4,000 bytes left out)"
-    assert [*taken, lines.flush(), lines.flush()] == ["first", "", x, "second", y, ""]
+    assert [*texts, lines.flush(), lines.flush()] == ["first", "", x, "second", y, ""]
 
 
 def test_a_line_without_an_end_is_held_to_a_bound() -> None:
@@ -73,5 +73,5 @@ def test_a_line_without_an_end_is_held_to_a_bound() -> None:
     ],
 )
 def test_of_an_error_of_nginx_the_client_stays_and_what_it_sent_goes(request_line: str) -> None:
-    said = "2026/01/01 00:00:00 [error] 1#1: *1 connect() failed, client: 10.0.0.1, server: "
-    assert strip_request(f"{said}, {request_line}") == said
+    prefix = "2026/01/01 00:00:00 [error] 1#1: *1 connect() failed, client: 10.0.0.1, server: "
+    assert strip_request(f"{prefix}, {request_line}") == prefix
