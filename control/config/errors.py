@@ -98,8 +98,6 @@ class ArchiveTooLarge(ApiError):
 class StorageError(ApiError):
     """The folder of notebooks cannot be written to."""
 
-    status = 500
-
 
 class NotReady(ApiError):
     """The notebook was still running its cells after START_TIMEOUT."""

@@ -22,7 +22,7 @@ class Reloader:
     def __init__(self, api: Deployment) -> None:
         self.api = api
         self.file = NotebookFile(Path())
-        self.last_attempt: tuple[str, str] | None = None
+        self.last_failure: tuple[str, str] | None = None
         self.next_standby_poll = 0.0
 
     def run(self) -> None:
@@ -48,10 +48,13 @@ class Reloader:
         if path != self.file.path:
             self.file = NotebookFile(path)
         code = self.file.poll()
-        # A start that failed too early to store its code, as the folder is a symlink, is not repeated for ever.
-        if code and (name, code) != self.last_attempt and code != self.api.slots.last_code(name):
-            self.last_attempt = name, code
-            self.restart(name, code)
+        if code and (name, code) != self.last_failure and code != self.api.slots.last_code(name):
+            try:
+                self.restart(name, code)
+            except ApiError:
+                # It may have failed before its code was stored, such as when the folder has become a symlink.
+                self.last_failure = name, code
+                raise
 
     def project(self) -> str | None:
         """The project to restart on save: the served one, or one that failed to start while none was served."""

@@ -29,9 +29,9 @@ class SlotState(Enum):
     """What a slot's gateway does, from supervisord's state of it and its slot file."""
 
     DOWN = "down"  # and stays so until it is started
-    STANDBY = "standby"  # it has started, or is about to, and waits for a project
-    STANDBY_FAILED = "standby failed"  # it cannot be started; supervisord tries again, or has given up
-    UP = "up"  # with a project: it starts, serves, or crashed and is started again
+    STANDBY = "standby"  # up, and waits for a project
+    STANDBY_FAILED = "standby failed"  # its start failed; supervisord retries, or has given up
+    UP = "up"  # with a project, also between a crash and its restart
     STOPPING = "stopping"  # it finishes its requests
 
 
@@ -114,12 +114,12 @@ class Slots:
     def set_standby(self, slot: str, on: bool) -> None:
         """Start an idle slot's gateway before there is a project for it, or stop it again.
 
-        Its imports are half of the time that a restart takes. One that cannot be started is left to supervisord,
-        and after that to the next restart.
+        Its imports are half of the time that a restart takes. One whose start failed is retried by supervisord,
+        and after that at the next restart.
         """
         state = self.state(slot)
         if on and state is SlotState.DOWN:
-            # Before the start: the gateway reads it, and after a crash of this process resume() stops what it started.
+            # First, as the gateway reads it.
             write_json(self.run.slot_file(slot), STANDBY)
             self.supervisor.start(slot)
         elif not on and state in (SlotState.STANDBY, SlotState.STANDBY_FAILED):
@@ -155,8 +155,8 @@ class Slots:
         content = {"notebook": project.name, "path": str(project.notebook), "code": code}
         write_json(self.run.last_start, content)
         write_json(self.run.slot_file(slot), content)
-        self.supervisor.start(slot)
         try:
+            self.supervisor.start(slot)
             self._wait_until_ready(slot, project, cancelled)
         except Exception:
             self.stop(slot, wait=True)

@@ -14,6 +14,7 @@ from control.deployment.deployment import Deployment
 from control.deployment.fingerprint import file_fingerprint
 from control.deployment.reloader import Reloader
 from control.projects.catalog import Project
+from control.supervision.client import SupervisorError
 from tests.support.notebooks import notebook_text
 
 FAILURE = {"cell": 1, "line": 1, "name": "ValueError", "value": "", "traceback": ""}
@@ -113,6 +114,19 @@ def test_a_version_that_does_not_run_is_tried_once_and_its_repair_again(served: 
 
     served.on_start = lambda: None
     served.save("x = 1")  # as it was
+    assert served.poll() == 1
+
+
+def test_a_restart_that_did_not_reach_supervisord_is_tried_again(served: Served) -> None:
+    def fail(project: Project) -> None:
+        raise SupervisorError("supervisord cannot be reached")
+
+    served.save("x = 2")
+    replace, served.api.replace = served.api.replace, fail  # type: ignore[method-assign]
+    with pytest.raises(SupervisorError):
+        served.poll(1)
+
+    served.api.replace = replace  # type: ignore[method-assign]
     assert served.poll() == 1
 
 
