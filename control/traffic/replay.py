@@ -10,7 +10,7 @@ from http.client import RemoteDisconnected
 from pathlib import Path
 from urllib.parse import quote
 
-from control.config.errors import CannotReplay
+from control.config.errors import ReplayError
 from control.config.run_dir import RunDir
 from control.deployment.gateway_client import UnixConnection
 from control.traffic.api_client import NoResponse, read, translate_errors
@@ -37,7 +37,7 @@ class ReplayResult:
 
 
 def replay(call: Exchange, run: RunDir, inspector: History, timeout: float) -> ReplayResult:
-    """Send `call` again, on the socket that nginx uses; `timeout` in seconds. Raises CannotReplay."""
+    """Send `call` again, on the socket that nginx uses; `timeout` in seconds. Raises ReplayError."""
     body = content(call)
     target, left_out = without_masked(call.path)
     shown = {name: value for name, value in call.request.headers if value and not is_masked(value)}
@@ -52,14 +52,14 @@ def replay(call: Exchange, run: RunDir, inspector: History, timeout: float) -> R
 
 
 def content(call: Exchange) -> bytes:
-    """The request's body. Raises CannotReplay where it was not kept in full."""
+    """The request's body. Raises ReplayError where it was not kept in full."""
     if call.refused:
-        raise CannotReplay(
+        raise ReplayError(
             "nginx answered this call by itself, so neither its body nor its query was kept: it cannot be sent again."
         )
     body = call.request.body
     if body.cut:
-        raise CannotReplay(
+        raise ReplayError(
             f"Of this call's body of {body.size:,} bytes only the beginning was kept, so it cannot be sent again."
         )
     return base64.b64decode(body.base64) if body.base64 is not None else (body.text or "").encode()
@@ -108,7 +108,7 @@ class ReplayRequest:
                     }
                     return self._send(run.api_admin_socket, "POST", "/explain", self.headers | asked)
         except NoResponse as error:
-            raise CannotReplay(str(error)) from None
+            raise ReplayError(str(error)) from None
 
     def _send(self, socket: Path, method: str, target: str, headers: dict[str, str]) -> Exchange:
         at, began = time.time(), time.perf_counter()

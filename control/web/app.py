@@ -12,7 +12,7 @@ from control.deployment import gateway_client
 from control.deployment.deployment import Deployment
 from control.deployment.reloader import Reloader
 from control.logs.follow import Followers
-from control.projects.create import NewProjects
+from control.projects.create import ProjectCreator
 from control.traffic.batch_server import BatchServer
 from control.traffic.counters import Counters
 from control.traffic.datagrams import ALL, Datagrams
@@ -35,7 +35,7 @@ def create_app(settings: Settings | None = None, *, resume: bool = True) -> Flas
     app = Flask(__name__)
     api = Deployment(settings or Settings.from_env())
     app.extensions["api"] = api
-    app.extensions["new_projects"] = NewProjects(api.settings)
+    app.extensions["new_projects"] = ProjectCreator(api.settings)
     app.extensions["log_followers"] = Followers()
     app.extensions["inspector"] = inspector = History()
     totals = Counters()
@@ -72,7 +72,7 @@ def take_refusal(record: dict[str, Any], inspector: History | None, totals: Coun
 
 def listen_to_nginx(run: RunDir, refusals: NginxRejections) -> None:
     """Hear of the calls that it refuses, and of all wrong passwords: one in a flood must not be missed."""
-    limit = LoginLimit(run.limited)
+    limit = LoginLimit(run.limited_callers)
     Datagrams(run.rejections_socket, refusals.refused, refusals.tick, MOST_REFUSALS).begin()
     Datagrams(run.failed_logins_socket, limit.failed, limit.tick, ALL).begin()
 

@@ -40,8 +40,8 @@ def act() -> ResponseReturnValue:
         "start": lambda: change(lambda: api().start(chosen_project())),
         "restart": lambda: change(lambda: api().restart(chosen_project())),
         "stop": lambda: change(api().stop),
-        "reload-on": lambda: change(lambda: api().reload.turn(True)),
-        "reload-off": lambda: change(lambda: api().reload.turn(False)),
+        "reload-on": lambda: change(lambda: api().reload.set(True)),
+        "reload-off": lambda: change(lambda: api().reload.set(False)),
         "test": test,
         "upload": lambda: create(uploaded_project),
         "new": lambda: create(project_from_template),
@@ -69,7 +69,7 @@ def create(make: Callable[[], str]) -> ResponseReturnValue:
         name = make()
     except ApiError as error:
         return show(notice=str(error)), error.status
-    api().listing.forget()
+    api().listing.invalidate()
     return redirect(url_for("homepage.index", notebook=name), 303)
 
 
@@ -101,7 +101,7 @@ def show(page: HomepageView | None = None, **names: object) -> str:
         page=page,
         listed=RequestList.now(ON_THE_HOMEPAGE),
         project=request.values.get("notebook") or page.project,
-        free_name=new_projects().free_name("my_api"),
+        free_name=new_projects().suggest_name("my_api"),
         templates=new_projects().templates(),
         trial=wanted_trial(page.suggested_trial()),
         methods=manual_request.METHODS,

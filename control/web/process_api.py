@@ -58,7 +58,7 @@ def reload() -> Response:
     wanted = request.values.get("on", "")
     if wanted not in {"0", "1"}:
         abort(400, f"on is {wanted!r}: give reload?on=1 to restart the API at each save, or reload?on=0.")
-    api().reload.turn(wanted == "1")
+    api().reload.set(wanted == "1")
     message = "A save restarts the API." if wanted == "1" else "A save restarts nothing."
     return jsonify({"message": message, "reload": wanted == "1"})
 

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, abort, current_app, jsonify, request, str
 from control.config.errors import ApiError
 from control.deployment.deployment import Deployment
 from control.projects import archive, catalog
-from control.projects.create import NewProjects
+from control.projects.create import ProjectCreator
 from control.web.csrf import refuse_cross_site
 from control.web.process_api import api_error, http_error
 
@@ -53,16 +53,16 @@ def uploaded_project() -> str:
     if file is None or not file.filename:
         abort(400, "Choose a zip file first: the form's field is named archive.")
     name = request.form.get("name", "").strip() or re.sub(r"\.zip$", "", file.filename, flags=re.IGNORECASE)
-    return new_projects().from_zip(file.stream, name)  # type: ignore[arg-type]  # IO[bytes] is a BinaryIO
+    return new_projects().create_from_zip(file.stream, name)  # type: ignore[arg-type]  # IO[bytes] is a BinaryIO
 
 
 def project_from_template() -> str:
     """Copy the form's `template` as the project `name`; returns the name."""
     name = request.values.get("name", "").strip() or abort(400, "Give the new project a name.")
-    return new_projects().from_template(request.values.get("template", ""), name)
+    return new_projects().create_from_template(request.values.get("template", ""), name)
 
 
-def new_projects() -> NewProjects:
-    """The application's NewProjects."""
-    found: NewProjects = current_app.extensions["new_projects"]
+def new_projects() -> ProjectCreator:
+    """The application's ProjectCreator."""
+    found: ProjectCreator = current_app.extensions["new_projects"]
     return found

@@ -63,7 +63,7 @@ def found(number: str) -> Exchange:
 
 
 def replayed(call: Exchange) -> ReplayResult:
-    """The call, sent again; raises CannotReplay."""
+    """The call, sent again; raises ReplayError."""
     api: Deployment = current_app.extensions["api"]
     return replay(call, api.run, inspector(), api.settings.request_timeout + MARGIN)
 

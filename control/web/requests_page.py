@@ -7,7 +7,7 @@ from http import HTTPStatus
 from flask import Blueprint, Response, current_app, render_template, request
 from flask.typing import ResponseReturnValue
 
-from control.config.errors import CannotReplay, UnknownRequest
+from control.config.errors import ReplayError, UnknownRequest
 from control.deployment.deployment import Deployment
 from control.traffic.diff import Comparison, pretty
 from control.traffic.exchange import Exchange
@@ -73,7 +73,7 @@ def send_again(number: str) -> ResponseReturnValue:
     call = found(number)
     try:
         done = replayed(call)
-    except CannotReplay as error:
+    except ReplayError as error:
         return page(call, notice=str(error)), error.status
     return page(call, comparison=Comparison(done.before, done.after), left_out=done.left_out)
 

@@ -33,9 +33,9 @@ def read(connector: Path, **environ: str) -> Credentials:
 
 
 def refusal(connector: Path, **environ: str) -> str:
-    with pytest.raises(SettingError) as refused:
+    with pytest.raises(SettingError) as error:
         read(connector, **environ)
-    text = str(refused.value)
+    text = str(error.value)
     assert "\n" not in text
     return text
 
@@ -51,9 +51,9 @@ def test_without_any_password_one_is_made_up_anew_each_time(connector: Path) -> 
 
 
 def test_a_password_in_the_environment_is_used(connector: Path) -> None:
-    found = read(connector, NOTEBOOK_USER="ada", NOTEBOOK_PASSWORD=GOOD)
+    credentials = read(connector, NOTEBOOK_USER="ada", NOTEBOOK_PASSWORD=GOOD)
 
-    assert (found.owner, found.generated) == (User("ada", GOOD), False)
+    assert (credentials.owner, credentials.generated) == (User("ada", GOOD), False)
 
 
 @pytest.mark.parametrize("ending", ["", "\n", "\r\n"])
@@ -66,9 +66,9 @@ def test_a_password_in_a_file_is_used_without_the_line_ending(connector: Path, f
 def test_a_connectors_configuration_is_used(connector: Path) -> None:
     connector.write_text(json.dumps({"password": OTHER, "more": 1}), encoding="utf-8")
 
-    found = read(connector)
+    credentials = read(connector)
 
-    assert (found.owner.password, found.generated) == (OTHER, False)
+    assert (credentials.owner.password, credentials.generated) == (OTHER, False)
 
 
 def test_the_environment_and_its_file_go_before_the_connectors_configuration(connector: Path, file: Path) -> None:
@@ -81,9 +81,9 @@ def test_the_environment_and_its_file_go_before_the_connectors_configuration(con
 def test_empty_variables_are_as_good_as_none(connector: Path) -> None:
     empty = {"NOTEBOOK_USER": "", "NOTEBOOK_PASSWORD": "", "NOTEBOOK_PASSWORD_FILE": ""}
 
-    found = read(connector, **empty, API_USER="", API_PASSWORD="")
+    credentials = read(connector, **empty, API_USER="", API_PASSWORD="")
 
-    assert (found.owner.name, found.generated, found.api) == ("hasura", True, None)
+    assert (credentials.owner.name, credentials.generated, credentials.api) == ("hasura", True, None)
 
 
 @pytest.mark.parametrize("name", ["NOTEBOOK_PASSWORD", "API_PASSWORD"])
@@ -166,9 +166,9 @@ def test_a_short_connectors_password_is_refused(connector: Path) -> None:
 
 
 def test_a_second_user_is_read(connector: Path, file: Path) -> None:
-    found = read(connector, API_USER="caller", API_PASSWORD_FILE=str(file))
+    credentials = read(connector, API_USER="caller", API_PASSWORD_FILE=str(file))
 
-    assert found.api == User("caller", OTHER)
+    assert credentials.api == User("caller", OTHER)
 
 
 def test_half_of_a_second_user_is_refused_with_the_missing_half(connector: Path) -> None:

@@ -33,15 +33,15 @@ def install(home: Path, module: str) -> Path:
 def origin(home: Path, module: str) -> str:
     """Where a kernel finds a module."""
     python = home / "packages" / "bin" / "python"
-    done = subprocess.run([python, "-c", FIND, module], capture_output=True, text=True, check=True)
-    return done.stdout.strip()
+    process = subprocess.run([python, "-c", FIND, module], capture_output=True, text=True, check=True)
+    return process.stdout.strip()
 
 
-def spec(variables: dict[str, str]) -> dict[str, object]:
+def kernel_spec(variables: dict[str, str]) -> dict[str, object]:
     """The kernel that Jupyter and the gateway find first."""
     [first, *_] = variables["JUPYTER_PATH"].split(":")
-    found: dict[str, object] = json.loads((Path(first) / "kernels" / "python3" / "kernel.json").read_text())
-    return found
+    spec: dict[str, object] = json.loads((Path(first) / "kernels" / "python3" / "kernel.json").read_text())
+    return spec
 
 
 def test_kernels_see_the_packages_of_this_python(home: Path, run_dir: Path) -> None:
@@ -67,22 +67,37 @@ def test_what_is_installed_stays_over_a_later_start(home: Path, run_dir: Path, t
     assert origin(home, "greeting") == str(mine)
 
 
+def test_the_python_of_an_earlier_image_is_replaced(home: Path, run_dir: Path, tmp_path: Path) -> None:
+    kernel_env.prepare(home, run_dir)
+    links = [path for path in (home / "packages" / "bin").iterdir() if path.is_symlink()]
+    assert links
+    for link in links:
+        link.unlink()
+        link.symlink_to("/gone/python")
+    (tmp_path / "next").mkdir()
+
+    kernel_env.prepare(home, tmp_path / "next")
+
+    assert all(link.exists() for link in links)
+    assert origin(home, "flask") == pytest.importorskip("flask").__file__
+
+
 def test_pip_installs_there(home: Path, run_dir: Path) -> None:
     kernel_env.prepare(home, run_dir)
 
-    done = subprocess.run([home / "packages" / "bin" / "pip", "config", "debug"], capture_output=True, text=True)
+    process = subprocess.run([home / "packages" / "bin" / "pip", "config", "debug"], capture_output=True, text=True)
 
-    assert done.returncode == 0
-    assert str(home / "packages") in done.stdout
+    assert process.returncode == 0
+    assert str(home / "packages") in process.stdout
 
 
 def test_the_kernel_is_the_environments_python(home: Path, run_dir: Path) -> None:
     variables = kernel_env.prepare(home, run_dir)
 
-    found = spec(variables)
+    spec = kernel_spec(variables)
 
-    assert found["argv"][0] == str(home / "packages" / "bin" / "python")  # type: ignore[index]
-    assert found["env"]["PATH"] == f"{home / 'packages' / 'bin'}:${{PATH}}"  # type: ignore[index]
+    assert spec["argv"][0] == str(home / "packages" / "bin" / "python")  # type: ignore[index]
+    assert spec["env"]["PATH"] == f"{home / 'packages' / 'bin'}:${{PATH}}"  # type: ignore[index]
     assert variables["HOME"] == str(home)
 
 
@@ -91,14 +106,14 @@ def test_a_home_that_cannot_be_written_to_is_replaced_and_what_is_installed_in_i
 ) -> None:
     kernel_env.prepare(home, run_dir)
     mine = install(home, "greeting")
-    make = kernel_env.make_environment
+    make = kernel_env.create_environment
 
     def refuse(path: Path, layers: list[Path]) -> None:
         if path.is_relative_to(home):
             raise PermissionError(13, "Read-only file system")
         make(path, layers)
 
-    monkeypatch.setattr(kernel_env, "make_environment", refuse)
+    monkeypatch.setattr(kernel_env, "create_environment", refuse)
     (tmp_path / "next").mkdir()
     variables = kernel_env.prepare(home, tmp_path / "next")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from control.logs.reader import AT_ONCE, LogReader
+from control.logs.reader import MAX_READ, LogReader
 from control.logs.tail import last_lines
 
 
@@ -21,8 +21,8 @@ def log(tmp_path: Path) -> Path:
 @pytest.fixture
 def reader_of() -> Iterator[Callable[..., LogReader]]:
     """Makes readers that are closed after the test."""
-    with ExitStack() as opened:
-        yield lambda *given: opened.enter_context(closing(LogReader(*given)))
+    with ExitStack() as stack:
+        yield lambda *arguments: stack.enter_context(closing(LogReader(*arguments)))
 
 
 Make = Callable[..., LogReader]
@@ -63,9 +63,9 @@ def test_a_reader_goes_on_where_an_earlier_one_was(reader_of: Make, log: Path) -
 
 @pytest.mark.parametrize("position", ["", "x", "1-2", "-", "{inode}-999999", "{inode}--1", "{inode}-²", "9" * 5000])
 def test_a_position_that_is_not_in_this_file_is_none(reader_of: Make, log: Path, position: str) -> None:
-    given = position.format(inode=log.stat().st_ino)
+    position = position.format(inode=log.stat().st_ino)
 
-    assert reader_of(log, 1, given).read() == "three\n"
+    assert reader_of(log, 1, position).read() == "three\n"
 
 
 def test_no_line_is_lost_or_doubled_by_a_rotation(reader_of: Make, log: Path) -> None:
@@ -83,7 +83,7 @@ def test_no_line_is_lost_or_doubled_by_a_rotation(reader_of: Make, log: Path) ->
 def test_what_was_not_read_yet_of_a_rotated_log_is_read_to_its_end(reader_of: Make, log: Path) -> None:
     reader = reader_of(log, 0)
     reader.read()
-    many = 3 * AT_ONCE // 1000
+    many = 3 * MAX_READ // 1000
     append(log, "".join(f"{number:0999}\n" for number in range(many)))
     log.rename(log.with_name("api.log.1"))
     log.write_text("first of the new\n")
@@ -141,17 +141,17 @@ def test_of_a_hundred_megabytes_only_the_end_is_read(reader_of: Make, log: Path)
         file.truncate(10**8)  # sparse: it takes no space
         file.seek(0, 2)
         file.write(b"\nlast but one\nlast\n")
-    begun = time.monotonic()
+    start = time.monotonic()
 
     assert reader_of(log, 2).read() == "last but one\nlast\n"
     far_behind = reader_of(log, 2, f"{log.stat().st_ino}-0").read()
     assert far_behind == "last but one\nlast\n"
-    assert time.monotonic() - begun < 0.5
+    assert time.monotonic() - start < 0.5
 
 
 def test_a_line_without_an_end_comes_in_pieces(reader_of: Make, log: Path) -> None:
     reader = reader_of(log, 0)
     reader.read()
-    append(log, "x" * (AT_ONCE + 5) + "\n")
+    append(log, "x" * (MAX_READ + 5) + "\n")
 
-    assert [len(reader.read()) for _ in range(2)] == [AT_ONCE, 6]
+    assert [len(reader.read()) for _ in range(2)] == [MAX_READ, 6]

@@ -72,7 +72,7 @@ def test_a_log_of_a_gigabyte_is_read_from_its_end(log: Path) -> None:
         file.truncate(10**9)  # sparse: it takes no space
         file.seek(0, 2)
         file.write(b"\nlast but one\nlast\n")
-    begun = time.monotonic()
+    start = time.monotonic()
 
     assert last_lines(log, 2) == "last but one\nlast\n"
-    assert time.monotonic() - begun < 0.5
+    assert time.monotonic() - start < 0.5

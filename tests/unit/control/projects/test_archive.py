@@ -10,19 +10,19 @@ from pathlib import Path
 
 import pytest
 
-from control.config.errors import ArchiveTooLarge, BadArchive
+from control.config.errors import ArchiveTooLarge, InvalidArchive
 from control.projects import archive
 from control.projects.archive import pack, unpack
 
 NOTEBOOK = "server.ipynb"
 
 
-def zipped(*files: tuple[str | zipfile.ZipInfo, str]) -> io.BytesIO:
+def zip_of(*files: tuple[str | zipfile.ZipInfo, str]) -> io.BytesIO:
     """An archive of files, by path or with all that a zip can say of one."""
     target = io.BytesIO()
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as made:
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as zip_file:
         for name, text in files:
-            made.writestr(name, text)
+            zip_file.writestr(name, text)
     target.seek(0)
     return target
 
@@ -56,8 +56,8 @@ def target(tmp_path: Path) -> Iterator[Path]:
 def test_what_was_packed_unpacks_to_the_same_files(tmp_path: Path, target: Path) -> None:
     project = tmp_path / "project"
     (project / "data" / ".ipynb_checkpoints").mkdir(parents=True)
-    given = {NOTEBOOK: "{}", "data/größe.csv": "a,b\n" * 50_000, "data/empty": "", ".env.example": "X="}
-    for name, text in given.items():
+    texts = {NOTEBOOK: "{}", "data/größe.csv": "a,b\n" * 50_000, "data/empty": "", ".env.example": "X="}
+    for name, text in texts.items():
         (project / name).write_text(text)
     (project / "data" / ".ipynb_checkpoints" / "old").write_text("old")
     (project / "link").symlink_to("/etc/passwd")
@@ -65,14 +65,14 @@ def test_what_was_packed_unpacks_to_the_same_files(tmp_path: Path, target: Path)
 
     pieces = list(pack(project))
 
-    with zipfile.ZipFile(io.BytesIO(b"".join(pieces))) as made:
-        assert set(made.namelist()) == {f"project/{name}" for name in given}
+    with zipfile.ZipFile(io.BytesIO(b"".join(pieces))) as zip_file:
+        assert set(zip_file.namelist()) == {f"project/{name}" for name in texts}
     unpack(io.BytesIO(b"".join(pieces)), target)
-    assert files(target) == given
+    assert files(target) == texts
 
 
 def test_files_at_the_top_of_the_archive_are_the_project(target: Path) -> None:
-    unpack(zipped((NOTEBOOK, "{}"), ("lib/a.py", "1"), ("__MACOSX/x", "-"), (".DS_Store", "-")), target)
+    unpack(zip_of((NOTEBOOK, "{}"), ("lib/a.py", "1"), ("__MACOSX/x", "-"), (".DS_Store", "-")), target)
 
     assert files(target) == {NOTEBOOK: "{}", "lib/a.py": "1"}
 
@@ -84,76 +84,76 @@ def test_a_path_that_leads_out_or_cannot_be_shown_is_refused(target: Path, name:
     info = zipfile.ZipInfo("placeholder")
     info.filename = name  # as it is: the constructor would mend some of these
 
-    with pytest.raises(BadArchive, match="cannot have"):
-        unpack(zipped((NOTEBOOK, "{}"), (info, "x")), target)
+    with pytest.raises(InvalidArchive, match="cannot have"):
+        unpack(zip_of((NOTEBOOK, "{}"), (info, "x")), target)
 
 
 @pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFCHR, stat.S_IFBLK, stat.S_IFIFO, stat.S_IFSOCK])
 def test_what_is_neither_file_nor_folder_is_refused(target: Path, kind: int) -> None:
-    with pytest.raises(BadArchive, match="'link', which is a symlink or a device"):
-        unpack(zipped((NOTEBOOK, "{}"), (of_kind("link", kind), "/etc/passwd")), target)
+    with pytest.raises(InvalidArchive, match="'link', which is a symlink or a device"):
+        unpack(zip_of((NOTEBOOK, "{}"), (of_kind("link", kind), "/etc/passwd")), target)
 
 
 @pytest.mark.parametrize("members", [[], ["other.ipynb"], ["a/server.ipynb", "b/x"], ["a/b/server.ipynb"]])
 def test_an_archive_without_a_notebook_is_refused(target: Path, members: list[str]) -> None:
-    with pytest.raises(BadArchive, match=r"has no server\.ipynb"):
-        unpack(zipped(*((name, "{}") for name in members)), target)
+    with pytest.raises(InvalidArchive, match=r"has no server\.ipynb"):
+        unpack(zip_of(*((name, "{}") for name in members)), target)
 
 
 def test_a_file_that_is_no_zip_is_refused(target: Path) -> None:
-    for data in (b"", b"PK", b"{}" * 1000, zipped((NOTEBOOK, "{}")).getvalue()[:-30]):
-        with pytest.raises(BadArchive, match="no zip archive"):
+    for data in (b"", b"PK", b"{}" * 1000, zip_of((NOTEBOOK, "{}")).getvalue()[:-30]):
+        with pytest.raises(InvalidArchive, match="no zip archive"):
             unpack(io.BytesIO(data), target)
 
 
 def test_one_whose_data_are_damaged_is_refused(target: Path) -> None:
-    data = bytearray(zipped((NOTEBOOK, "x" * 1000)).getvalue())
+    data = bytearray(zip_of((NOTEBOOK, "x" * 1000)).getvalue())
     data[45] ^= 0xFF
 
-    with pytest.raises(BadArchive, match="cannot be unpacked"):
+    with pytest.raises(InvalidArchive, match="cannot be unpacked"):
         unpack(io.BytesIO(bytes(data)), target)
 
 
 @pytest.mark.parametrize("kind", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_one_that_is_packed_so_that_it_cannot_be_unpacked_piece_by_piece_is_refused(target: Path, kind: int) -> None:
     data = io.BytesIO()
-    with zipfile.ZipFile(data, "w", kind) as made:
-        made.writestr(NOTEBOOK, "{}")
+    with zipfile.ZipFile(data, "w", kind) as zip_file:
+        zip_file.writestr(NOTEBOOK, "{}")
 
-    with pytest.raises(BadArchive, match="Deflate"):
+    with pytest.raises(InvalidArchive, match="Deflate"):
         unpack(data, target)
 
 
 def test_one_that_is_encrypted_is_refused(target: Path) -> None:
-    data = bytearray(zipped((NOTEBOOK, "{}")).getvalue())
+    data = bytearray(zip_of((NOTEBOOK, "{}")).getvalue())
     for flags in (6, data.rfind(b"PK\x01\x02") + 8):
         data[flags] |= 1
 
-    with pytest.raises(BadArchive, match="cannot be unpacked"):
+    with pytest.raises(InvalidArchive, match="cannot be unpacked"):
         unpack(io.BytesIO(bytes(data)), target)
 
 
 def test_a_file_that_is_there_twice_is_refused(target: Path) -> None:
-    with pytest.raises(BadArchive, match="twice"):
-        unpack(zipped((NOTEBOOK, "{}"), ("a", "1"), ("./a", "2")), target)
+    with pytest.raises(InvalidArchive, match="twice"):
+        unpack(zip_of((NOTEBOOK, "{}"), ("a", "1"), ("./a", "2")), target)
 
 
 @pytest.mark.parametrize("names", [("a", "a/b"), ("a/b", "a")])
 def test_a_file_that_is_also_a_folder_is_refused(target: Path, names: tuple[str, str]) -> None:
-    with pytest.raises(BadArchive, match="cannot be unpacked"):
-        unpack(zipped((NOTEBOOK, "{}"), *((name, "x") for name in names)), target)
+    with pytest.raises(InvalidArchive, match="cannot be unpacked"):
+        unpack(zip_of((NOTEBOOK, "{}"), *((name, "x") for name in names)), target)
 
 
 def test_a_name_that_is_too_long_is_refused(target: Path) -> None:
-    with pytest.raises(BadArchive, match="too long"):
-        unpack(zipped((NOTEBOOK, "{}"), ("x" * 300, "x")), target)
+    with pytest.raises(InvalidArchive, match="too long"):
+        unpack(zip_of((NOTEBOOK, "{}"), ("x" * 300, "x")), target)
 
 
 def test_a_bomb_is_stopped_at_the_limit_whatever_it_says_of_its_size(
     target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(archive, "MOST_BYTES", 1_000_000)
-    data = bytearray(zipped((NOTEBOOK, "0" * 3_000_000)).getvalue())
+    monkeypatch.setattr(archive, "MAX_BYTES", 1_000_000)
+    data = bytearray(zip_of((NOTEBOOK, "0" * 3_000_000)).getvalue())
     for sizes in (22, data.rfind(b"PK\x01\x02") + 24):
         honest = bytes(data)
         with pytest.raises(ArchiveTooLarge, match="1 MB when unpacked"):
@@ -162,14 +162,14 @@ def test_a_bomb_is_stopped_at_the_limit_whatever_it_says_of_its_size(
         (target / NOTEBOOK).unlink()
         target.rmdir()
         data[sizes : sizes + 4] = struct.pack("<I", 10)
-    with pytest.raises((BadArchive, ArchiveTooLarge)):
+    with pytest.raises((InvalidArchive, ArchiveTooLarge)):
         unpack(io.BytesIO(bytes(data)), target)
     assert sum(path.stat().st_size for path in target.iterdir()) <= 1_000_000
 
 
 def test_ten_thousand_files_are_let_in_and_one_more_is_not(target: Path) -> None:
     def archive_of(count: int) -> io.BytesIO:
-        return zipped((NOTEBOOK, "{}"), *((f"f{number}", "") for number in range(count - 1)))
+        return zip_of((NOTEBOOK, "{}"), *((f"f{number}", "") for number in range(count - 1)))
 
     unpack(archive_of(10_000), target)
     assert len(list(target.iterdir())) == 10_000
@@ -179,19 +179,19 @@ def test_ten_thousand_files_are_let_in_and_one_more_is_not(target: Path) -> None
 
 
 def test_an_archive_in_an_archive_is_a_file_like_any_other(target: Path) -> None:
-    inner = zipped(("../out", "x")).getvalue()
+    inner = zip_of(("../out", "x")).getvalue()
     outer = io.BytesIO()
-    with zipfile.ZipFile(outer, "w") as made:
-        made.writestr(NOTEBOOK, "{}")
-        made.writestr("inner.zip", inner)
+    with zipfile.ZipFile(outer, "w") as zip_file:
+        zip_file.writestr(NOTEBOOK, "{}")
+        zip_file.writestr("inner.zip", inner)
     unpack(outer, target)
     assert (target / "inner.zip").read_bytes() == inner
-    with pytest.raises(BadArchive, match=r"has no server\.ipynb"):
-        unpack(zipped(("inner.zip", "{}")), target.with_name("other"))
+    with pytest.raises(InvalidArchive, match=r"has no server\.ipynb"):
+        unpack(zip_of(("inner.zip", "{}")), target.with_name("other"))
 
 
 @pytest.mark.parametrize(
-    ("name", "is_utf8", "becomes"),
+    ("name", "is_utf8", "decoded"),
     [
         (b"gr\xc3\xb6\xc3\x9fe", True, "größe"),
         (b"gr\x94\xe1e", False, "größe"),  # code page 437, as zip has it where nothing is said
@@ -201,23 +201,23 @@ def test_an_archive_in_an_archive_is_a_file_like_any_other(target: Path) -> None
     ],
 )
 def test_a_name_is_read_in_the_encoding_that_the_archive_says(
-    target: Path, name: bytes, is_utf8: bool, becomes: str | None
+    target: Path, name: bytes, is_utf8: bool, decoded: str | None
 ) -> None:
-    data = bytearray(zipped((NOTEBOOK, "{}"), ("N" * len(name), "x")).getvalue().replace(b"N" * len(name), name))
+    data = bytearray(zip_of((NOTEBOOK, "{}"), ("N" * len(name), "x")).getvalue().replace(b"N" * len(name), name))
     if is_utf8:
         for start, flags in ((data.index(name) - 30, 6), (data.rindex(name) - 46, 8)):
             data[start + flags + 1] |= 0x08
-    if becomes:
+    if decoded:
         unpack(io.BytesIO(bytes(data)), target)
-        assert files(target) == {NOTEBOOK: "{}", becomes: "x"}
+        assert files(target) == {NOTEBOOK: "{}", decoded: "x"}
     else:
-        with pytest.raises(BadArchive):
+        with pytest.raises(InvalidArchive):
             unpack(io.BytesIO(bytes(data)), target)
 
 
 def test_too_many_files_are_refused_before_any_is_written(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    many = zipped((NOTEBOOK, "{}"), *((f"f{number}", "") for number in range(20)))
-    for limit, value in (("MOST_FILES", 20), ("MOST_BYTES_OF_LIST", 500)):
+    many = zip_of((NOTEBOOK, "{}"), *((f"f{number}", "") for number in range(20)))
+    for limit, value in (("MAX_FILES", 20), ("MAX_READ", 500)):
         with monkeypatch.context() as patch:
             patch.setattr(archive, limit, value)
             with pytest.raises(ArchiveTooLarge, match="more than"):

@@ -39,10 +39,10 @@ def test_a_notebook_in_the_notebook_folder_itself_is_no_project(folder: Path) ->
 
 @pytest.mark.parametrize("name", ["shop", "shop/", "shop/server.ipynb", "team/deep", "team/deep/server.ipynb"])
 def test_a_project_is_found_by_its_name_and_by_its_notebook(folder: Path, name: str) -> None:
-    found = catalog.find(folder, name)
+    project = catalog.find(folder, name)
 
-    assert found.name == name.removesuffix("/server.ipynb").strip("/")
-    assert found.notebook == folder / found.name / "server.ipynb"
+    assert project.name == name.removesuffix("/server.ipynb").strip("/")
+    assert project.notebook == folder / project.name / "server.ipynb"
 
 
 @pytest.mark.parametrize(
@@ -130,12 +130,12 @@ def test_the_refusal_says_when_there_are_none(tmp_path: Path) -> None:
 
 def test_a_listing_is_not_walked_anew_for_everybody_who_asks(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     walks: list[Path] = []
-    found = catalog.find_all(folder)
+    projects = catalog.find_all(folder)
     clock = iter([0.0, 0.1, 1.9, 2.2, 2.3, 2.4, 2.5, 3.0])
 
     def walk(notebook_dir: Path) -> list[catalog.Project]:
         walks.append(notebook_dir)
-        return found
+        return projects
 
     monkeypatch.setattr(catalog, "find_all", walk)
     monkeypatch.setattr(catalog.time, "monotonic", lambda: next(clock))
@@ -146,6 +146,6 @@ def test_a_listing_is_not_walked_anew_for_everybody_who_asks(folder: Path, monke
     assert len(walks) == 1
     assert listing.names() == names  # at 2.2
     assert len(walks) == 2
-    listing.forget()
+    listing.invalidate()
     assert listing.names() == names
     assert len(walks) == 3

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from control.config.errors import CannotReplay
+from control.config.errors import ReplayError
 from control.config.settings import Settings
 from control.traffic import replay as module
 from control.traffic.counters import Counters
@@ -121,7 +121,7 @@ def test_a_body_is_sent_as_it_came_also_one_that_is_no_text() -> None:
 
 def test_a_body_that_was_cut_is_not_sent() -> None:
     cut = {"headers": [], "body": {"size": 5_000_000, "cut": True, "text": "x"}}
-    with pytest.raises(CannotReplay, match="5,000,000 bytes only the beginning"):
+    with pytest.raises(ReplayError, match="5,000,000 bytes only the beginning"):
         content(call(request=cut))
 
 
