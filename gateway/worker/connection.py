@@ -8,7 +8,8 @@ import asyncio
 import socket
 import time
 import traceback
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from gateway.http.parser import RequestParser
 from gateway.http.request import Request
@@ -16,27 +17,41 @@ from gateway.http.response import Response, json_error
 from gateway.http.wire import RejectedRequest
 from gateway.records import log
 from gateway.records.record import BODY_KEPT
+from gateway.records.recorder import Recorder
+from gateway.worker.acceptor import Acceptor
+from gateway.worker.dispatch import Dispatcher
 from gateway.worker.endpoint import Call
+from gateway.worker.runner import Runner
 from gateway.worker.streaming import StreamSender
-
-if TYPE_CHECKING:
-    from gateway.worker.server import Server
 
 _SLOW_READ_S = 60.0
 _SLOW_WRITE_S = 60.0
 CLIENT_LEFT = 499  # as nginx logs it
 
 
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What all connections of a worker share. `on_close` is called with each connection once it is closed."""
+
+    loop: asyncio.AbstractEventLoop
+    acceptor: Acceptor
+    dispatcher: Dispatcher
+    runner: Runner
+    recorder: Recorder | None
+    max_body_bytes: int
+    on_close: "Callable[[Connection], None]"
+
+
 class Connection:
-    """Reads one request from `sock`, has `server` answer it, and closes."""
+    """Reads one request from `sock`, sends the response, and closes."""
 
-    __slots__ = ("_call", "_loop", "_ran", "_reader", "_request", "_sent", "_server", "_sock", "_started", "_task")
+    __slots__ = ("_call", "_context", "_loop", "_ran", "_reader", "_request", "_sent", "_sock", "_started", "_task")
 
-    def __init__(self, sock: socket.socket, server: "Server") -> None:
+    def __init__(self, sock: socket.socket, context: Context) -> None:
         self._sock = sock
-        self._server = server
-        self._loop = server.loop
-        self._reader = RequestParser(server.config.max_body_bytes)
+        self._context = context
+        self._loop = context.loop
+        self._reader = RequestParser(context.max_body_bytes)
         self._request: Request | None = None
         self._call: Call | None = None
         self._ran: Call | None = None  # the same, also once it is over
@@ -55,7 +70,7 @@ class Connection:
             self.close()
             return True
         # Until this request has had its turn no other may: an idle kernel would get it.
-        self._server.acceptor.pause()
+        self._context.acceptor.pause()
         self._task = self._loop.create_task(self._read_on())
         return False
 
@@ -64,7 +79,7 @@ class Connection:
         self._end_call()
         self._task = None
         self._sock.close()
-        self._server.forget(self)
+        self._context.on_close(self)
 
     def close_copy(self) -> None:
         """Close only this process's copy of the socket, after a fork."""
@@ -85,7 +100,7 @@ class Connection:
         except OSError:
             self.close()
         finally:
-            self._server.acceptor.resume()
+            self._context.acceptor.resume()
 
     def _answer(self) -> bool:
         try:
@@ -100,12 +115,12 @@ class Connection:
     def _dispatch(self) -> bool:
         request = self._request = self._reader.request()
         self._sent = request.body[:BODY_KEPT]
-        found = self._server.site.find(request)
+        found = self._context.dispatcher.find(request)
         if isinstance(found, Response):
             self._send(found)
             return True
         handler, path = found
-        runner = self._server.runner
+        runner = self._context.runner
         call = self._call = self._ran = runner.open(handler, request, path)
         if not handler.awaits:
             self._send(runner.run(call))
@@ -136,10 +151,10 @@ class Connection:
 
     def _send(self, answer: Response) -> None:
         if answer.stream is not None and self._call is not None:
-            body = StreamSender(self._server.runner, self._call, answer.stream, self._reader.speaks_1_1())
+            body = StreamSender(self._context.runner, self._call, answer.stream, self._reader.speaks_1_1())
             self._send_stream(body, answer)
             return
-        data = self._server.site.render(answer, self._request)
+        data = self._context.dispatcher.render(answer, self._request)
         try:
             sent = self._sock.send(data, socket.MSG_DONTWAIT)
         except BlockingIOError:
@@ -165,14 +180,14 @@ class Connection:
 
     def _send_stream(self, body: StreamSender, answer: Response) -> None:
         """Send a body that a cell generates. If the cell does not await, that still belongs to its turn."""
-        call, acceptor = body.call, self._server.acceptor
+        call, acceptor = body.call, self._context.acceptor
         if not call.handler.awaits:
             acceptor.pause()
 
         async def send() -> None:
             self._sock.setblocking(False)
             try:
-                head = self._server.site.head(answer, call.request, body.is_chunked)
+                head = self._context.dispatcher.head(answer, call.request, body.is_chunked)
                 await body.send(self._sock, head)
             finally:
                 self._end_call()
@@ -187,10 +202,10 @@ class Connection:
     def _end_call(self) -> None:
         if self._call is not None:
             call, self._call = self._call, None
-            self._server.runner.close(call)
+            self._context.runner.close(call)
 
     def _note(self, answer: Response, bytes_out: int) -> None:
-        recorder, ran = self._server.recorder, self._ran
+        recorder, ran = self._context.recorder, self._ran
         if recorder is not None and self._request is not None:
             of_cells = (ran.handler.index, ran.output.said()) if ran else ()
             recorder.record_request(self._request, self._sent, answer, self._started, bytes_out, *of_cells)
