@@ -1,9 +1,8 @@
-"""json.loads(REQUEST) without parsing the body a second time.
+"""Lets the first json.loads(REQUEST) of a cell reuse the body that was parsed already.
 
 Whether a body is JSON is only known once it is parsed, and the first thing that a cell does with REQUEST is to
-parse it again: for an event of 10 KB half of all the time that its request takes. So what was parsed is handed
-over to the first json.loads of that very string. Whoever asks again gets a parse of his own, and any other
-string is none of our business.
+parse it again: for an event of 10 KB a quarter of the kernel's time for its request. Later calls, and other
+strings, are parsed as usual.
 """
 
 import json
@@ -16,14 +15,14 @@ _default = json._default_decoder  # type: ignore[attr-defined]  # that of json.l
 
 
 class JsonReuse:
-    """Holds what one string at a time stands for; the latest `offer` counts."""
+    """Holds the value of one string at a time; the latest `offer` counts."""
 
     def __init__(self) -> None:
         self._text: str | None = None
         self._make: Callable[[], Any] | None = None
 
     def install(self) -> None:
-        """Let json.loads take what is offered."""
+        """Have json.loads use what is offered."""
 
         def decode(decoder: JSONDecoder, text: str, *args: Any) -> Any:
             if text is self._text and decoder is _default:
@@ -33,11 +32,10 @@ class JsonReuse:
         JSONDecoder.decode = decode  # type: ignore[method-assign, assignment]
 
     def offer(self, text: str, make: Callable[[], Any]) -> None:
-        """`make` gives what a parse of `text`, this very object, would give."""
+        """`make` returns what a parse of `text`, this very object, would return."""
         self._text, self._make = text, make
 
     def withdraw(self) -> None:
-        """Forget the offer."""
         self._text = self._make = None
 
     def _take(self) -> Any:
