@@ -93,7 +93,7 @@ class UnixConnection(http.client.HTTPConnection):
 
 
 class Worker:
-    """A kernel of the arbiter, seeded with ordinary cells and told to attach."""
+    """A kernel of the arbiter, seeded with ordinary cells and attached to its socket."""
 
     def __init__(self, arbiter: "Arbiter", config: Config, seed: Sequence[str]) -> None:
         self.log = arbiter.directory / f"kernel-{os.urandom(3).hex()}.log"
@@ -116,10 +116,10 @@ class Worker:
         self.channel = self._accept(arbiter.channels)
         self.channel.settimeout(DEADLINE_S)
         self._lines = self.channel.makefile("rb")
-        self.hello = self.hear()
+        self.hello = self.receive()
         message = encode({"do": "serve", "config": config.to_json()})
         socket.send_fds(self.channel, [message], [arbiter.listener.fileno(), self.page])
-        self.verdict = self.hear()
+        self.verdict = self.receive()
 
     def _accept(self, channels: socket.socket) -> socket.socket:
         try:
@@ -137,10 +137,10 @@ class Worker:
         assert reply["content"]["status"] == "ok", reply["content"]
         return dict(reply["content"])
 
-    def hear(self) -> Message:
+    def receive(self) -> Message:
         return decode(self._lines.readline())
 
-    def say(self, message: Message) -> None:
+    def send(self, message: Message) -> None:
         self.channel.sendall(encode(message))
 
     def state(self) -> scoreboard.Snapshot:

@@ -356,9 +356,9 @@ def test_a_drained_worker_answers_what_has_come_and_takes_no_more(tmp_path: Path
         waiting = [arbiter.connect() for _ in range(5)]
         for sock in waiting:
             sock.sendall(b"GET /invoke/ok HTTP/1.0\r\n\r\n")
-        worker.say({"do": "drain"})
+        worker.send({"do": "drain"})
         os.kill(worker.pid, signal.SIGCONT)
-        assert worker.hear() == {"did": "drained"}
+        assert worker.receive() == {"did": "drained"}
         assert awaiting.result().text == "awaited\n"
         assert all(_read(sock).endswith(b"\r\n\r\nok\n") for sock in waiting)
         with arbiter.connect() as late:
