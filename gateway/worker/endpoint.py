@@ -80,16 +80,17 @@ class CellExecutor:
         self._shell = shell
         self._errors = errors
 
-    def execute(self, call: Call) -> Response:
-        """The response, whatever the cells do, none of which awaits. TimeLimit: they were interrupted.
+    async def execute(self, call: Call) -> Response:
+        """The response, whatever the cells do. Does not suspend if none of them awaits. TimeLimit: it has passed.
 
         ResponseInfo cells do not run after an error, unless they mention REQUEST_ERROR: then that is a JSON string,
         {"type": "ValueError", "message": "…", "status": 500} after an error and null after none, and the status and
         headers that they print apply to both.
         """
-        endpoint = call.endpoint
+        endpoint, namespace = call.endpoint, call.namespace
         try:
-            value = endpoint.cells.run(call.namespace)
+            cells = endpoint.cells
+            value = await cells.run_async(namespace) if cells.is_async else cells.run(namespace)
             response = result.to_response(self._shell, value, call.output)
         except _CALL_ENDS:
             raise
@@ -98,27 +99,9 @@ class CellExecutor:
         if endpoint.has_response_info and (response.error is None or endpoint.handles_errors):
             try:
                 self._before_info(call, response)
-                self._after_info(call, response, endpoint.response_info.run(call.namespace))
-            except _CALL_ENDS:
-                raise
-            except BaseException as error:
-                response = self._error_response(error, call)
-        return response
-
-    async def execute_async(self, call: Call) -> Response:
-        """The same, step for step, where a cell awaits. (A coroutine for all would cost a tenth of the speed.)"""
-        endpoint = call.endpoint
-        try:
-            value = await endpoint.cells.run_async(call.namespace)
-            response = result.to_response(self._shell, value, call.output)
-        except _CALL_ENDS:
-            raise
-        except BaseException as error:
-            response = self._error_response(error, call)
-        if endpoint.has_response_info and (response.error is None or endpoint.handles_errors):
-            try:
-                self._before_info(call, response)
-                self._after_info(call, response, await endpoint.response_info.run_async(call.namespace))
+                cells = endpoint.response_info
+                value = await cells.run_async(namespace) if cells.is_async else cells.run(namespace)
+                response_info.apply(result.to_bytes(self._shell, value, call.output), response, cells.cells)
             except _CALL_ENDS:
                 raise
             except BaseException as error:
@@ -129,10 +112,6 @@ class CellExecutor:
         call.output.clear()
         if call.endpoint.handles_errors:
             call.namespace["REQUEST_ERROR"] = json.dumps(response.error)
-
-    def _after_info(self, call: Call, response: Response, value: Any) -> None:
-        output = result.to_bytes(self._shell, value, call.output)
-        response_info.apply(output, response, call.endpoint.response_info.cells)
 
     def _error_response(self, error: BaseException, call: Call) -> Response:
         if call.is_over:  # most likely the task was cancelled
