@@ -10,35 +10,31 @@ from collections.abc import Callable
 from json.decoder import JSONDecoder
 from typing import Any
 
-_parse = JSONDecoder.decode
-_default = json._default_decoder  # type: ignore[attr-defined]  # that of json.loads without options
+_parse = JSONDecoder.decode  # quicker than super()
 
 
-class JsonReuse:
-    """Holds the value of one string at a time; the latest `offer` counts."""
+class ReusingDecoder(JSONDecoder):
+    """Decodes one string at a time, the latest that was offered, without parsing it."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._text: str | None = None
-        self._make: Callable[[], Any] | None = None
+        self._load: Callable[[], Any] | None = None
 
     def install(self) -> None:
-        """Have json.loads use what is offered."""
+        """Become the decoder of json.loads without options, which looks it up at each call."""
+        json._default_decoder = self  # type: ignore[attr-defined]
 
-        def decode(decoder: JSONDecoder, text: str, *args: Any) -> Any:
-            if text is self._text and decoder is _default:
-                return self._take()
-            return _parse(decoder, text, *args)
-
-        JSONDecoder.decode = decode  # type: ignore[method-assign, assignment]
-
-    def offer(self, text: str, make: Callable[[], Any]) -> None:
-        """`make` returns what a parse of `text`, this very object, would return."""
-        self._text, self._make = text, make
+    def offer(self, text: str, load: Callable[[], Any]) -> None:
+        """`load` returns what a parse of `text`, this very object, would return. It is called once at most."""
+        self._text, self._load = text, load
 
     def withdraw(self) -> None:
-        self._text = self._make = None
+        self._text = self._load = None
 
-    def _take(self) -> Any:
-        make = self._make
+    def decode(self, s: str, *args: Any) -> Any:
+        if s is not self._text or self._load is None:
+            return _parse(self, s, *args)
+        load = self._load
         self.withdraw()
-        return make() if make else None
+        return load()

@@ -18,7 +18,7 @@ from gateway.protocol.scoreboard import Scoreboard
 from gateway.records import log
 from gateway.worker.endpoint import Call, CellExecutor, CompiledEndpoint
 from gateway.worker.error_response import ErrorResponses
-from gateway.worker.json_reuse import JsonReuse
+from gateway.worker.json_reuse import ReusingDecoder
 from gateway.worker.namespace import Namespaces
 from gateway.worker.output import CURRENT, Output, OutputStreams, raise_displayed_errors
 from gateway.worker.process import ForkGuard
@@ -56,13 +56,13 @@ class Runner:
         self._globals: dict[str, Any] = shell.user_ns
         self._namespaces = Namespaces(shell.user_ns)
         self._streams = OutputStreams()
-        self._json_reuse = JsonReuse()
+        self._json_decoder = ReusingDecoder()
         self._context = copy_context()  # shared by all cells that do not await
 
     def install(self) -> None:
         """Redirect the kernel's output, json.loads and displayed errors to the current call."""
         self._streams.redirect()
-        self._json_reuse.install()
+        self._json_decoder.install()
         raise_displayed_errors(self._shell)
 
     def open(self, endpoint: CompiledEndpoint, request: Request, path: dict[str, str]) -> Call:
@@ -78,7 +78,7 @@ class Runner:
             call = Call(endpoint, request, self._globals, self._context, output)
         call.shadowed = call.namespace.get("REQUEST", _ABSENT)
         call.namespace["REQUEST"] = text
-        self._json_reuse.offer(text, value)
+        self._json_decoder.offer(text, value)
         call.slot = self._scoreboard.begin(request.request_id.encode(), call.started, endpoint.limit_s)
         return call
 
@@ -87,7 +87,7 @@ class Runner:
         call.is_over = True
         self._scoreboard.end(call.slot)
         call.output.close()
-        self._json_reuse.withdraw()
+        self._json_decoder.withdraw()
         call.namespace.pop("REQUEST_ERROR", None)
         if call.shadowed is _ABSENT:
             call.namespace.pop("REQUEST", None)
