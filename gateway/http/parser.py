@@ -1,4 +1,4 @@
-"""Reads the one request of a connection, by way of httptools' parser."""
+"""Parses the one request of a connection, with httptools."""
 
 import asyncio
 import select
@@ -10,15 +10,15 @@ from gateway.http.request import Headers, Request
 from gateway.http.wire import CONTINUE, RejectedRequest, header_name
 
 _MAX_HEAD_BYTES = 64 * 1024
-# nginx sends a request right behind its connect: waiting a moment is cheaper than a turn of the event loop.
-_PATIENCE_MS = 1
-_buffer = memoryview(bytearray(64 * 1024))  # the parser copies what it keeps
+# nginx sends a request right after it connects: a short poll is cheaper than a turn of the event loop.
+_POLL_MS = 1
+_buffer = memoryview(bytearray(64 * 1024))  # shared: the parser copies what it needs
 
 
 class ParsedMessage:
-    """What the parser has found so far. `is_complete` once nothing is missing.
+    """The callbacks of the httptools parser, and what they have collected so far.
 
-    Holds no reference to its parser, which refers to it: a cycle would keep bodies until the next collection.
+    It does not refer to its parser, which refers to it: a cycle would keep bodies until the next garbage collection.
     """
 
     __slots__ = (
@@ -40,12 +40,12 @@ class ParsedMessage:
         self._max_body = max_body
 
     def on_url(self, part: bytes) -> None:
-        if self.is_complete:  # the parser goes on to a second request, which must not mix with this one
+        if self.is_complete:  # the parser goes on to a second, pipelined request
             raise ValueError("one request for each connection")
         self.target += part
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self.has_head:  # what comes after the body is a trailer, which nobody may take for a header
+        if self.has_head:  # a trailer, which must not pass for a header
             return
         key, text = header_name(name), value.decode("latin-1")
         if key not in self.headers:
@@ -61,22 +61,22 @@ class ParsedMessage:
         self.size += len(data)
         if self.size <= self._max_body:
             self._chunks.append(data)
-        else:  # read on, so that the peer reads the answer, but keep nothing
+        else:  # go on reading, so that the client reads the response, but store nothing
             self._chunks.clear()
 
     def on_message_complete(self) -> None:
         self.is_complete = True
 
     def expects_continue(self) -> bool:
-        """Whether the caller holds the body back until it is asked for."""
+        """Whether the client waits for "100 Continue" before it sends the body."""
         return str(self.headers.get("Expect", "")).lower() == "100-continue"
 
     def announces_body(self) -> bool:
-        """Whether its head says that a body follows."""
+        """Whether the headers say that a body follows."""
         return "Transfer-Encoding" in self.headers or self.headers.get("Content-Length", "0") != "0"
 
     def body(self) -> bytes:
-        """The whole body, once; it is not kept. Refused: it was larger than the limit."""
+        """The whole body; a second call returns nothing. RejectedRequest: it was larger than the limit."""
         if self.size > self._max_body:
             raise RejectedRequest(413, "body-too-large", f"a body may have at most {self._max_body} bytes")
         chunks, self._chunks = self._chunks, []
@@ -84,18 +84,21 @@ class ParsedMessage:
 
 
 class RequestParser:
-    """The request that comes in on one connection."""
+    """Reads and parses the request of one connection."""
 
-    __slots__ = ("_asked", "_got", "_message", "_parser")
+    __slots__ = ("_has_sent_continue", "_message", "_parser", "_received")
 
     def __init__(self, max_body: int) -> None:
         self._message = ParsedMessage(max_body)
         self._parser = HttpRequestParser(self._message)
-        self._got = 0
-        self._asked = False  # for the body, by "100 Continue"
+        self._received = 0
+        self._has_sent_continue = False
 
     def receive(self, sock: socket.socket) -> bool:
-        """Read what is there. Whether the request is complete. Refused: it is wrong. OSError: no peer."""
+        """Read what has arrived; returns whether the request is complete.
+
+        RejectedRequest: it is invalid. OSError: the client has disconnected.
+        """
         is_first = True
         while True:
             try:
@@ -109,35 +112,35 @@ class RequestParser:
             is_first = False
 
     async def receive_more(self, sock: socket.socket, loop: asyncio.AbstractEventLoop) -> bool:
-        """Wait until there is more, and read it; else as `receive`. `sock` must not block."""
-        if not self._asked and self._message.has_head and self._message.expects_continue():
-            self._asked = True
+        """Wait for more and read it; returns and raises as `receive`. `sock` must be non-blocking."""
+        if not self._has_sent_continue and self._message.has_head and self._message.expects_continue():
+            self._has_sent_continue = True
             await loop.sock_sendall(sock, CONTINUE)
         return self._feed(await loop.sock_recv_into(sock, _buffer))
 
     def request(self) -> Request:
-        """The complete request. Refused: its body is too large."""
+        """The complete request. RejectedRequest: its body is too large."""
         message = self._message
         return Request(self._parser.get_method().decode(), message.target, message.headers, message.body())
 
-    def speaks_1_1(self) -> bool:
-        """Whether the caller understands a chunked response."""
+    def is_http_1_1(self) -> bool:
+        """Whether the client understands a chunked response."""
         return self._parser.get_http_version() == "1.1"
 
     def _feed(self, size: int) -> bool:
         if not size:
-            raise ConnectionResetError("the peer closed before its request was complete")
-        self._got += size
+            raise ConnectionResetError("the client closed before its request was complete")
+        self._received += size
         message = self._message
         try:
             self._parser.feed_data(_buffer[:size])
-        except HttpParserUpgrade:  # an offer that a server may ignore; but the parser drops the body
+        except HttpParserUpgrade:  # a server may ignore the offer, but the parser drops the body then
             if message.announces_body():
                 raise RejectedRequest(400, "bad-request", "a request with a body cannot ask for an upgrade") from None
         except HttpParserError as error:
-            if not message.is_complete:  # what follows a complete request is not for us
+            if not message.is_complete:  # what follows a complete request is ignored
                 raise RejectedRequest(400, "bad-request", f"not a request: {error}") from None
-        if not message.has_head and self._got > _MAX_HEAD_BYTES:
+        if not message.has_head and self._received > _MAX_HEAD_BYTES:
             raise RejectedRequest(431, "headers-too-large", f"more than {_MAX_HEAD_BYTES} bytes of headers")
         return message.is_complete
 
@@ -145,4 +148,4 @@ class RequestParser:
 def _is_readable(sock: socket.socket) -> bool:
     poll = select.poll()
     poll.register(sock, select.POLLIN)
-    return bool(poll.poll(_PATIENCE_MS))
+    return bool(poll.poll(_POLL_MS))

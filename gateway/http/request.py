@@ -1,6 +1,6 @@
-"""What a cell is told about its request: the JSON string REQUEST.
+"""An HTTP request, and the JSON string REQUEST that a cell reads it from.
 
-As the stock gateway has it (kernel_gateway.notebook_http.request_utils):
+As in the stock gateway (kernel_gateway.notebook_http.request_utils):
 
     body      parsed JSON, {field: [values]} of a form, or the text; "" without one
     args      query parameters: {name: [values]}
@@ -14,8 +14,8 @@ and besides
     files     {field: [{"filename", "content_type", "body_base64"}]} for multipart bodies with files
     body_base64   for a body that is not UTF-8 text; `body` is null then
 
-`application/json` with parameters and `application/…+json` count as JSON. A body that claims to be JSON and
-is not stays text, as in stock. Authorization is never shown.
+`application/json` with parameters and `application/…+json` are JSON. A body that claims to be JSON and is not
+stays text, as in stock. `Authorization` is removed.
 """
 
 import base64
@@ -32,24 +32,24 @@ from gateway.http.wire import RejectedRequest
 
 _HIDDEN = ("Authorization", "Proxy-Authorization")
 
-_CALLERS_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_made_ids = itertools.count(1)
+_VALID_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_request_numbers = itertools.count(1)
 _worker_id = secrets.token_hex(4)
 
 Args = dict[str, list[str]]
 Headers = dict[str, str | list[str]]  # {Name-In-This-Case: value}, a list if it came more than once
 
-# As json.dumps, without its search for cycles: what comes from a parser has none. Short strings are quoted one by
-# one, because an encoder takes longer to set up than to work.
-_quoted = json.encoder.encode_basestring_ascii
+# As json.dumps, without its search for cycles, which parsed data cannot have. Short strings are quoted one by one:
+# setting up an encoder takes longer than the encoding.
+_quote = json.encoder.encode_basestring_ascii
 _to_json = json.JSONEncoder(check_circular=False).encode
 
 
 class Request:
     """One complete request.
 
-    `request_id` is the caller's X-Request-Id if that is harmless in a log, else made here. `size` is the
-    length of the body in bytes; `describe` empties `body`, so that nobody holds it longer than needed.
+    `request_id` is the client's X-Request-Id if that is safe to log, else a new one. `size` is the length of the
+    body in bytes. `encode` empties `body`, so that its memory is freed early.
     """
 
     __slots__ = ("body", "headers", "method", "request_id", "size", "target")
@@ -62,8 +62,8 @@ class Request:
             headers.pop(name, None)
         self.body = body
         self.size = len(body)
-        given = self.header("X-Request-Id")
-        self.request_id = given if _CALLERS_ID.fullmatch(given) else f"{_worker_id}-{next(_made_ids):x}"
+        client_id = self.header("X-Request-Id")
+        self.request_id = client_id if _VALID_ID.fullmatch(client_id) else f"{_worker_id}-{next(_request_numbers):x}"
 
     @property
     def url(self) -> str:
@@ -74,19 +74,22 @@ class Request:
         value = self.headers.get(name, "")
         return value if isinstance(value, str) else value[0]
 
-    def describe(self, path: dict[str, str]) -> tuple[str, Callable[[], dict[str, Any]]]:
-        """REQUEST, and what makes the value it stands for. Refused: the query or a form cannot be decoded."""
+    def encode(self, path: dict[str, str]) -> tuple[str, Callable[[], dict[str, Any]]]:
+        """REQUEST, and a function that returns what json.loads(REQUEST) would, without a second parse of the body.
+
+        `path` are the path parameters. RejectedRequest: the query or a form cannot be decoded.
+        """
         content, self.body = self.body, b""
         try:
             body = _body(self.header("Content-Type"), content)
             _, has_query, query = self.target.partition(b"?")
             args = _fields(query) if has_query else {}
-            more = f", {_to_json(dict(body.more))[1:-1]}" if body.more else ""
+            extra = f", {_to_json(dict(body.extra))[1:-1]}" if body.extra else ""
             text = (
                 f'{{"body": {_to_json(body.value) if body.text is None else body.text}, '
                 f'"args": {_to_json(args) if args else "{}"}, "path": {_to_json(path) if path else "{}"}, '
                 f'"headers": {_headers_json(self.headers)}, '
-                f'"method": {_quoted(self.method)}, "url": {_quoted(self.url)}{more}}}'
+                f'"method": {_quote(self.method)}, "url": {_quote(self.url)}{extra}}}'
             )
         except (ValueError, RecursionError) as error:
             raise RejectedRequest(400, "bad-request", f"cannot be decoded: {error}") from None
@@ -99,19 +102,19 @@ class Request:
                 "headers": dict(self.headers),
                 "method": self.method,
                 "url": self.url,
-                **body.more,
+                **body.extra,
             }
 
         return text, value
 
 
 def _headers_json(headers: Headers) -> str:
-    lines = [f"{_quoted(name)}: {_quoted(v) if type(v) is str else _to_json(v)}" for name, v in headers.items()]
+    lines = [f"{_quote(name)}: {_quote(v) if type(v) is str else _to_json(v)}" for name, v in headers.items()]
     return f"{{{', '.join(lines)}}}"
 
 
 def _fields(encoded: bytes) -> Args:
-    """A query or a form as stock reads it, blank values kept. UnicodeDecodeError: not UTF-8."""
+    """A query or a form, with blank values, as in stock. UnicodeDecodeError: it is not UTF-8."""
     fields: Args = {}
     for field in encoded.split(b"&"):
         if field:
@@ -121,11 +124,11 @@ def _fields(encoded: bytes) -> Args:
 
 
 class _Body(NamedTuple):
-    """`value` as the cell shall see it, the JSON text of that if it is at hand, and what there is besides."""
+    """The `value` of `body` in REQUEST, its JSON text if that is known already, and `extra` keys of REQUEST."""
 
     value: Any
     text: str | None = None
-    more: Mapping[str, Any] = MappingProxyType({})
+    extra: Mapping[str, Any] = MappingProxyType({})
 
 
 _NO_BODY = _Body("", '""')
@@ -140,7 +143,7 @@ def _body(content_type: str, content: bytes) -> _Body:
     try:
         text = content.decode()
     except UnicodeDecodeError:
-        return _Body(None, more={"body_base64": base64.b64encode(content).decode()})
+        return _Body(None, extra={"body_base64": base64.b64encode(content).decode()})
     if media == "application/x-www-form-urlencoded":
         return _Body(_fields(content))
     if media == "application/json" or (media.startswith("application/") and media.endswith("+json")):
@@ -152,7 +155,7 @@ def _body(content_type: str, content: bytes) -> _Body:
 
 
 def _multipart(content_type: str, content: bytes) -> _Body:
-    """Fields and files, by the parser that stock uses. ValueError: not a multipart body."""
+    """Fields and files, by the parser that stock uses. ValueError: it is not a multipart body."""
     from tornado.httputil import HTTPFile, HTTPInputError, parse_body_arguments
 
     fields: dict[str, list[bytes]] = {}
@@ -161,10 +164,10 @@ def _multipart(content_type: str, content: bytes) -> _Body:
         parse_body_arguments(content_type, content, fields, files)
     except HTTPInputError as error:
         raise ValueError(str(error)) from None
-    described = {name: [_file(file) for file in uploads] for name, uploads in files.items()}
+    uploads = {name: [_file(file) for file in group] for name, group in files.items()}
     return _Body(
         {name: [value.decode() for value in values] for name, values in fields.items()},
-        more={"files": described} if described else {},
+        extra={"files": uploads} if uploads else {},
     )
 
 

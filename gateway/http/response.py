@@ -1,4 +1,4 @@
-"""What is sent back to a caller."""
+"""An HTTP response, and the JSON form of an error."""
 
 import json
 import re
@@ -8,16 +8,16 @@ from typing import Any, Protocol
 from gateway.http.request import Request
 from gateway.http.wire import Headers
 
-# How the bytes travel, and under which id, is ours to say, whatever a cell sets.
+# Set by the server; a cell cannot override them.
 FRAMING = frozenset({"content-length", "transfer-encoding", "connection", "x-request-id"})
 WITHOUT_BODY = frozenset({204, 304})
-# What a header's name is made of (RFC 9110, token), and what no value may hold: it could begin a line of its own.
+# A header name is a token (RFC 9110). A control character in a value could start another header line.
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class BodyStream(Protocol):
-    """A body that comes in pieces; `close` ends it early or late."""
+    """A body that is generated in chunks; `close` must be called, at its end or earlier."""
 
     def __next__(self) -> bytes: ...
 
@@ -26,10 +26,10 @@ class BodyStream(Protocol):
 
 @dataclass(slots=True)
 class Response:
-    """A response. `stream`, if there is one, is sent instead of `body`.
+    """A response. `stream`, if it is set, is sent instead of `body`.
 
-    `error` tells a ResponseInfo cell what happened: {"type", "message", "status"}, None if all is well.
-    `traceback` is for the record, not for the caller.
+    `error` is for ResponseInfo cells: {"type", "message", "status"}, None without an error. `traceback` is for the
+    record of the request, not for the client.
     """
 
     status: int

@@ -1,6 +1,6 @@
-"""What a ResponseInfo cell says: {"status": 201, "headers": {"Content-Type": "application/json"}}.
+"""Parses the output of ResponseInfo cells: {"status": 201, "headers": {"Content-Type": "application/json"}}.
 
-Header values are strings or whole numbers, or a list of them for a header that comes more than once.
+Header values are strings or whole numbers, or a list of them for a header with several lines.
 """
 
 import json
@@ -13,47 +13,47 @@ from gateway.protocol.messages import Cell
 
 ResponseInfo = tuple[int | None, tuple[tuple[str, tuple[str, ...]], ...]]
 
-_REMEMBERED_BYTES = 1024
+_CACHEABLE_BYTES = 1024
 
 
 class BadResponseInfo(Exception):
-    """A ResponseInfo cell did not say what it must; the message names the cell."""
+    """The output of a ResponseInfo cell is invalid; the message names the cell."""
 
 
-def apply(said: bytes, answer: Response, cells: tuple[Cell, ...]) -> None:
-    """Set on `answer` what the `cells` said. BadResponseInfo: it is not what they may say."""
+def apply(output: bytes, response: Response, cells: tuple[Cell, ...]) -> None:
+    """Set status and headers of `response` from the `output` of `cells`. BadResponseInfo: it is invalid."""
     try:
-        # Most cells say the same each time.
-        status, headers = (_read_again if len(said) <= _REMEMBERED_BYTES else read)(said)
+        # Most cells print the same each time.
+        status, headers = (_read_cached if len(output) <= _CACHEABLE_BYTES else read)(output)
     except ValueError as error:
         raise _bad(cells, str(error)) from None
     if status is not None:
-        answer.status = status
+        response.status = status
     for name, values in headers:
-        answer.headers = replace(answer.headers, name, values)
+        response.headers = replace(response.headers, name, values)
 
 
-def read(said: bytes) -> ResponseInfo:
-    """The status, if there is one, and the headers. ValueError: what is wrong, as the end of a sentence."""
+def read(output: bytes) -> ResponseInfo:
+    """The status, None if it is not set, and the headers. ValueError: its message ends "the ResponseInfo …"."""
     try:
-        info = json.loads(said)
+        info = json.loads(output)
     except json.JSONDecodeError:
-        raise ValueError(f"must print JSON, not {said[:80].decode(errors='replace')!r}") from None
+        raise ValueError(f"must print JSON, not {output[:80].decode(errors='replace')!r}") from None
     if not isinstance(info, dict):
-        raise ValueError(f"must print a JSON object, not {said[:80].decode(errors='replace')!r}")
+        raise ValueError(f"must print a JSON object, not {output[:80].decode(errors='replace')!r}")
     return (_status(info["status"]) if "status" in info else None), _headers(info.get("headers", {}))
 
 
-_read_again = lru_cache(maxsize=64)(read)
+_read_cached = lru_cache(maxsize=64)(read)
 
 
-def _bad(cells: tuple[Cell, ...], complaint: str) -> BadResponseInfo:
+def _bad(cells: tuple[Cell, ...], reason: str) -> BadResponseInfo:
     numbers = ", ".join(str(cell.number) for cell in cells)
-    return BadResponseInfo(f"the ResponseInfo in cell {numbers} {complaint}")
+    return BadResponseInfo(f"the ResponseInfo in cell {numbers} {reason}")
 
 
 def _status(status: Any) -> int:
-    # 1xx announces a response that is still to come.
+    # 1xx is not a final response.
     if type(status) is not int or not 200 <= status <= 599:
         raise ValueError(f"must set a status from 200 to 599, not {status!r}")
     return status
@@ -69,5 +69,6 @@ def _headers(headers: Any) -> tuple[tuple[str, tuple[str, ...]], ...]:
         for value in values:
             if type(value) not in (str, int) or CONTROL.search(str(value)):
                 raise ValueError(f"sets the header {name} to {value!r}")
-    kept = [(name, values) for name, values in lines.items() if name.lower() not in FRAMING]
-    return tuple((name, tuple(str(value) for value in values)) for name, values in kept)
+    return tuple(
+        (name, tuple(str(value) for value in values)) for name, values in lines.items() if name.lower() not in FRAMING
+    )

@@ -1,8 +1,7 @@
-"""Which endpoint a request is for: paths are matched segment by segment, never as regular expressions.
+"""Routes a method and a path to an endpoint, segment by segment, never by regular expressions.
 
-A literal segment wins over a `:parameter`, whatever the order in the notebook. A segment is a parameter when
-it begins with a colon. Segments are percent-decoded one by one, so `a%2Fb` is one segment. One trailing slash
-more or less makes no difference.
+A segment that begins with a colon is a parameter; a literal segment wins over a parameter, whatever their order in
+the notebook. Segments are percent-decoded one by one, so `a%2Fb` is one segment. One trailing slash is ignored.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,7 +12,7 @@ Target = TypeVar("Target")
 
 
 class RouteMatch(Generic[Target]):
-    """What is at a path: `target` for the method, None if it is not among `allowed`; `path` parameters."""
+    """A path that exists. `target` is None if the method is not `allowed`; `path` are the path parameters."""
 
     __slots__ = ("allowed", "path", "target")
 
@@ -31,7 +30,7 @@ class _Node(Generic[Target]):
 
 
 class Router(Generic[Target]):
-    """Endpoints below `base_url` ("/invoke"; "" or "/" for the root)."""
+    """A tree of the paths below `base_url` ("/invoke"; "" or "/" for the root)."""
 
     def __init__(self, base_url: str) -> None:
         self._root: _Node[Target] = _Node()
@@ -39,7 +38,7 @@ class Router(Generic[Target]):
         self._literal: dict[tuple[str, bytes], RouteMatch[Target]] = {}
 
     def add(self, method: str, path: str, target: Target) -> None:
-        """Let `path`, as annotated, lead to `target`; the first of two alike wins."""
+        """Route `path`, as annotated, to `target`; the first of two equal routes wins."""
         node = self._root
         names: list[str] = []
         segments = [*self._base, *_segments(path.encode())]
@@ -51,17 +50,16 @@ class Router(Generic[Target]):
             else:
                 node = node.literals.setdefault(segment, _Node())
         node.methods.setdefault(method, (target, tuple(names)))
-        if not names:  # no other path can win over one without parameters
+        if not names:  # nothing wins over a path without parameters, so one dict lookup finds it
             whole = "/" + "/".join(segments)
             self._literal.setdefault((method, whole.encode()), RouteMatch(target, {}, (method,)))
 
     def find(self, method: str, path: bytes) -> RouteMatch[Target] | None:
-        """What a request's path (without query) leads to, None if nothing is there.
+        """The match for a request's path (without query), None if there is none.
 
-        ValueError: the path is not UTF-8. A parameter does not match an empty segment.
+        A parameter does not match an empty segment. ValueError: the path is not UTF-8.
         """
-        found = self._literal.get((method, path))
-        return found or self._search(method, _segments(path))
+        return self._literal.get((method, path)) or self._search(method, _segments(path))
 
     def _search(self, method: str, segments: list[str]) -> RouteMatch[Target] | None:
         allowed: dict[str, None] = {}
@@ -76,7 +74,7 @@ class Router(Generic[Target]):
 def _walk(
     node: _Node[Target], segments: list[str], values: tuple[str, ...]
 ) -> Iterator[tuple[_Node[Target], tuple[str, ...]]]:
-    """Every node that the segments can lead to, the most literal first."""
+    """All nodes that the segments match, the most literal first."""
     if not segments:
         yield node, values
         return
@@ -92,10 +90,10 @@ def _segments(path: bytes) -> list[str]:
     return segments[1:]
 
 
-def allow_header(found: Iterable[str]) -> str:
-    """The value of `Allow`: what is defined, and what every path answers besides."""
-    methods = dict.fromkeys(found)
-    if "GET" in methods:
-        methods["HEAD"] = None
-    methods["OPTIONS"] = None
-    return ", ".join(methods)
+def allow_header(methods: Iterable[str]) -> str:
+    """The value of `Allow`: the methods of a path, HEAD if GET is among them, and OPTIONS."""
+    allowed = dict.fromkeys(methods)
+    if "GET" in allowed:
+        allowed["HEAD"] = None
+    allowed["OPTIONS"] = None
+    return ", ".join(allowed)

@@ -1,4 +1,4 @@
-"""Files that are served as they are, below `/public/`, where a folder is configured (stock's KG_STATIC_PATH)."""
+"""Static files below `/public/`, if a folder is configured (stock's KG_STATIC_PATH)."""
 
 import mimetypes
 import urllib.parse
@@ -10,14 +10,14 @@ from gateway.http.response import Response
 
 
 class StaticFiles:
-    """The files below `folder`, None for no files at all, at paths that begin with `prefix`."""
+    """Serves the files below `folder` at paths that begin with `prefix`; without a folder it serves none."""
 
     def __init__(self, folder: str | None, prefix: str) -> None:
         self._folder = Path(folder).resolve() if folder else None
         self._prefix = prefix
 
     def find(self, request: Request) -> Response | None:
-        """The answer with the file that is asked for; None where it is none of ours, by `..` or a symlink too."""
+        """The response with the requested file; None if there is none in the folder, by `..` or a symlink either."""
         path = urllib.parse.unquote(request.url.partition("?")[0])
         if self._folder is None or request.method not in ("GET", "HEAD") or not path.startswith(self._prefix):
             return None

@@ -1,6 +1,6 @@
-"""HTTP as bytes: the words that requests and responses are made of.
+"""HTTP/1.1 framing: the response head, chunks, and header names as bytes.
 
-One request per connection: nginx speaks to the kernels without keep-alive, and every answer says so.
+One request per connection: nginx does not keep connections to the kernels alive, and every response says `close`.
 """
 
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ Headers = list[tuple[str, str]]
 
 
 class RejectedRequest(Exception):
-    """A request that is answered without looking further: with `status`, `code`, and the message."""
+    """A request that no endpoint gets to see: the error response has this `status`, `code` and message."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
@@ -27,9 +27,9 @@ _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 
 
 def head(status: int, headers: Iterable[tuple[str, str]], framing: str = "") -> bytes:
-    """Status line and headers, `Connection: close` included. The caller vouches for their characters.
+    """Status line and headers, with `Connection: close`. The caller must have validated the headers.
 
-    `framing` is a header, with its line end, that tells how the body comes.
+    `framing` is the header line, with its line end, that delimits the body.
     """
     lines = "".join([f"{name}: {value}\r\n" for name, value in headers])
     text = f"HTTP/1.1 {status} {_PHRASES.get(status, 'Unknown')}\r\n{lines}{framing}Connection: close\r\n\r\n"
@@ -42,17 +42,17 @@ def content_length(body: bytes) -> str:
 
 
 def chunk(data: bytes) -> bytes:
-    """One chunk of a `Transfer-Encoding: chunked` body; `data` is not empty."""
+    """One chunk of a `Transfer-Encoding: chunked` body; `data` must not be empty, which would end the body."""
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
 def replace(headers: Headers, name: str, values: Iterable[str]) -> Headers:
-    """`headers` with `name` (in any case) set to `values`, each a line of its own."""
-    kept = [pair for pair in headers if pair[0].lower() != name.lower()]
-    return kept + [(name, value) for value in values]
+    """`headers` with `name` (in any case) set to `values`, one line each."""
+    others = [pair for pair in headers if pair[0].lower() != name.lower()]
+    return others + [(name, value) for value in values]
 
 
 @lru_cache(maxsize=1024)
 def header_name(raw: bytes) -> str:
-    """b"content-type" to "Content-Type", as tornado shows header names to stock's cells."""
+    """b"content-type" as "Content-Type": the case in which tornado shows header names to the stock gateway's cells."""
     return "-".join([word.capitalize() for word in raw.decode("latin-1").split("-")])

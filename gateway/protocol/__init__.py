@@ -1,1 +1,1 @@
-"""What the arbiter and its workers say to each other."""
+"""The protocol between the arbiter and its workers: messages and shared memory."""

@@ -1,16 +1,16 @@
-"""What the arbiter and a worker say to each other: lines of JSON over a unix stream socket.
+"""The messages between the arbiter and a worker: lines of JSON over a unix stream socket.
 
     worker  → arbiter  {"did": "hello", "kernel": "<id>", "pid": 4711}
     arbiter → worker   {"do": "serve", "config": Config} with two descriptors (SCM_RIGHTS) on its first byte:
-                       the listening socket, then the page (see `page`)
+                       the listening socket, then the scoreboard's memory
     worker  → arbiter  {"did": "ready"}, and from then on it accepts
                        or {"did": "failed", "errors": [{"cell": 3, "line": 2, "message": "SyntaxError: …"}]}
-    arbiter → worker   {"do": "ping"}: say that your main loop runs
+    arbiter → worker   {"do": "ping"}: whether its main loop runs
     worker  → arbiter  {"did": "pong"}
-    arbiter → worker   {"do": "drain"}: answer what waits in the backlog now and what is in flight
+    arbiter → worker   {"do": "drain"}: finish what is in the backlog and in flight, accept nothing more
     worker  → arbiter  {"did": "drained"}
 
-End of file from the arbiter means that it died, and ends the worker. Both sides import this module, so it
+When the arbiter closes the channel, it has died, and the worker exits. Both sides import this module, so it
 imports nothing heavy.
 """
 
@@ -45,17 +45,17 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """All a worker needs to know.
+    """The configuration of a worker.
 
     `static` maps a path below `base_url` to [content type, body], for GET; `public` is a folder of files that are
-    served below `base_url`/public. With `allow_broken`, an endpoint that does not compile answers 500 and the
-    others are served; else nothing is. `records` is the control app's socket for counts of requests and, with
-    `inspect`, for the requests themselves.
+    served below `base_url`/public. With `allow_broken`, an endpoint that does not compile responds with 500; without,
+    the worker serves nothing then. `records` is the control app's socket for request counts and, with `inspect`, for
+    records of the requests.
     """
 
     endpoints: tuple[Endpoint, ...]
     base_url: str = "/invoke"
-    kernels: int = 1  # how many listen on the same socket
+    kernels: int = 1  # that accept from the same socket
     request_timeout_s: float = 60.0
     max_body_bytes: int = 100 * 1024 * 1024
     max_output_bytes: int = 10 * 1024 * 1024
@@ -71,7 +71,7 @@ class Config:
 
     @classmethod
     def from_json(cls, data: Message) -> "Config":
-        """The inverse of `to_json`, also after a journey through JSON. TypeError: unknown or missing keys."""
+        """The inverse of `to_json`, also after JSON has made lists of tuples. TypeError: unknown or missing keys."""
         return cls(
             **{
                 **data,
@@ -82,12 +82,12 @@ class Config:
 
 
 def encode(message: Message) -> bytes:
-    """One line, newline included: JSON never contains a bare newline."""
+    """The message as one line with its newline; json.dumps writes no other."""
     return json.dumps(message).encode() + b"\n"
 
 
 def decode(line: bytes) -> Message:
-    """The message in one line. ValueError: it is not a JSON object."""
+    """The message in a line. ValueError: it is not a JSON object."""
     message = json.loads(line)
     if not isinstance(message, dict):
         raise ValueError(f"not a message: {line[:80]!r}")

@@ -1,4 +1,4 @@
-"""The worker's end of the channel to the arbiter; `protocol` says what goes over it."""
+"""The worker's end of the channel to the arbiter; gateway.protocol.messages describes the messages."""
 
 import asyncio
 import os
@@ -11,36 +11,36 @@ _HANDSHAKE_S = 30.0
 
 
 class ArbiterChannel:
-    """A connection to the arbiter that listens at `path`. OSError: it does not."""
+    """A connection to the arbiter, which listens at `path`. OSError: it does not."""
 
     def __init__(self, path: str) -> None:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.settimeout(_HANDSHAKE_S)
         self._socket.connect(path)
-        self._received = b""
+        self._buffer = b""
 
-    def say(self, message: Message) -> None:
+    def send(self, message: Message) -> None:
         self._socket.sendall(encode(message))
 
     def receive_config(self) -> tuple[Config, int, int]:
-        """The configuration, the descriptor of the listening socket and that of the page.
+        """The configuration, the descriptor of the listening socket and that of the scoreboard.
 
-        ConnectionError: the arbiter closed. TimeoutError: it is silent. ValueError: it says something else.
+        ConnectionError: the arbiter closed. TimeoutError: it sends nothing. ValueError: it sends something else.
         """
-        self._received, fds, _, _ = socket.recv_fds(self._socket, 65536, 2, socket.MSG_CMSG_CLOEXEC)
-        while b"\n" not in self._received:
+        self._buffer, fds, _, _ = socket.recv_fds(self._socket, 65536, 2, socket.MSG_CMSG_CLOEXEC)
+        while b"\n" not in self._buffer:
             data = self._socket.recv(65536)
             if not data:
                 raise ConnectionResetError("the arbiter closed the channel before it sent the configuration")
-            self._received += data
-        line, _, self._received = self._received.partition(b"\n")
+            self._buffer += data
+        line, _, self._buffer = self._buffer.partition(b"\n")
         message = decode(line)
         if message.get("do") != "serve" or len(fds) != 2:
             raise ValueError(f"expected a configuration and two descriptors, not {message} and {fds}")
         return Config.from_json(message["config"]), fds[0], fds[1]
 
     def listen(self, on_message: Callable[[Message], None]) -> None:
-        """From now on call `on_message` with each message. When the arbiter dies, so does this process."""
+        """From now on call `on_message` with each message. When the arbiter dies, this process exits."""
         self._socket.setblocking(False)
 
         def on_readable() -> None:
@@ -52,7 +52,7 @@ class ArbiterChannel:
                 data = b""
             if not data:
                 os._exit(1)
-            *lines, self._received = (self._received + data).split(b"\n")
+            *lines, self._buffer = (self._buffer + data).split(b"\n")
             for line in lines:
                 on_message(decode(line))
 

@@ -1,4 +1,4 @@
-"""Cells to code, once: IPython's own transformations, then Python's compiler.
+"""Compiles cells once, with IPython's transformations and Python's compiler.
 
 Each cell is compiled under the name that IPython would give it, with its number, so that a traceback says
 `Cell In[7], line 2` and shows the line.
@@ -34,35 +34,35 @@ class CompileError(Exception):
 
 
 class CompiledCells:
-    """Cells that run one after the other in one namespace, and the value of the last expression."""
+    """Cells that run one after the other in one namespace. `files` are the file names of their code."""
 
-    __slots__ = ("_codes", "awaits", "cells", "files")
+    __slots__ = ("_codes", "cells", "files", "is_async")
 
     def __init__(self, shell: Any, cells: tuple[Cell, ...]) -> None:
-        """CompileError: names every cell that does not compile."""
+        """CompileError: its `errors` are of all cells that do not compile."""
         self._codes = _compile_all(shell, cells)
         self.cells = cells
         self.files = frozenset(code.co_filename for code in self._codes)
-        self.awaits = any(_awaits(code) for code in self._codes)
+        self.is_async = any(_is_async(code) for code in self._codes)
 
     def run(self, namespace: dict[str, Any]) -> Any:
-        """The value of the last expression, None without one. Raises what the cells raise; they do not await."""
+        """The value of the last expression, None without one. Raises what the cells raise; none may be async."""
         value = None
         for code in self._codes:
             value = eval(code, namespace)  # noqa: S307 - running the author's cells is what this is for
         return value
 
-    async def run_awaiting(self, namespace: dict[str, Any]) -> Any:
+    async def run_async(self, namespace: dict[str, Any]) -> Any:
         """The same for cells of which some await."""
         value = None
         for code in self._codes:
             value = eval(code, namespace)  # noqa: S307
-            if _awaits(code):
+            if _is_async(code):
                 value = await value
         return value
 
 
-def _awaits(code: CodeType) -> bool:
+def _is_async(code: CodeType) -> bool:
     return bool(code.co_flags & inspect.CO_COROUTINE)
 
 
@@ -83,17 +83,17 @@ def _compile_all(shell: Any, cells: Iterable[Cell]) -> list[CodeType]:
 
 
 def _compile(shell: Any, cell: Cell) -> list[CodeType]:
-    """A code for the statements, and one for the value of the last expression unless a `;` hides it."""
+    """The code of the statements, and that of the last expression unless a `;` suppresses its value."""
     source = shell.transform_cell(cell.source)
     name = shell.compile.cache(source, cell.number, raw_code=cell.source)
     tree = shell.transform_ast(shell.compile.ast_parse(source, name))
     parts: list[tuple[ast.AST, str]] = [(tree, "exec")]
-    if tree.body and isinstance(tree.body[-1], ast.Expr) and not _is_quiet(source):
+    if tree.body and isinstance(tree.body[-1], ast.Expr) and not _ends_with_semicolon(source):
         parts.append((ast.Expression(tree.body.pop().value), "eval"))
     # The compiler also carries the `from __future__` imports of earlier cells.
     with shell.compile.extra_flags(ast.PyCF_ALLOW_TOP_LEVEL_AWAIT):
         return [shell.compile(part, name, mode) for part, mode in parts]
 
 
-def _is_quiet(source: str) -> bool:
+def _ends_with_semicolon(source: str) -> bool:
     return bool(DisplayHook.semicolon_at_end_of_expression(source))  # type: ignore[no-untyped-call]

@@ -1,14 +1,15 @@
-"""One connection: its request, read as it comes, and its answer, as fast as it is taken.
+"""One connection: reads its request, sends its response.
 
-The fast path makes no detour through the event loop: what nginx sends is there a moment after it connects,
-and most answers fit into the socket's buffer. All else is a task.
+The fast path makes no detour through the event loop: nginx sends its request right after it connects, and most
+responses fit into the socket's buffer. Everything else is a task.
 """
 
 import asyncio
 import socket
 import time
 import traceback
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from gateway.http.parser import RequestParser
 from gateway.http.request import Request
@@ -16,138 +17,164 @@ from gateway.http.response import Response, json_error
 from gateway.http.wire import RejectedRequest
 from gateway.records import log
 from gateway.records.record import BODY_KEPT
+from gateway.records.recorder import Recorder
+from gateway.worker.acceptor import Acceptor
+from gateway.worker.dispatch import Dispatcher
 from gateway.worker.endpoint import Call
+from gateway.worker.runner import Runner
 from gateway.worker.streaming import StreamSender
-
-if TYPE_CHECKING:
-    from gateway.worker.server import Server
 
 _SLOW_READ_S = 60.0
 _SLOW_WRITE_S = 60.0
-CLIENT_LEFT = 499  # as nginx logs it
+_CLIENT_CLOSED_REQUEST = 499  # nginx's status for it
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What all connections of a worker share. `on_close` is called with each connection once it is closed."""
+
+    loop: asyncio.AbstractEventLoop
+    acceptor: Acceptor
+    dispatcher: Dispatcher
+    runner: Runner
+    recorder: Recorder | None
+    max_body_bytes: int
+    on_close: "Callable[[Connection], None]"
 
 
 class Connection:
-    """Reads one request from `sock`, has `server` answer it, and closes."""
+    """Reads one request from `sock`, sends the response, and closes."""
 
-    __slots__ = ("_call", "_loop", "_ran", "_reader", "_request", "_sent", "_server", "_sock", "_started", "_task")
+    __slots__ = (
+        "_body_beginning",
+        "_context",
+        "_executed_call",
+        "_loop",
+        "_open_call",
+        "_parser",
+        "_request",
+        "_sock",
+        "_started",
+        "_task",
+    )
 
-    def __init__(self, sock: socket.socket, server: "Server") -> None:
+    def __init__(self, sock: socket.socket, context: Context) -> None:
         self._sock = sock
-        self._server = server
-        self._loop = server.loop
-        self._reader = RequestParser(server.config.max_body_bytes)
+        self._context = context
+        self._loop = context.loop
+        self._parser = RequestParser(context.max_body_bytes)
         self._request: Request | None = None
-        self._call: Call | None = None
-        self._ran: Call | None = None  # the same, also once it is over
+        self._open_call: Call | None = None
+        self._executed_call: Call | None = None  # the same, also once it is closed
         self._task: asyncio.Task[Response | None] | asyncio.Task[None] | None = None
         self._started = time.monotonic()
 
     def start(self) -> bool:
-        """Read and answer. Whether that is done, as far as it keeps the kernel busy."""
+        """Read and respond. Returns whether the kernel is idle again, also if the response is not sent yet."""
         try:
-            if self._reader.receive(self._sock):
-                return self._answer()
-        except RejectedRequest as refused:
-            self._refuse(refused)
+            if self._parser.receive(self._sock):
+                return self._respond()
+        except RejectedRequest as rejection:
+            self._reject(rejection)
             return True
         except OSError:
             self.close()
             return True
-        # Until this request has had its turn no other may: an idle kernel would get it.
-        self._server.acceptor.pause()
-        self._task = self._loop.create_task(self._read_on())
+        # No other request until this one has had its turn: an idle kernel would get it.
+        self._context.acceptor.pause()
+        self._task = self._loop.create_task(self._read_rest())
         return False
 
     def close(self) -> None:
-        """Whatever the state, the end."""
-        self._end_call()
+        """End the connection, in any state."""
+        self._close_call()
         self._task = None
         self._sock.close()
-        self._server.forget(self)
+        self._context.on_close(self)
 
     def close_copy(self) -> None:
         """Close only this process's copy of the socket, after a fork."""
         self._sock.close()
 
-    async def _read_on(self) -> None:
-        """Wait for the rest of the request, then answer."""
+    async def _read_rest(self) -> None:
+        """Wait for the rest of the request, then respond."""
         self._sock.setblocking(False)
         try:
             async with asyncio.timeout(_SLOW_READ_S):
-                while not await self._reader.receive_more(self._sock, self._loop):
+                while not await self._parser.receive_more(self._sock, self._loop):
                     pass
-            self._answer()
-        except RejectedRequest as refused:
-            self._refuse(refused)
+            self._respond()
+        except RejectedRequest as rejection:
+            self._reject(rejection)
         except TimeoutError:
-            self._refuse(RejectedRequest(408, "request-timeout", "the request took too long to arrive"))
+            self._reject(RejectedRequest(408, "request-timeout", "the request took too long to arrive"))
         except OSError:
             self.close()
         finally:
-            self._server.acceptor.resume()
+            self._context.acceptor.resume()
 
-    def _answer(self) -> bool:
+    def _respond(self) -> bool:
         try:
-            return self._dispatch()
-        except RejectedRequest as refused:
-            self._refuse(refused)
-        except Exception:  # a fault in this program must not leave the caller waiting
+            return self._run()
+        except RejectedRequest as rejection:
+            self._reject(rejection)
+        except Exception:  # a fault in this program must not leave the client waiting
             log.lines(self._request.request_id if self._request else log.NO_REQUEST, traceback.format_exc())
             self._send(json_error(500, "internal-error", "internal error", self._request))
         return True
 
-    def _dispatch(self) -> bool:
-        request = self._request = self._reader.request()
-        self._sent = request.body[:BODY_KEPT]
-        found = self._server.site.find(request)
-        if isinstance(found, Response):
-            self._send(found)
+    def _run(self) -> bool:
+        request = self._request = self._parser.request()
+        self._body_beginning = request.body[:BODY_KEPT]
+        target = self._context.dispatcher.dispatch(request)
+        if isinstance(target, Response):
+            self._send(target)
             return True
-        handler, path = found
-        runner = self._server.runner
-        call = self._call = self._ran = runner.open(handler, request, path)
-        if not handler.awaits:
+        endpoint, path = target
+        runner = self._context.runner
+        call = self._open_call = self._executed_call = runner.open(endpoint, request, path)
+        if not endpoint.is_async:
             self._send(runner.run(call))
             return True
-        self._task = runner.start(call, self._send_awaited)
+        self._task = runner.start(call, self._send_async)
         self._loop.add_reader(self._sock, self._on_early_data)
         return False
 
     def _on_early_data(self) -> None:
-        """While a cell awaits, the caller has nothing to say: most likely it has left."""
+        """While a cell awaits, the client has nothing to send: most likely it has disconnected."""
         self._loop.remove_reader(self._sock)
         try:
-            has_left = not self._sock.recv(1, socket.MSG_DONTWAIT)
+            is_disconnected = not self._sock.recv(1, socket.MSG_DONTWAIT)
         except OSError:
-            has_left = True
-        if has_left:
+            is_disconnected = True
+        if is_disconnected:
             if self._task is not None:
                 self._task.cancel()
-            self._note(Response(CLIENT_LEFT, []), 0)
+            self._record(Response(_CLIENT_CLOSED_REQUEST, []), 0)
             self.close()
 
-    def _refuse(self, refused: RejectedRequest) -> None:
-        self._send(json_error(refused.status, refused.code, str(refused), self._request))
+    def _reject(self, rejection: RejectedRequest) -> None:
+        self._send(json_error(rejection.status, rejection.code, str(rejection), self._request))
 
-    def _send_awaited(self, answer: Response) -> None:
+    def _send_async(self, response: Response) -> None:
         self._loop.remove_reader(self._sock)
-        self._send(answer)
+        self._send(response)
 
-    def _send(self, answer: Response) -> None:
-        if answer.stream is not None and self._call is not None:
-            body = StreamSender(self._server.runner, self._call, answer.stream, self._reader.speaks_1_1())
-            self._send_stream(body, answer)
+    def _send(self, response: Response) -> None:
+        if response.stream is not None and self._open_call is not None:
+            is_chunked = self._parser.is_http_1_1()
+            body = StreamSender(self._context.runner, self._open_call, response.stream, is_chunked)
+            self._send_stream(body, response)
             return
-        data = self._server.site.render(answer, self._request)
+        data = self._context.dispatcher.render(response, self._request)
         try:
             sent = self._sock.send(data, socket.MSG_DONTWAIT)
         except BlockingIOError:
             sent = 0
-        except OSError:  # the caller has left
+        except OSError:  # the client has disconnected
             sent = len(data)
-        self._end_call()  # after the answer, whose reader is not kept waiting for it
-        self._note(answer, len(answer.body))
+        self._close_call()  # after the response, so that the client does not wait for it
+        self._record(response, len(response.body))
         if sent < len(data):
             self._task = self._loop.create_task(self._send_rest(data[sent:]))
         else:
@@ -163,34 +190,36 @@ class Connection:
         finally:
             self.close()
 
-    def _send_stream(self, body: StreamSender, answer: Response) -> None:
-        """Send a body that a cell generates. If the cell does not await, that still belongs to its turn."""
-        call, acceptor = body.call, self._server.acceptor
-        if not call.handler.awaits:
+    def _send_stream(self, body: StreamSender, response: Response) -> None:
+        """Send a body that a cell generates. If the cell does not await, the kernel is busy until its end."""
+        call, acceptor = body.call, self._context.acceptor
+        if not call.endpoint.is_async:
             acceptor.pause()
 
         async def send() -> None:
             self._sock.setblocking(False)
             try:
-                head = self._server.site.head(answer, call.request, body.is_chunked)
+                head = self._context.dispatcher.head(response, call.request, body.is_chunked)
                 await body.send(self._sock, head)
             finally:
-                self._end_call()
-                answer.body, answer.traceback = bytes(body.beginning), body.traceback
-                self._note(answer, body.sent)
+                self._close_call()
+                response.body, response.traceback = bytes(body.beginning), body.traceback
+                self._record(response, body.sent)
                 self.close()
-                if not call.handler.awaits:
+                if not call.endpoint.is_async:
                     acceptor.resume()
 
         self._task = self._loop.create_task(send())
 
-    def _end_call(self) -> None:
-        if self._call is not None:
-            call, self._call = self._call, None
-            self._server.runner.close(call)
+    def _close_call(self) -> None:
+        if self._open_call is not None:
+            call, self._open_call = self._open_call, None
+            self._context.runner.close(call)
 
-    def _note(self, answer: Response, bytes_out: int) -> None:
-        recorder, ran = self._server.recorder, self._ran
+    def _record(self, response: Response, bytes_out: int) -> None:
+        recorder, call = self._context.recorder, self._executed_call
         if recorder is not None and self._request is not None:
-            of_cells = (ran.handler.index, ran.output.said()) if ran else ()
-            recorder.record_request(self._request, self._sent, answer, self._started, bytes_out, *of_cells)
+            cell_fields = (call.endpoint.index, call.output.stderr()) if call else ()
+            recorder.record_request(
+                self._request, self._body_beginning, response, self._started, bytes_out, *cell_fields
+            )

@@ -1,4 +1,4 @@
-"""An exception to an answer for the caller, and a traceback as Jupyter shows it for the log."""
+"""Turns exceptions of cells into error responses, and into tracebacks in Jupyter's form for the log."""
 
 import json
 import os
@@ -17,80 +17,82 @@ from gateway.records.record import Text
 from gateway.worker import flask_compat
 from gateway.worker.output import OutputTooLong
 
-_OURS = os.path.dirname(os.path.dirname(__file__))  # noqa: PTH120 - as it stands in code objects
+_GATEWAY = os.path.dirname(os.path.dirname(__file__))  # noqa: PTH120 - in the form that code objects have
 _LONGEST_MESSAGE = 10_000
 _CODES = {OutputTooLong: "output-too-long", BadResponseInfo: "bad-response-info"}
 
 
 class ErrorResponses:
-    """Answers for what cells raise. With `show_traceback` the caller sees the traceback too."""
+    """Makes and logs error responses. With `show_traceback` clients get the traceback too."""
 
     def __init__(self, show_traceback: bool) -> None:
-        self._show = show_traceback
+        self._show_traceback = show_traceback
         formatter: Any = FormattedTB
         self._formatter = formatter(mode="Context", theme_name="nocolor", tb_offset=0)
 
-    def answer(self, error: BaseException, request: Request, files: frozenset[str]) -> Response:
-        """The answer to `error`, raised by a cell in one of `files`; why goes to the log.
+    def from_exception(self, error: BaseException, request: Request, files: frozenset[str]) -> Response:
+        """The response to `error`, raised by a cell in one of `files`; the traceback is logged.
 
-        An HTTPException is how a cell says what to answer, so there is nothing to log.
+        An HTTPException is a response that the cell chose, so nothing is logged for it.
         """
-        answer = flask_compat.aborted(error, request)
-        if answer is None:
+        response = flask_compat.from_http_exception(error, request)
+        if response is None:
             code = _CODES.get(type(error))
-            message = _text(error) if code else f"{type(error).__name__}: {_text(error)}"
+            message = _message(error) if code else f"{type(error).__name__}: {_message(error)}"
             trace = message if code else self._traceback(error, files)
-            answer = json_error(HTTPStatus.INTERNAL_SERVER_ERROR, code or "cell-failed", message, request)
-            self._report(answer, trace, request)
-        answer.error = {"type": type(error).__name__, "message": _text(error), "status": answer.status}
-        return answer
+            response = json_error(HTTPStatus.INTERNAL_SERVER_ERROR, code or "cell-failed", message, request)
+            self._report(response, trace, request)
+        response.error = {"type": type(error).__name__, "message": _message(error), "status": response.status}
+        return response
 
-    def overdue(self, error: BaseException, request: Request, files: frozenset[str], limit_s: float) -> Response:
-        """The answer to a cell that ran longer than `limit_s`, and in the log where it was by then."""
+    def from_time_limit(
+        self, error: BaseException, request: Request, files: frozenset[str], limit_s: float
+    ) -> Response:
+        """The response to a cell that ran longer than `limit_s`; where it was interrupted is logged."""
         message = f"the cell ran longer than {limit_s:g} s"
-        answer = json_error(HTTPStatus.GATEWAY_TIMEOUT, "timeout", message, request)
+        response = json_error(HTTPStatus.GATEWAY_TIMEOUT, "timeout", message, request)
         trace = self._traceback(error, files) if error.__traceback__ else message
-        self._report(answer, trace, request)
-        return answer
+        self._report(response, trace, request)
+        return response
 
-    def _report(self, answer: Response, trace: str, request: Request) -> None:
-        answer.traceback = trace
-        # A caller's own text may be in it, of any length.
-        shown = Text.end_of(trace).end_with_note()
-        log.lines(request.request_id, shown)
-        if self._show:
-            body = json.loads(answer.body)
-            body["extensions"]["traceback"] = shown.splitlines()
-            answer.body = json.dumps(body).encode()
+    def _report(self, response: Response, trace: str, request: Request) -> None:
+        response.traceback = trace
+        # It may quote data of the client, of any length.
+        excerpt = Text.end_of(trace).end_with_note()
+        log.lines(request.request_id, excerpt)
+        if self._show_traceback:
+            body = json.loads(response.body)
+            body["extensions"]["traceback"] = excerpt.splitlines()
+            response.body = json.dumps(body).encode()
 
     def _traceback(self, error: BaseException, files: frozenset[str]) -> str:
-        frames = _of_cells(error.__traceback__, files)
-        if not isinstance(error, BaseExceptionGroup):  # IPython cannot show those
+        frames = _trim(error.__traceback__, files)
+        if not isinstance(error, BaseExceptionGroup):  # IPython cannot format those
             try:
                 parts: list[Any] = self._formatter.structured_traceback(type(error), error, frames)
                 return "\n".join(parts)
-            except Exception:  # noqa: S110 - it runs the cell's __repr__ and __str__
+            except Exception:  # noqa: S110 - it calls the cell's __repr__ and __str__
                 pass
         return "".join(traceback.format_exception(type(error), error, frames))
 
 
-def _of_cells(frames: TracebackType | None, files: frozenset[str]) -> TracebackType | None:
-    """The traceback from the first frame of a cell on, without ours: what led there, or ended it, is no news."""
+def _trim(frames: TracebackType | None, files: frozenset[str]) -> TracebackType | None:
+    """The traceback from the first frame of a cell on, without frames of the gateway at either end."""
     links = []
     while frames is not None:
         links.append(frames)
         frames = frames.tb_next
     first = next((n for n, link in enumerate(links) if link.tb_frame.f_code.co_filename in files), 0)
     links = links[first:]
-    while len(links) > 1 and links[-1].tb_frame.f_code.co_filename.startswith(_OURS):
+    while len(links) > 1 and links[-1].tb_frame.f_code.co_filename.startswith(_GATEWAY):
         links.pop()
-    shown: TracebackType | None = None
+    chain: TracebackType | None = None
     for link in reversed(links):
-        shown = TracebackType(shown, link.tb_frame, link.tb_lasti, link.tb_lineno)
-    return shown
+        chain = TracebackType(chain, link.tb_frame, link.tb_lasti, link.tb_lineno)
+    return chain
 
 
-def _text(error: BaseException) -> str:
+def _message(error: BaseException) -> str:
     try:
         return str(error)[:_LONGEST_MESSAGE]
     except Exception as another:

@@ -1,4 +1,4 @@
-"""Flask's vocabulary in a cell: `flask.abort(404)` and a last expression that is a `flask.Response`.
+"""Flask's vocabulary in a cell: `flask.abort(404)`, and a last expression that is a `flask.Response`.
 
 Any werkzeug HTTPException and Response will do. Neither package is imported here: a cell that uses them has
 done so.
@@ -12,15 +12,15 @@ from gateway.http.response import CONTROL, FRAMING, HEADER_NAME, WITHOUT_BODY, R
 from gateway.http.wire import Headers
 
 
-def response(value: Any) -> Response | None:
-    """The answer that a werkzeug Response describes, None if `value` is none. Generators stay unread.
+def from_response(value: Any) -> Response | None:
+    """The response that a werkzeug Response describes, None if `value` is not one. Generators stay unread.
 
     ValueError: it has a status or a header that cannot be sent.
     """
     module = sys.modules.get("werkzeug.wrappers") if value is not None else None
     if module is None or not isinstance(value, module.Response):
         return None
-    _check(value.status_code)
+    _check_status(value.status_code)
     headers = _headers(value.headers.to_wsgi_list())
     if value.status_code in WITHOUT_BODY:
         value.close()
@@ -30,27 +30,27 @@ def response(value: Any) -> Response | None:
     return Response(value.status_code, headers, value.get_data())
 
 
-def aborted(error: BaseException, request: Request) -> Response | None:
-    """The answer to a werkzeug HTTPException, as JSON with its status and headers; None if it is none."""
+def from_http_exception(error: BaseException, request: Request) -> Response | None:
+    """A werkzeug HTTPException as JSON with its status and headers; None if `error` is not one."""
     module = sys.modules.get("werkzeug.exceptions")
     if module is None or not isinstance(error, module.HTTPException):
         return None
     if error.response is not None:  # abort(Response(…)), redirects
-        return response(error.response) if 200 <= error.response.status_code <= 599 else None
+        return from_response(error.response) if 200 <= error.response.status_code <= 599 else None
     status = error.code if error.code and 200 <= error.code <= 599 else 500
     headers = [pair for pair in _headers(error.get_headers()) if pair[0].lower() != "content-type"]
     code = (error.name or "error").lower().replace(" ", "-")
     return json_error(status, code, error.description or error.name, request, headers)
 
 
-def _check(status: int) -> None:
-    # nginx and HTTP know no others; 1xx announces a response that is still to come.
+def _check_status(status: int) -> None:
+    # nginx and HTTP accept no others; 1xx is not a final response.
     if not 200 <= status <= 599:
         raise ValueError(f"the response has the status {status}: give one from 200 to 599")
 
 
 def _headers(pairs: Headers) -> Headers:
-    """Those that are the cell's to set. ValueError: one that would be more than one line."""
+    """`pairs` without the headers that the server sets. ValueError: one could start another header line."""
     for name, value in pairs:
         if not HEADER_NAME.fullmatch(name) or CONTROL.search(value):
             raise ValueError(f"the response sets the header {name!r} to {value!r}")
@@ -58,17 +58,17 @@ def _headers(pairs: Headers) -> Headers:
 
 
 class _Stream:
-    """The body of a Response piece by piece; closing it runs what `call_on_close` registered."""
+    """The body of a streamed Response; `close` runs what `call_on_close` registered."""
 
     def __init__(self, value: Any) -> None:
         self._response = value
-        self._pieces = value.iter_encoded()
+        self._chunks = value.iter_encoded()
 
     def __next__(self) -> bytes:
-        piece = next(self._pieces)
-        if not isinstance(piece, (bytes, bytearray, memoryview)):  # bytes(5) would be five zeros
-            raise TypeError(f"a response is streamed as str or bytes, not as {type(piece).__name__}")
-        return bytes(piece)
+        chunk = next(self._chunks)
+        if not isinstance(chunk, (bytes, bytearray, memoryview)):  # bytes(5) would be five zeros
+            raise TypeError(f"a response is streamed as str or bytes, not as {type(chunk).__name__}")
+        return bytes(chunk)
 
     def close(self) -> None:
         self._response.close()

@@ -1,14 +1,14 @@
-"""Run by path in a kernel's interpreter: load what a kernel needs, be told its command, become that kernel.
+"""Entry point of a preforked kernel: imports what a kernel needs, waits for its command, becomes that kernel.
 
-It takes the place of `ipykernel_launcher`; gateway/arbiter/prefork.py starts it.
+It is run by path in the kernel's interpreter, in place of `ipykernel_launcher`; gateway/arbiter/prefork.py starts it.
 """
 
 import sys
 
-# Not this folder but the one two above, and only while we load: a notebook imports its own modules.
+# Only while we import: a notebook imports its own modules. Not this folder but the one two above.
 root = sys.path.pop(0).rsplit("/", 2)[0]
 sys.path.insert(0, root)
-# Nobody debugs a kernel that answers requests, and to load the debugger takes 0.2 s and 10 MB. A notebook may.
+# The debugger takes 0.2 s and 10 MB to load, and a kernel that handles requests does not need it. A notebook may.
 sys.modules["debugpy"] = None  # type: ignore[assignment]
 
 import json  # noqa: E402
@@ -23,7 +23,7 @@ del sys.modules["debugpy"]
 sys.path.remove(root)
 
 task = json.loads(sys.stdin.buffer.read() or "null")
-if task:  # nothing: the gateway has ended, or has no use for this process
+if task:  # without one the gateway has ended, or does not need this process
     os.environ.clear()
     os.environ.update(task["environ"])
     os.chdir(task["cwd"])

@@ -1,10 +1,9 @@
-"""The names a cell with `await` sees: its own on top, the kernel's globals below, live.
+"""Namespaces for cells with `await`: their own names, on top of the kernel's live globals.
 
-Such cells run concurrently, so what one assigns is its own: a plain dict serves as its globals, and
-functions, classes and comprehensions in the cell find REQUEST there like any other name. A name that is not
-in it falls through to the globals of the kernel as they are at that moment, by way of the last place where
-Python looks: the builtins. (`__missing__` on the globals themselves would
-not do: class bodies read globals without it.)
+Such cells run concurrently, so each call has globals of its own: a plain dict, so that functions, classes and
+comprehensions in the cell find REQUEST there like any other name. A name that is not in it is looked up in the
+kernel's globals at that moment, by way of the last place where Python looks: the builtins. (`__missing__` on the
+globals would not do: class bodies look globals up without it.)
 
 `globals()` in such a cell therefore shows the cell's own names only.
 """
@@ -13,8 +12,8 @@ import builtins
 from typing import Any
 
 
-class _Beneath(dict[str, Any]):
-    """The kernel's globals, then the builtins, in the guise of the builtins.
+class _FallbackBuiltins(dict[str, Any]):
+    """Stands in for the builtins: looks a name up in the kernel's globals, then in the real builtins.
 
     Python looks names up with `__getitem__`, but takes `__import__` straight from the dict: hence the copy.
     """
@@ -34,7 +33,7 @@ class Namespaces:
     """Makes namespaces on top of `kernel_globals`."""
 
     def __init__(self, kernel_globals: dict[str, Any]) -> None:
-        self._base = {"__name__": "__main__", "__builtins__": _Beneath(kernel_globals)}
+        self._base = {"__name__": "__main__", "__builtins__": _FallbackBuiltins(kernel_globals)}
 
     def new(self) -> dict[str, Any]:
         """A namespace in which nothing is assigned yet."""

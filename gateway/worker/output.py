@@ -1,13 +1,12 @@
-"""What a cell prints: stdout becomes the body of its request, stderr goes to the log line by line.
+"""Routes what a cell prints: stdout becomes the body of its response, stderr goes to the log line by line.
 
-The kernel's own stream objects stay in place, and only their `write` and `flush` are replaced, because
-ordinary cells have handed them on: `logging.basicConfig()` keeps the sys.stderr it saw.
+The kernel's own stream objects stay in place, and only their `write` and `flush` are replaced, because ordinary
+cells have stored references to them: `logging.basicConfig()` keeps the sys.stderr it saw.
 
-Which request a write belongs to is a context variable. Tasks that a cell starts inherit it. Threads do not,
-so what they print goes to the log, as does what a task prints after its request was answered; each line gets a
-label there too, so that a caller's text in it cannot pass for another request's line. Code that runs through the
-Jupyter protocol still prints to the protocol. `os.system` and C code write to descriptor 1, which leads to the
-log as it is.
+A context variable says which request a write belongs to. Tasks that a cell starts inherit it. Threads do not, so
+what they print goes to the log, as does what a task prints after the response was sent; each line gets a label
+there, so that data of a client in it cannot pass for a line of another request. Code that runs over the Jupyter
+protocol still prints to the protocol. `os.system` and C code write to descriptor 1, which is the log, without a label.
 """
 
 import io
@@ -30,92 +29,102 @@ class OutputTooLong(Exception):
 
 
 class Output:
-    """What one request prints. `shown_error` is an exception that IPython displayed instead of raising it."""
+    """The output of one request. `displayed_error` is an exception that IPython displayed instead of raising it."""
 
-    __slots__ = ("_aside", "_err", "_room", "_text", "_wrote", "is_open", "limit", "request_id", "shown_error")
+    __slots__ = (
+        "_append",
+        "_partial_line",
+        "_remaining",
+        "_stderr",
+        "_stdout",
+        "displayed_error",
+        "is_open",
+        "limit",
+        "request_id",
+    )
 
     def __init__(self, request_id: str, limit: int) -> None:
         self.request_id = request_id
-        self.shown_error: BaseException | None = None
+        self.displayed_error: BaseException | None = None
         self.is_open = True
-        self.limit = self._room = limit
-        self._text = io.StringIO()
-        self._wrote = self._text.write
-        self._err = ""
-        self._aside = NOTHING  # of what went to the log, the beginning
+        self.limit = self._remaining = limit
+        self._stdout = io.StringIO()
+        self._append = self._stdout.write
+        self._partial_line = ""
+        self._stderr = NOTHING  # the beginning of what was logged
 
-    def write(self, text: str) -> int:
-        """Keep `text` for the body. OutputTooLong: nothing of it was kept."""
-        self._room -= len(text)
-        if self._room < 0:
+    def write_stdout(self, text: str) -> int:
+        """Add `text` to the body. OutputTooLong: nothing of it was added."""
+        self._remaining -= len(text)
+        if self._remaining < 0:
             raise OutputTooLong(self.limit)
-        return self._wrote(text)
+        return self._append(text)
 
-    def write_error(self, text: str) -> int:
-        """Pass complete lines on to the log, and keep the rest until its line is complete."""
-        whole, newline, self._err = (self._err + text).rpartition("\n")
+    def write_stderr(self, text: str) -> int:
+        """Log complete lines, and buffer the rest until its line is complete."""
+        lines, newline, self._partial_line = (self._partial_line + text).rpartition("\n")
         if newline:
-            self._log(whole)
-        if len(self._err) > _LONGEST_LINE:
-            self._flush_error()
+            self._log(lines)
+        if len(self._partial_line) > _LONGEST_LINE:
+            self._flush_stderr()
         return len(text)
 
-    def printed(self) -> bytes:
-        """What was printed since `clear`, as UTF-8. OutputTooLong: even if the cell swallowed it."""
-        data = self._text.getvalue().encode("utf-8", "replace")
-        if self._room < 0 or len(data) > self.limit:
+    def stdout(self) -> bytes:
+        """What was printed since `clear`, as UTF-8. OutputTooLong: also if the cell caught that exception."""
+        data = self._stdout.getvalue().encode("utf-8", "replace")
+        if self._remaining < 0 or len(data) > self.limit:
             raise OutputTooLong(self.limit)
         return data
 
     def clear(self) -> None:
-        """Forget what was printed, and how much."""
-        self._text.seek(0)
-        self._text.truncate()
-        self._room = self.limit
-        self.shown_error = None
+        """Discard what was printed, and its length."""
+        self._stdout.seek(0)
+        self._stdout.truncate()
+        self._remaining = self.limit
+        self.displayed_error = None
 
-    def said(self) -> Text:
-        """What went to the log, for the record."""
-        return self._aside
+    def stderr(self) -> Text:
+        """What was logged, for the record of the request."""
+        return self._stderr
 
     def close(self) -> None:
-        """Nothing of the request is kept, even if a task that it started still holds its context."""
+        """Free everything, as a task that the cell started may still hold the context."""
         self.is_open = False
-        self.shown_error = None
-        self._text.close()
-        self._flush_error()
+        self.displayed_error = None
+        self._stdout.close()
+        self._flush_stderr()
 
-    def _flush_error(self) -> None:
-        if self._err:
-            self._log(self._err)
-            self._err = ""
+    def _flush_stderr(self) -> None:
+        if self._partial_line:
+            self._log(self._partial_line)
+            self._partial_line = ""
 
     def _log(self, text: str) -> None:
         log.lines(self.request_id, text)
-        self._aside = self._aside.plus(text + "\n")
+        self._stderr = self._stderr.plus(text + "\n")
 
 
 CURRENT: ContextVar[Output | None] = ContextVar("notebook_request", default=None)
 
 
 class OutputStreams:
-    """sys.stdout and sys.stderr of this kernel, led to whom they belong."""
+    """sys.stdout and sys.stderr of this kernel, redirected to the current request's Output."""
 
     def __init__(self) -> None:
         self._stdout: Any = sys.stdout
         self._stderr: Any = sys.stderr
 
-    def lead(self) -> None:
-        _lead(self._stdout, Output.write)
-        _lead(self._stderr, Output.write_error)
+    def redirect(self) -> None:
+        _redirect(self._stdout, Output.write_stdout)
+        _redirect(self._stderr, Output.write_stderr)
 
     def restore(self) -> None:
-        """Undo what a cell did that put objects of its own in their place, or nothing at all, and left it so."""
+        """Put our streams back where a cell has replaced or deleted them."""
         sys.stdout, sys.stderr = self._stdout, self._stderr
 
 
 def raise_displayed_errors(shell: Any) -> None:
-    """Have what IPython displays instead of raising, as for `%run`, fail the request that it happened in."""
+    """Fail the request if IPython displays an exception instead of raising it, as for `%run`."""
     show = shell._showtraceback
 
     def _showtraceback(kind: type[BaseException], error: BaseException, lines: list[str]) -> None:
@@ -123,24 +132,24 @@ def raise_displayed_errors(shell: Any) -> None:
         if output is None:
             show(kind, error, lines)
         else:
-            output.shown_error = error
+            output.displayed_error = error
 
     shell._showtraceback = _showtraceback
 
 
-def _lead(stream: Any, to_request: Any) -> None:
-    to_protocol, flush_protocol = stream.write, stream.flush
+def _redirect(stream: Any, write_to_request: Any) -> None:
+    write_to_protocol, flush_protocol = stream.write, stream.flush
     main_thread = threading.main_thread().ident
-    # It copies descriptor 1 or 2 to the log by itself, and to the protocol by way of this write.
+    # ipykernel's thread that copies descriptor 1 or 2 to the log by itself, and to the protocol through this write.
     copier = getattr(stream, "watch_fd_thread", None)
     this_thread = threading.get_ident
 
     def write(text: str) -> int:
         output = CURRENT.get()
         if output is not None and output.is_open:
-            return to_request(output, text)  # type: ignore[no-any-return]
+            return write_to_request(output, text)  # type: ignore[no-any-return]
         if output is None and this_thread() == main_thread:
-            return to_protocol(text)  # type: ignore[no-any-return]
+            return write_to_protocol(text)  # type: ignore[no-any-return]
         if copier is None or this_thread() != copier.ident:
             log.piece(output.request_id if output is not None else log.NO_REQUEST, text)
         return len(text)

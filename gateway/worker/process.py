@@ -1,6 +1,4 @@
-"""What a worker asks of its process: to end with its parent, to leave the serving to the parent of a fork,
-and to have nobody to ask for input.
-"""
+"""Process settings of a worker: death with its parent, forks, no input, garbage collection."""
 
 import builtins
 import ctypes
@@ -20,14 +18,14 @@ class ForkGuard:
     """Knows whether this process is a copy that a cell made with os.fork."""
 
     def __init__(self, close_inherited: Callable[[], None]) -> None:
-        """`close_inherited` runs in every such copy at once: it closes what only the original may use."""
+        """`close_inherited` runs first thing in every copy: it closes what only the original may use."""
         self.is_copy = False
-        self._let_go = close_inherited
-        os.register_at_fork(after_in_child=self._in_copy)
+        self._close_inherited = close_inherited
+        os.register_at_fork(after_in_child=self._after_fork)
 
-    def _in_copy(self) -> None:
+    def _after_fork(self) -> None:
         self.is_copy = True
-        self._let_go()
+        self._close_inherited()
 
 
 def die_with_parent() -> None:
@@ -37,14 +35,14 @@ def die_with_parent() -> None:
 
 
 def refuse_input() -> None:
-    """Make input() and getpass() raise at once instead of waiting for an answer that never comes."""
-    builtins.input = getpass.getpass = _nobody_to_ask
+    """Make input() and getpass() raise at once instead of waiting for input that never comes."""
+    builtins.input = getpass.getpass = _raise_no_input
 
 
-def _nobody_to_ask(*_args: Any, **_kwargs: Any) -> NoReturn:
-    raise StdinNotImplementedError("a cell that answers requests has nobody to ask for input")
+def _raise_no_input(*_args: Any, **_kwargs: Any) -> NoReturn:
+    raise StdinNotImplementedError("a cell that handles requests cannot ask for input")
 
 
-def spare_the_collector() -> None:
-    """Take all that is loaded now out of garbage collection: it stays, and need not be looked at again."""
+def freeze_heap() -> None:
+    """Exclude all objects that exist now from garbage collection: they stay alive anyway."""
     gc.freeze()

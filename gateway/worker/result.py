@@ -1,8 +1,8 @@
-"""How the end of a cell becomes an answer, as in the stock gateway.
+"""Turns the result of a cell into a response, as the stock gateway does.
 
-What the cell printed; else the last expression's mime bundle as JSON; else nothing. `text/plain`, unless a
-ResponseInfo cell says otherwise. A last expression that is a flask.Response is the answer, and what such a
-cell printed goes to the log.
+The body is what the cell printed; else the last expression's mime bundle as JSON; else empty. It is `text/plain`,
+unless a ResponseInfo cell says otherwise. A last expression that is a flask.Response is the response, and what
+such a cell printed goes to the log.
 """
 
 import json
@@ -16,32 +16,32 @@ from gateway.worker import flask_compat
 from gateway.worker.output import Output, OutputTooLong
 
 
-def answer(shell: Any, value: Any, output: Output) -> Response:
-    """The answer to a cell that ended with `value`. Raises as `said` does."""
-    made = flask_compat.response(value)
-    if made is None:
-        return Response(HTTPStatus.OK, [("Content-Type", "text/plain")], said(shell, value, output))
-    if aside := said(shell, None, output):
-        output.write_error(aside.decode())
-    return made
+def to_response(shell: Any, value: Any, output: Output) -> Response:
+    """The response of a cell whose last expression is `value`. Raises as `to_bytes` does."""
+    response = flask_compat.from_response(value)
+    if response is None:
+        return Response(HTTPStatus.OK, [("Content-Type", "text/plain")], to_bytes(shell, value, output))
+    if text := to_bytes(shell, None, output):
+        output.write_stderr(text.decode())
+    return response
 
 
-def said(shell: Any, value: Any, output: Output) -> bytes:
+def to_bytes(shell: Any, value: Any, output: Output) -> bytes:
     """What a cell printed, else its value.
 
-    OutputTooLong: either is. Else the error that a magic or a formatter displayed instead of raising it.
+    OutputTooLong: either is. Also raises the exception that a magic or a formatter displayed instead of raising it.
     """
-    text = output.printed() or _bundle(shell, value)
-    if output.shown_error is not None:
-        raise output.shown_error
-    if len(text) > output.limit:
+    data = output.stdout() or _mime_bundle(shell, value)
+    if output.displayed_error is not None:
+        raise output.displayed_error
+    if len(data) > output.limit:
         raise OutputTooLong(output.limit)
-    return text
+    return data
 
 
-def _bundle(shell: Any, value: Any) -> bytes:
+def _mime_bundle(shell: Any, value: Any) -> bytes:
     """The mime bundle as JSON; empty for None and for objects that display themselves."""
     if value is None:
         return b""
-    formatted, _ = shell.display_formatter.format(value)
-    return json.dumps(formatted, default=json_default).encode() if formatted else b""
+    bundle, _ = shell.display_formatter.format(value)
+    return json.dumps(bundle, default=json_default).encode() if bundle else b""

@@ -1,7 +1,7 @@
-"""Runs calls: in the one global namespace, one at a time; or beside others, if their cells await.
+"""Runs calls: one at a time in the kernel's global namespace, or concurrently if their cells await.
 
-A cell without `await` never gives way, so it is a single step, in the main thread. One that awaits becomes a
-task. Either way each step is under the watch.
+A cell without `await` never yields, so it is a single step in the main thread. One that awaits becomes a task.
+The watchdog times each step.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from gateway.protocol.scoreboard import Scoreboard
 from gateway.records import log
 from gateway.worker.endpoint import Call, CellExecutor, CompiledEndpoint
 from gateway.worker.error_response import ErrorResponses
-from gateway.worker.json_reuse import JsonReuse
+from gateway.worker.json_reuse import ReusingDecoder
 from gateway.worker.namespace import Namespaces
 from gateway.worker.output import CURRENT, Output, OutputStreams, raise_displayed_errors
 from gateway.worker.process import ForkGuard
@@ -31,58 +31,63 @@ Yielded = TypeVar("Yielded")
 
 
 class StreamError(Exception):
-    """The body of a response ended before its time; its text is the traceback."""
+    """A cell failed while it generated a body; the message is the traceback."""
 
 
 class Runner:
-    """Runs calls in this kernel, and shows on the page which."""
+    """Runs calls in this kernel, and shows them on the scoreboard."""
 
     def __init__(
-        self, shell: Any, page: Scoreboard, watch: Watchdog, fork: ForkGuard, failures: ErrorResponses, max_output: int
+        self,
+        shell: Any,
+        scoreboard: Scoreboard,
+        watchdog: Watchdog,
+        fork: ForkGuard,
+        errors: ErrorResponses,
+        max_output: int,
     ):
         self._shell = shell
-        self._page = page
-        self._watch = watch
+        self._scoreboard = scoreboard
+        self._watchdog = watchdog
         self._fork = fork
-        self._failures = failures
+        self._errors = errors
         self._max_output = max_output
-        self._conduct = CellExecutor(shell, failures)
+        self._executor = CellExecutor(shell, errors)
         self._globals: dict[str, Any] = shell.user_ns
-        self._layers = Namespaces(shell.user_ns)
+        self._namespaces = Namespaces(shell.user_ns)
         self._streams = OutputStreams()
-        self._handover = JsonReuse()
-        self._context = copy_context()  # of the cells that do not await, all of them
+        self._json_decoder = ReusingDecoder()
+        self._context = copy_context()  # shared by all cells that do not await
 
-    def take_over(self) -> None:
-        """From now on what cells print and show belongs to their requests."""
-        self._streams.lead()
-        self._handover.install()
+    def install(self) -> None:
+        """Redirect the kernel's output, json.loads and displayed errors to the current call."""
+        self._streams.redirect()
+        self._json_decoder.install()
         raise_displayed_errors(self._shell)
 
-    def open(self, handler: CompiledEndpoint, request: Request, path: dict[str, str]) -> Call:
-        """A call about to run; `close` it. Refused: the request cannot be decoded."""
-        text, value = request.describe(path)
+    def open(self, endpoint: CompiledEndpoint, request: Request, path: dict[str, str]) -> Call:
+        """A call that is ready to run; it must be closed. RejectedRequest: the request cannot be decoded."""
+        text, value = request.encode(path)
         self._streams.restore()
         self._shell.events.trigger("pre_execute")
         output = Output(request.request_id, self._max_output)
-        if handler.awaits:
-            call = Call(handler, request, self._layers.new(), self._context.copy(), output)
+        if endpoint.is_async:
+            call = Call(endpoint, request, self._namespaces.new(), self._context.copy(), output)
             call.context.run(CURRENT.set, output)
         else:
-            call = Call(handler, request, self._globals, self._context, output)
+            call = Call(endpoint, request, self._globals, self._context, output)
         call.shadowed = call.namespace.get("REQUEST", _ABSENT)
         call.namespace["REQUEST"] = text
-        self._handover.offer(text, value)
-        request_id = request.request_id.encode()
-        call.slot = self._page.begin(request_id, handler.index, call.started, handler.limit_s)
+        self._json_decoder.offer(text, value)
+        call.slot = self._scoreboard.begin(request.request_id.encode(), call.started, endpoint.limit_s)
         return call
 
     def close(self, call: Call) -> None:
-        """The call is over: forget all of it. REQUEST is again what an ordinary cell made it, if one did."""
+        """Release everything the call holds, and restore the REQUEST of an ordinary cell if there is one."""
         call.is_over = True
-        self._page.end(call.slot)
+        self._scoreboard.end(call.slot)
         call.output.close()
-        self._handover.withdraw()
+        self._json_decoder.withdraw()
         call.namespace.pop("REQUEST_ERROR", None)
         if call.shadowed is _ABSENT:
             call.namespace.pop("REQUEST", None)
@@ -91,97 +96,107 @@ class Runner:
         self._shell.events.trigger("post_execute")
 
     def run(self, call: Call) -> Response:
-        """The answer of cells that do not await."""
+        """The response of cells that do not await."""
         try:
-            return call.context.run(self._in_its_turn, call)
+            return call.context.run(self._run, call)
         except BaseException as error:  # an interrupt that reached the event loop would end the kernel
-            return self._failed(error, call)
+            return self._error_response(error, call)
 
-    def start(self, call: Call, done: Callable[[Response], None]) -> "asyncio.Task[Response | None]":
-        """Run cells that await beside others; `done` gets the answer, unless the call is over before.
+    def start(self, call: Call, on_response: Callable[[Response], None]) -> "asyncio.Task[Response | None]":
+        """Run cells that await, concurrently; `on_response` is called unless the call is over before.
 
-        At the limit it is called at once, whether or not the cancelled task heeds its cancellation.
+        At the limit it is called at once, whether or not the task reacts to its cancellation.
         """
 
-        def expire() -> None:
-            done(self._failed(TimeLimit(), call))
+        def on_timeout() -> None:
+            on_response(self._error_response(TimeLimit(), call))
             task.cancel()
 
-        def ended(task: "asyncio.Task[Response | None]") -> None:
+        def on_done(task: "asyncio.Task[Response | None]") -> None:
             timer.cancel()
-            answer = None if task.cancelled() else task.result()
-            if answer is not None and not call.is_over:
-                done(answer)
+            response = None if task.cancelled() else task.result()
+            if response is not None and not call.is_over:
+                on_response(response)
 
         loop = asyncio.get_running_loop()
-        timer = loop.call_at(call.deadline, expire)
-        task = loop.create_task(self._beside_others(call), context=call.context)
-        task.add_done_callback(ended)
+        timer = loop.call_at(call.deadline, on_timeout)
+        task = loop.create_task(self._run_async(call), context=call.context)
+        task.add_done_callback(on_done)
         return task
 
-    def _in_its_turn(self, call: Call) -> Response:
+    def next_chunk(self, call: Call, stream: BodyStream) -> bytes | None:
+        """The next chunk of a body that a cell generates, None after the last. StreamError: the cell failed."""
+        try:
+            return call.context.run(self._step, _next, stream, call.deadline)
+        except BaseException as error:
+            raise StreamError(self._error_response(error, call).traceback) from None
+
+    def close_stream(self, call: Call, stream: BodyStream) -> None:
+        """Let the cell clean up after its body; an exception is only logged."""
+        try:
+            call.context.run(self._step, _close, stream, time.monotonic() + call.endpoint.limit_s)
+        except BaseException as error:
+            self._error_response(error, call)
+
+    def _run(self, call: Call) -> Response:
         CURRENT.set(call.output)
-        return self._step(self._conduct.answer, call, call.deadline)
+        return self._step(_complete, self._executor.execute(call), call.deadline)
 
-    def piece(self, call: Call, pieces: BodyStream) -> bytes | None:
-        """The next piece of a body that a cell generates, None after the last. StreamBroken: it raised."""
+    async def _run_async(self, call: Call) -> Response | None:
         try:
-            return call.context.run(self._step, _next, pieces, call.deadline)
-        except BaseException as error:
-            raise StreamError(self._failed(error, call).traceback) from None
-
-    def end_pieces(self, call: Call, pieces: BodyStream) -> None:
-        """Let the cell clean up after its body; what that raises goes to the log."""
-        try:
-            call.context.run(self._step, _close, pieces, time.monotonic() + call.handler.limit_s)
-        except BaseException as error:
-            self._failed(error, call)
-
-    async def _beside_others(self, call: Call) -> Response | None:
-        try:
-            return await self._stepwise(self._conduct.answer_awaiting(call), call.deadline)
+            return await self._drive(self._executor.execute(call), call.deadline)
         except BaseException as error:  # an interrupt that reached the event loop would end the kernel
-            return None if call.is_over else self._failed(error, call)
+            return None if call.is_over else self._error_response(error, call)
 
     @coroutine
-    def _stepwise(self, inner: Coroutine[Any, Any, Response], deadline: float) -> Generator[Any, Any, Response]:
-        """`await inner`, with each of its steps under the watch."""
+    def _drive(self, inner: Coroutine[Any, Any, Response], deadline: float) -> Generator[Any, Any, Response]:
+        """`await inner`, with the watchdog on each of its steps."""
         advance: Callable[[Any], Any] = inner.send
         value: Any = None
         while True:
             try:
-                waits_for = self._step(advance, value, deadline)
+                awaitable = self._step(advance, value, deadline)
             except StopIteration as end:
-                answer: Response = end.value
-                return answer
+                response: Response = end.value
+                return response
             try:
-                value, advance = (yield waits_for), inner.send
+                value, advance = (yield awaitable), inner.send
             except BaseException as error:
                 value, advance = error, inner.throw
 
     def _step(self, advance: Callable[[Sent], Yielded], value: Sent, deadline: float) -> Yielded:
         try:
-            return self._watch.step(advance, value, deadline)
+            return self._watchdog.step(advance, value, deadline)
         finally:
-            if self._fork.is_copy:  # os.fork() in the cell: the original answers
+            if self._fork.is_copy:  # os.fork() in the cell: only the original responds
                 os._exit(0)
             if self._shell.exit_now:  # exit() in the cell: as in Jupyter, it ends the kernel
                 log.write("a cell called exit(): this kernel ends\n")
                 os._exit(0)
 
-    def _failed(self, error: BaseException, call: Call) -> Response:
-        handler = call.handler
+    def _error_response(self, error: BaseException, call: Call) -> Response:
+        endpoint = call.endpoint
         if isinstance(error, TimeLimit):
-            return self._failures.overdue(error, call.request, handler.files, handler.limit_s)
-        return self._failures.answer(error, call.request, handler.files)
+            return self._errors.from_time_limit(error, call.request, endpoint.files, endpoint.limit_s)
+        return self._errors.from_exception(error, call.request, endpoint.files)
 
 
-def _next(pieces: BodyStream) -> bytes | None:
+def _complete(coroutine: Coroutine[Any, Any, Response]) -> Response:
+    """Run a coroutine that does not suspend."""
     try:
-        return pieces.__next__()
+        coroutine.send(None)
+    except StopIteration as end:
+        response: Response = end.value
+        return response
+    raise RuntimeError("a cell without await has suspended")
+
+
+def _next(stream: BodyStream) -> bytes | None:
+    try:
+        return stream.__next__()
     except StopIteration:
         return None
 
 
-def _close(pieces: BodyStream) -> None:
-    pieces.close()
+def _close(stream: BodyStream) -> None:
+    stream.close()

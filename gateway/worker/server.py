@@ -1,4 +1,4 @@
-"""All that serves in this kernel, put together."""
+"""The HTTP server of a kernel: wires its parts, and tracks its connections."""
 
 import asyncio
 import socket
@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from gateway.protocol.messages import Config
-from gateway.protocol.scoreboard import Scoreboard, State
+from gateway.protocol.scoreboard import Scoreboard
 from gateway.records.recorder import Recorder
 from gateway.worker.acceptor import Acceptor
-from gateway.worker.connection import Connection
+from gateway.worker.connection import Connection, Context
 from gateway.worker.dispatch import Dispatcher
 from gateway.worker.endpoint import CompiledEndpoint
 from gateway.worker.error_response import ErrorResponses
@@ -20,64 +20,67 @@ from gateway.worker.time_limit import Watchdog
 
 
 class Server:
-    """Answers what comes in on `listener` with `handlers`, those of `config.endpoints` in order."""
+    """Serves `endpoints`, those of `config` in order, on `listener`."""
 
     def __init__(
         self,
         shell: Any,
         listener: socket.socket,
-        page: Scoreboard,
+        scoreboard: Scoreboard,
         config: Config,
-        handlers: Sequence[CompiledEndpoint],
+        endpoints: Sequence[CompiledEndpoint],
     ) -> None:
-        self.config = config
-        self.loop = asyncio.get_running_loop()
-        self.site = Dispatcher(config, handlers)
-        self.acceptor = Acceptor(listener, self._take, in_turn=config.kernels > 1)
         self.recorder: Recorder | None = None
         if config.records:
             paths = [endpoint.path for endpoint in config.endpoints]
             self.recorder = Recorder(Path(config.records), paths, keeps_records=config.inspect)
-        self._page = page
+        self._acceptor = Acceptor(listener, self._on_connection, round_robin=config.kernels > 1)
         self._connections: set[Connection] = set()
-        self._when_drained: Callable[[], None] | None = None
-        watch = Watchdog(min((handler.limit_s for handler in handlers), default=config.request_timeout_s))
-        failures = ErrorResponses(config.show_traceback)
-        self.runner = Runner(shell, page, watch, ForkGuard(self._let_go), failures, config.max_output_bytes)
+        self._on_drained: Callable[[], None] | None = None
+        watchdog = Watchdog(min((endpoint.limit_s for endpoint in endpoints), default=config.request_timeout_s))
+        errors = ErrorResponses(config.show_traceback)
+        fork = ForkGuard(self._close_inherited)
+        self._runner = Runner(shell, scoreboard, watchdog, fork, errors, config.max_output_bytes)
+        self._context = Context(
+            loop=asyncio.get_running_loop(),
+            acceptor=self._acceptor,
+            dispatcher=Dispatcher(config, endpoints),
+            runner=self._runner,
+            recorder=self.recorder,
+            max_body_bytes=config.max_body_bytes,
+            on_close=self._on_close,
+        )
 
     def start(self) -> None:
-        """Take over what cells print, and accept."""
-        self.runner.take_over()
-        self._page.set_state(State.SERVING)
-        self.acceptor.start()
+        """Redirect the output of cells, and accept connections."""
+        self._runner.install()
+        self._acceptor.start()
 
-    def drain(self, when_drained: Callable[[], None]) -> None:
-        """Answer all that has come in by now, accept nothing more, then call `when_drained`."""
-        self._page.set_state(State.DRAINING)
+    def drain(self, on_drained: Callable[[], None]) -> None:
+        """Respond to all requests that have arrived, accept nothing more, then call `on_drained`."""
 
-        def is_empty() -> None:
-            self._when_drained = when_drained
-            self._look_whether_drained()
+        def on_empty() -> None:
+            self._on_drained = on_drained
+            self._check_drained()
 
-        self.acceptor.drain(is_empty)
+        self._acceptor.drain(on_empty)
 
-    def forget(self, connection: Connection) -> None:
-        """The connection is closed."""
-        self._connections.discard(connection)
-        self._look_whether_drained()
-
-    def _take(self, sock: socket.socket) -> bool:
-        connection = Connection(sock, self)
+    def _on_connection(self, sock: socket.socket) -> bool:
+        connection = Connection(sock, self._context)
         self._connections.add(connection)
         return connection.start()
 
-    def _look_whether_drained(self) -> None:
-        if self._when_drained and not self._connections:
-            when_drained, self._when_drained = self._when_drained, None
-            when_drained()
+    def _on_close(self, connection: Connection) -> None:
+        self._connections.discard(connection)
+        self._check_drained()
 
-    def _let_go(self) -> None:
-        """In a process that a cell forked: close the copies of what the original goes on using."""
-        self.acceptor.close_inherited()
+    def _check_drained(self) -> None:
+        if self._on_drained and not self._connections:
+            on_drained, self._on_drained = self._on_drained, None
+            on_drained()
+
+    def _close_inherited(self) -> None:
+        """In a process that a cell forked: close the copies of the sockets that the original uses."""
+        self._acceptor.close_inherited()
         for connection in self._connections:
             connection.close_copy()

@@ -1,4 +1,4 @@
-"""A body that a cell generates piece by piece: a flask.Response around a generator."""
+"""Sends a body that a cell generates: a flask.Response around a generator."""
 
 import asyncio
 import socket
@@ -12,46 +12,46 @@ from gateway.worker.runner import Runner, StreamError
 
 
 class StreamSender:
-    """The body that `pieces` make up; `sent` counts its bytes, `beginning` is the first of them.
+    """Sends the body of `stream`. `sent` counts its bytes, `beginning` are the first of them.
 
-    Chunked if the caller understands that, else ended by closing the connection. A chunked body that
-    breaks off lacks its last chunk, so that the caller can tell: nginx must be told `proxy_http_version 1.1`.
+    With `is_chunked` as chunks, else delimited by the end of the connection. A chunked body that breaks off lacks
+    its last chunk, so that the client notices: nginx needs `proxy_http_version 1.1` for that.
     """
 
-    def __init__(self, runner: Runner, call: Call, pieces: BodyStream, is_chunked: bool) -> None:
+    def __init__(self, runner: Runner, call: Call, stream: BodyStream, is_chunked: bool) -> None:
         self.sent = 0
         self.beginning = bytearray()
         self.traceback = ""  # of what ended it early
         self.call = call
         self._runner = runner
-        self._pieces = pieces
+        self._stream = stream
         self.is_chunked = is_chunked
 
     async def send(self, sock: socket.socket, head: bytes) -> None:
-        """Send the head and all pieces, as long as the call may take. `sock` must not block."""
+        """Send the head and the body, until the call's deadline. `sock` must be non-blocking."""
         try:
             async with asyncio.timeout_at(self.call.deadline):
                 await self._send(sock, head)
-        except StreamError as broken:
-            self.traceback = str(broken)
+        except StreamError as error:
+            self.traceback = str(error)
         except TimeoutError:
-            self.traceback = "the time limit cut the response off"
+            self.traceback = "the response body was cut off at the time limit"
             log.lines(self.call.request.request_id, self.traceback)
         except OSError:
-            pass  # the caller has left
+            pass  # the client has disconnected
         finally:
-            self._runner.end_pieces(self.call, self._pieces)
+            self._runner.close_stream(self.call, self._stream)
 
     async def _send(self, sock: socket.socket, head: bytes) -> None:
         loop = asyncio.get_running_loop()
         await loop.sock_sendall(sock, head)
         if self.call.request.method == "HEAD":
             return
-        while (piece := self._runner.piece(self.call, self._pieces)) is not None:
-            if piece:
-                await loop.sock_sendall(sock, chunk(piece) if self.is_chunked else piece)
-                self.sent += len(piece)
-                self.beginning += piece[: BODY_KEPT - len(self.beginning)]
-            await asyncio.sleep(0)  # cells that await get their turns
+        while (data := self._runner.next_chunk(self.call, self._stream)) is not None:
+            if data:
+                await loop.sock_sendall(sock, chunk(data) if self.is_chunked else data)
+                self.sent += len(data)
+                self.beginning += data[: BODY_KEPT - len(self.beginning)]
+            await asyncio.sleep(0)  # lets cells that await run
         if self.is_chunked:
             await loop.sock_sendall(sock, LAST_CHUNK)

@@ -1,15 +1,15 @@
-"""The time limit of a cell that does not give way: SIGINT to the main thread, as from a keyboard.
+"""Interrupts a cell at its time limit: SIGINT to the main thread, as from a keyboard.
 
-A thread watches the deadline. The handler raises only while a cell holds the main thread, so a limit that
-passes in the instant a cell ends strikes nobody. It raises once: a cell that swallows the interrupt, and one
-that sits in C code, are left to the arbiter, which sees them on the page.
+A thread watches the deadline. The signal handler raises only while a cell holds the main thread, so a limit that
+passes in the instant a cell ends interrupts nothing else. It raises once: a cell that swallows the interrupt, and
+one that is stuck in C code, are left to the arbiter, which sees them on the scoreboard.
 """
 
 import signal
 import threading
 import time
 
-# signal.getsignal looks for an enum member besides: 2.7 µs instead of 0.02.
+# signal.getsignal also looks for an enum member: 2.7 µs instead of 0.02.
 from _signal import getsignal  # type: ignore[import-not-found]
 from collections.abc import Callable
 from types import FrameType
@@ -22,22 +22,22 @@ Yielded = TypeVar("Yielded")
 
 
 class TimeLimit(KeyboardInterrupt):
-    """The cell ran longer than it may. A KeyboardInterrupt, so that `except Exception` lets it pass."""
+    """The cell has reached its time limit. A KeyboardInterrupt, so that `except Exception` does not catch it."""
 
 
 class Watchdog:
-    """Interrupts whatever `step` runs beyond its deadline (seconds of time.monotonic)."""
+    """Interrupts what `step` runs at its deadline (seconds of time.monotonic)."""
 
     def __init__(self, shortest_limit_s: float) -> None:
         self._deadline: float | None = None
-        self._strike: TimeLimit | None = None
-        self._handler = self._interrupt  # one object, to be recognised in signal's table
-        self._main = threading.main_thread().ident or 0
+        self._expired: TimeLimit | None = None
+        self._handler = self._on_sigint  # one object, to compare with the installed handler
+        self._main_thread = threading.main_thread().ident or 0
         self._tick_s = min(_SLOWEST_TICK_S, shortest_limit_s / 10)
-        threading.Thread(target=self._look, name="time limit", daemon=True).start()
+        threading.Thread(target=self._watch, name="time limit", daemon=True).start()
 
     def step(self, advance: Callable[[Sent], Yielded], value: Sent, deadline: float) -> Yielded:
-        """advance(value), interrupted at `deadline`. TimeLimit: it was, or returned too late to count."""
+        """advance(value). TimeLimit: it was interrupted at `deadline`, even if it returned or raised after that."""
         # ipykernel sets a handler around each message, and cells may set one.
         if getsignal(signal.SIGINT) is not self._handler:
             signal.signal(signal.SIGINT, self._handler)
@@ -47,26 +47,26 @@ class Watchdog:
             return advance(value)
         finally:
             self._deadline = outer
-            if self._strike:  # also if the cell made something else of it, as `!sleep 60` does
-                raise self._take_strike()
+            if self._expired:  # also if the cell replaced the exception, as `!sleep 60` does
+                raise self._pop_expired()
 
-    def _interrupt(self, _signum: int, _frame: FrameType | None) -> None:
+    def _on_sigint(self, _signum: int, _frame: FrameType | None) -> None:
         deadline = self._deadline
-        if deadline is None or self._strike:  # no cell holds the thread, or it knows already
+        if deadline is None or self._expired:  # no cell is running, or it was interrupted already
             return
         if time.monotonic() < deadline:
             raise KeyboardInterrupt
-        self._strike = TimeLimit()
-        raise self._strike
+        self._expired = TimeLimit()
+        raise self._expired
 
-    def _take_strike(self) -> TimeLimit:
-        # A variable of `step` would tie the exception to its own traceback, and keep both.
-        strike, self._strike = self._strike, None
-        return strike or TimeLimit()
+    def _pop_expired(self) -> TimeLimit:
+        # A local variable of `step` would be a cycle of the exception and its traceback, and keep both alive.
+        expired, self._expired = self._expired, None
+        return expired or TimeLimit()
 
-    def _look(self) -> None:
+    def _watch(self) -> None:
         while True:
             time.sleep(self._tick_s)
             deadline = self._deadline
             if deadline is not None and time.monotonic() >= deadline:
-                signal.pthread_kill(self._main, signal.SIGINT)
+                signal.pthread_kill(self._main_thread, signal.SIGINT)

@@ -81,7 +81,7 @@ def memory(slot: Slot) -> int:
         ("/main", 200, "True\n"),
         ("/greedy", 500, "MemoryError: "),
         ("/pool", 200, "[1, 2]\n"),
-        ("/breakpoint", 500, "StdinNotImplementedError: a cell that answers requests has nobody to ask for input"),
+        ("/breakpoint", 500, "StdinNotImplementedError: a cell that handles requests cannot ask for input"),
         ("/stdin", 200, "''\n"),
         ("/raises-exit", 500, "Bye: 3"),
         ("/generator-exit", 500, "GeneratorExit: "),

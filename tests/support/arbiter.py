@@ -28,11 +28,11 @@ DEADLINE_S = 20.0
 Value = TypeVar("Value")
 
 
-def eventually(look: Callable[[], Value | None], what: str, deadline_s: float = DEADLINE_S) -> Value:
-    """What `look` returns once that is true; fails with `what` when it takes too long."""
+def eventually(poll: Callable[[], Value | None], what: str, deadline_s: float = DEADLINE_S) -> Value:
+    """What `poll` returns once that is true; fails with `what` after the deadline."""
     until = time.monotonic() + deadline_s
     while time.monotonic() < until:
-        if value := look():
+        if value := poll():
             return value
         time.sleep(0.005)
     raise AssertionError(f"not within {deadline_s} s: {what}")
@@ -93,11 +93,11 @@ class UnixConnection(http.client.HTTPConnection):
 
 
 class Worker:
-    """A kernel of the arbiter, seeded with ordinary cells and told to attach."""
+    """A kernel of the arbiter, seeded with ordinary cells and connected to the arbiter."""
 
     def __init__(self, arbiter: "Arbiter", config: Config, seed: Sequence[str]) -> None:
         self.log = arbiter.directory / f"kernel-{os.urandom(3).hex()}.log"
-        self.page = scoreboard.create("test")
+        self.scoreboard = scoreboard.create("test")
         self.manager = KernelManager(kernel_name="python3")
         with self.log.open("wb") as log:
             environment = os.environ | {"PYTHONPATH": str(ROOT)}
@@ -116,10 +116,10 @@ class Worker:
         self.channel = self._accept(arbiter.channels)
         self.channel.settimeout(DEADLINE_S)
         self._lines = self.channel.makefile("rb")
-        self.hello = self.hear()
+        self.hello = self.receive()
         message = encode({"do": "serve", "config": config.to_json()})
-        socket.send_fds(self.channel, [message], [arbiter.listener.fileno(), self.page])
-        self.verdict = self.hear()
+        socket.send_fds(self.channel, [message], [arbiter.listener.fileno(), self.scoreboard])
+        self.verdict = self.receive()
 
     def _accept(self, channels: socket.socket) -> socket.socket:
         try:
@@ -137,14 +137,14 @@ class Worker:
         assert reply["content"]["status"] == "ok", reply["content"]
         return dict(reply["content"])
 
-    def hear(self) -> Message:
+    def receive(self) -> Message:
         return decode(self._lines.readline())
 
-    def say(self, message: Message) -> None:
+    def send(self, message: Message) -> None:
         self.channel.sendall(encode(message))
 
     def state(self) -> scoreboard.Snapshot:
-        return scoreboard.read(self.page)
+        return scoreboard.read(self.scoreboard)
 
     def logged(self, text: str) -> str:
         """The log, once `text` is in it."""
@@ -162,7 +162,7 @@ class Worker:
         self.manager.shutdown_kernel(now=True)
         self._lines.close()
         self.channel.close()
-        os.close(self.page)
+        os.close(self.scoreboard)
 
 
 class Arbiter:
@@ -199,13 +199,13 @@ class Arbiter:
         return sock
 
     def raw(self, request: bytes) -> bytes:
-        """All that comes back to these bytes."""
+        """The response to these bytes."""
         with self.connect() as sock:
             sock.sendall(request)
             return b"".join(iter(lambda: sock.recv(65536), b""))
 
     def ask(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Response:
-        """One request below /invoke. ConnectionError or HTTPException: nobody answered."""
+        """One request below /invoke. ConnectionError or HTTPException: no response."""
         with contextlib.closing(UnixConnection(self.path)) as connection:
             connection.request(method, f"/invoke{path}", body, headers or {})
             response = connection.getresponse()

@@ -239,8 +239,8 @@ def test_what_could_not_be_told_is_told_later_and_the_end_waits_for_it(tmp_path:
         with BatchServer(address, heard.batches.append) as reception:
             reception.begin()
             arbiter.get("/said/late", X_Request_Id="late")
-            arbiter.workers[0].say({"do": "drain"})
-            assert arbiter.workers[0].hear() == {"did": "drained"}
+            arbiter.workers[0].send({"do": "drain"})
+            assert arbiter.workers[0].receive() == {"did": "drained"}
             reception.shutdown()
     assert heard.count("/said/:what", 200) == 301
     assert len(heard.records) == 200

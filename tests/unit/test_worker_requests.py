@@ -31,7 +31,7 @@ def request(
 
 
 def described(*args: Any, **kwargs: Any) -> dict[str, Any]:
-    text, make = request(*args, **kwargs).describe({})
+    text, make = request(*args, **kwargs).encode({})
     assert json.loads(text) == make(), "what is handed over is what the text says"
     return make()
 
@@ -150,7 +150,7 @@ def test_the_cell_is_told_method_and_url() -> None:
 )
 def test_what_cannot_be_decoded_is_refused(target: str, headers: list[tuple[str, str]], body: bytes) -> None:
     with pytest.raises(RejectedRequest) as refusal:
-        request(target, headers, body).describe({})
+        request(target, headers, body).encode({})
     assert (refusal.value.status, refusal.value.code) == (400, "bad-request")
 
 
@@ -239,16 +239,16 @@ def test_a_configuration_survives_its_journey() -> None:
     assert Config.from_json(decode(line)["config"]) == config
 
 
-def test_the_page_tells_from_outside_what_runs() -> None:
+def test_the_scoreboard_shows_from_outside_what_runs() -> None:
     fd = scoreboard.create("test")
     with pytest.raises(ValueError, match="not been opened"):
         scoreboard.read(fd)
     ours = scoreboard.Scoreboard(fd)
-    slot = ours.begin(b"request-1", 7, time.monotonic(), 1.5)
+    slot = ours.begin(b"request-1", time.monotonic(), 1.5)
     seen = scoreboard.read(fd)
-    assert (seen.pid, seen.state) == (os.getpid(), scoreboard.State.STARTING)
+    assert seen.pid == os.getpid()
     (running,) = seen.running
-    assert (running.request_id, running.endpoint, running.limit_s) == ("request-1", 7, 1.5)
+    assert (running.request_id, running.limit_s) == ("request-1", 1.5)
     assert -1.5 < running.overdue_s() < 0
     ours.end(slot)
     assert scoreboard.read(fd).running == ()
@@ -258,12 +258,12 @@ def test_the_page_tells_from_outside_what_runs() -> None:
 def test_more_requests_than_slots_do_no_harm() -> None:
     fd = scoreboard.create("test")
     ours = scoreboard.Scoreboard(fd)
-    slots = [ours.begin(b"r", n, 1.0, 1.0) for n in range(scoreboard.SLOTS + 3)]
+    slots = [ours.begin(b"r", 1.0, 1.0) for _ in range(scoreboard.SLOTS + 3)]
     assert len(scoreboard.read(fd).running) == scoreboard.SLOTS
     for slot in slots:
         ours.end(slot)
     assert scoreboard.read(fd).running == ()
-    assert ours.begin(b"r", 0, 1.0, 1.0) in slots
+    assert ours.begin(b"r", 1.0, 1.0) in slots
     os.close(fd)
 
 
