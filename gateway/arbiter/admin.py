@@ -11,7 +11,7 @@ from tornado import web
 from gateway.arbiter.crash_verdicts import Verdict
 from gateway.arbiter.logging_handler import LoggingHandler
 from gateway.arbiter.observer import request_of
-from gateway.http.response import Response
+from gateway.http.response import Response, error_body
 from gateway.records.record import BODY_KEPT
 
 OVERLOADED = Verdict(503, "overloaded", "More requests are waiting than QUEUE_LIMIT allows. Try again.")
@@ -74,8 +74,7 @@ class ExplainHandler(AdminHandler):
         headers = [("Content-Type", "application/json")]
         if verdict.status == HTTPStatus.SERVICE_UNAVAILABLE:
             headers.append(("Retry-After", "1"))
-        extensions = {"code": verdict.code, "request_id": self.request_id}
-        body = json.dumps({"message": verdict.message, "extensions": extensions}).encode()
+        body = error_body(verdict.code, verdict.message, {"request_id": self.request_id})
         self._note(Response(verdict.status, headers, body))
         self.set_status(verdict.status)
         for name, value in headers:

@@ -1,13 +1,14 @@
 """Answers in place of the kernels while none of them can be brought up: nobody is left to wait for ever."""
 
 import asyncio
-import json
 import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
 
 from gateway.arbiter.channel import run_in_background
+from gateway.http import wire
+from gateway.http.response import error_body
 
 LINGER = 1.0  # seconds for a caller to take its answer
 KEPT = 128 * 1024  # bytes of a request, for its record
@@ -27,13 +28,9 @@ class Outage:
 
     def begin(self, why: str, retry_after: float) -> None:
         """Answer with `why` from now on; `retry_after` in seconds."""
-        message = f"The notebook cannot be run: {why}"
-        body = self._body = json.dumps({"message": message, "extensions": {"code": "no-kernel"}}).encode()
-        head = (
-            "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nConnection: close\r\n"
-            f"Retry-After: {max(1, round(retry_after))}\r\nContent-Length: {len(body)}\r\n\r\n"
-        )
-        self._response = head.encode() + body
+        body = self._body = error_body("no-kernel", f"The notebook cannot be run: {why}")
+        headers = [("Content-Type", "application/json"), ("Retry-After", str(max(1, round(retry_after))))]
+        self._response = wire.head(503, headers, wire.content_length(body)) + body
         asyncio.get_running_loop().add_reader(self._listener, self._accept)
 
     def end(self) -> None:

@@ -1,9 +1,9 @@
 """Errors of the stock path as JSON, in the same form as the engine's."""
 
-import json
 from http import HTTPStatus
 from typing import Any
 
+from gateway.http.response import error_body
 from gateway.stock.record import RecordingHandler
 
 
@@ -15,7 +15,7 @@ class JsonErrorHandler(RecordingHandler):
         where = {"method": self.request.method, "path": self.request.path, "request_id": self.request_id}
         self.set_status(status)
         self.set_header("Content-Type", "application/json")
-        self.finish(json.dumps({"message": message, "extensions": {"code": code, **where}}))
+        self.finish(error_body(code, message, where))
 
     def write_error(self, status_code: int, **_: Any) -> None:
         """What tornado calls for an exception; its traceback is in the log."""
