@@ -12,7 +12,7 @@ from gateway.arbiter.crash_verdicts import Verdict
 from gateway.arbiter.logging_handler import LoggingHandler
 from gateway.arbiter.observer import request_of
 from gateway.http.response import Response, error_body
-from gateway.records.record import BODY_KEPT
+from gateway.records.record import BODY_LIMIT
 
 OVERLOADED = Verdict(503, "overloaded", "More requests are waiting than QUEUE_LIMIT allows. Try again.")
 # Never to be called safe to try again: the cell may have done its work.
@@ -65,7 +65,7 @@ class ExplainHandler(AdminHandler):
 
     def data_received(self, chunk: bytes) -> None:
         self.size += len(chunk)
-        self.beginning += chunk[: BODY_KEPT - len(self.beginning)]
+        self.beginning += chunk[: BODY_LIMIT - len(self.beginning)]
 
     async def post(self) -> None:
         was_taken = self.request.headers.get("X-Connect-Time", "-") != "-"

@@ -6,7 +6,7 @@ from types import TracebackType
 from tornado import web
 
 from gateway.records import log
-from gateway.records.record import Text
+from gateway.records.record import Excerpt
 
 
 class LoggingHandler(web.RequestHandler):
@@ -22,4 +22,4 @@ class LoggingHandler(web.RequestHandler):
     ) -> None:
         """What tornado calls for an exception."""
         told = str(value) if isinstance(value, web.HTTPError) else "".join(traceback.format_exception(typ, value, tb))
-        log.lines(self.request_id or log.NO_REQUEST, Text.end_of(told).end_with_note())
+        log.write_lines(self.request_id or log.NO_REQUEST, Excerpt.tail(told).render())

@@ -11,7 +11,7 @@ from gateway.http.parser import ParsedMessage
 from gateway.http.request import Request
 from gateway.http.response import Response
 from gateway.http.router import Router
-from gateway.records.record import BODY_KEPT, NOTHING, Text
+from gateway.records.record import BODY_LIMIT, NO_TEXT, Excerpt
 from gateway.records.recorder import Recorder
 
 RawHeaders = Sequence[tuple[str, str]]
@@ -34,7 +34,7 @@ class Observer:
         answer: Response,
         started: float,
         bytes_out: int | None = None,
-        stderr: Text = NOTHING,
+        stderr: Excerpt = NO_TEXT,
     ) -> None:
         """As Recorder.note, of a request to whichever endpoint it is for."""
         size = len(answer.body) if bytes_out is None else bytes_out
@@ -51,7 +51,7 @@ class Observer:
             request = Request(parser.get_method().decode(), message.target, message.headers, sent)
             request.size = int(request.header("Content-Length") or len(sent))
             answer = Response(503, [("Content-Type", "application/json")], body)
-            self.record_request(request, sent[:BODY_KEPT], answer, started)
+            self.record_request(request, sent[:BODY_LIMIT], answer, started)
 
     def _endpoint(self, request: Request) -> int:
         method = "GET" if request.method == "HEAD" else request.method

@@ -18,14 +18,14 @@ def write(text: str) -> None:
             data = data[os.write(_fd, data) :]
 
 
-def lines(label: str, text: str) -> None:
+def write_lines(label: str, text: str) -> None:
     """Put each line of `text` into the log behind `[label]`, in one write so that they stay together."""
     global _unfinished
     begun, _unfinished = _unfinished, None
     write("\n" * (begun is not None) + "".join(f"[{label}] {line}\n" for line in text.splitlines()))
 
 
-def piece(label: str, text: str) -> None:
+def write_part(label: str, text: str) -> None:
     """Put `text`, which may be a part of a line, into the log at once, with `[label]` before each line in it."""
     global _unfinished
     if not text:

@@ -18,35 +18,35 @@ from typing import Any, NamedTuple
 from gateway.http.request import Request
 from gateway.records import redaction
 
-BODY_KEPT = 64 * 1024  # bytes of a body
-TEXT_KEPT = 16 * 1024  # characters of what a cell wrote to stderr, from its begin, and of a traceback, from its end
+BODY_LIMIT = 64 * 1024  # bytes of a body
+TEXT_LIMIT = 16 * 1024  # characters of what a cell wrote to stderr, from its begin, and of a traceback, from its end
 # What is left of each where many large ones come at once, in the same units.
 BODY_TRIMMED, TEXT_TRIMMED = 256, 1024
-HEADER_KEPT = 8 * 1024  # characters of a header that a cell sets; those of requests are limited by nginx
+HEADER_LIMIT = 8 * 1024  # characters of a header that a cell sets; those of requests are limited by nginx
 
 
-class Text(NamedTuple):
+class Excerpt(NamedTuple):
     """A part of a text, and the length of all of it."""
 
     text: str
     size: int
 
     @classmethod
-    def end_of(cls, text: str) -> "Text":
+    def tail(cls, text: str) -> "Excerpt":
         """Of a traceback the end says most."""
-        return cls(text[-TEXT_KEPT:], len(text)) if text else NOTHING
+        return cls(text[-TEXT_LIMIT:], len(text)) if text else NO_TEXT
 
-    def end_with_note(self) -> str:
+    def render(self) -> str:
         """This end of a text, and before it how much is missing."""
         missing = self.size - len(self.text)
         return f"({missing:,} characters left out)\n{self.text}" if missing else self.text
 
-    def plus(self, text: str) -> "Text":
+    def concat(self, text: str) -> "Excerpt":
         """With more behind it, as far as there is room."""
-        return Text(self.text + text[: TEXT_KEPT - len(self.text)], self.size + len(text))
+        return Excerpt(self.text + text[: TEXT_LIMIT - len(self.text)], self.size + len(text))
 
 
-NOTHING = Text("", 0)
+NO_TEXT = Excerpt("", 0)
 
 
 class Record(NamedTuple):
@@ -59,8 +59,8 @@ class Record(NamedTuple):
 
     sent: bytes
     body: bytes
-    stderr: Text
-    traceback: Text
+    stderr: Excerpt
+    traceback: Excerpt
     held: int
     request: Request
     status: int
@@ -96,9 +96,9 @@ def trim(fields: list[Any]) -> None:
     sent, body, stderr, trace = fields[:4]
     fields[0], fields[1] = sent[:BODY_TRIMMED], body[:BODY_TRIMMED]
     if stderr.size > TEXT_TRIMMED:
-        fields[2] = Text(stderr.text[:TEXT_TRIMMED], stderr.size)
+        fields[2] = Excerpt(stderr.text[:TEXT_TRIMMED], stderr.size)
     if trace.size > TEXT_TRIMMED:
-        fields[3] = Text(trace.text[-TEXT_TRIMMED:], trace.size)
+        fields[3] = Excerpt(trace.text[-TEXT_TRIMMED:], trace.size)
 
 
 def _pairs(request: Request) -> Iterator[tuple[str, str]]:
@@ -108,7 +108,7 @@ def _pairs(request: Request) -> Iterator[tuple[str, str]]:
 
 
 def _cut(pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
-    return ((name, str(value)[:HEADER_KEPT]) for name, value in pairs)
+    return ((name, str(value)[:HEADER_LIMIT]) for name, value in pairs)
 
 
 def _body(kept: bytes, size: int) -> dict[str, Any]:
@@ -123,5 +123,5 @@ def _body(kept: bytes, size: int) -> dict[str, Any]:
     return {"size": size, "cut": is_cut, "base64": base64.b64encode(kept).decode()}
 
 
-def _text(text: Text) -> dict[str, Any]:
+def _text(text: Excerpt) -> dict[str, Any]:
     return {"size": text.size, "cut": len(text.text) < text.size, "text": text.text}

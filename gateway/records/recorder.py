@@ -16,7 +16,7 @@ from gateway.http.request import Request
 from gateway.http.response import Response
 from gateway.records import log
 from gateway.records.batch import Batch
-from gateway.records.record import BODY_KEPT, NOTHING, Text
+from gateway.records.record import BODY_LIMIT, NO_TEXT, Excerpt
 
 # A batch is followed by a pause of this many seconds, and as many for each record and byte of a body in it.
 # Pauses up to BURST_S in all are let off at first.
@@ -54,15 +54,15 @@ class Recorder:
         started: float,
         bytes_out: int,
         endpoint: int = -1,
-        stderr: Text = NOTHING,
+        stderr: Excerpt = NO_TEXT,
     ) -> None:
         """`request`, which came at `started` (time.monotonic) with a body that began with `sent`, has its `answer`."""
         now = time.monotonic()
         seconds = now - started
         self._batch.count(endpoint, request.method, answer.status, seconds)
         if self._keeps_records:
-            body = b"" if request.method == "HEAD" else answer.body[:BODY_KEPT]
-            trace = Text.end_of(answer.traceback) if answer.traceback else NOTHING
+            body = b"" if request.method == "HEAD" else answer.body[:BODY_LIMIT]
+            trace = Excerpt.tail(answer.traceback) if answer.traceback else NO_TEXT
             held = len(sent) + len(body) + len(stderr.text) + len(trace.text)
             status, headers = answer.status, answer.headers
             self._batch.keep(  # as Record has them
@@ -83,7 +83,7 @@ class Recorder:
         if self._unconfirmed:
             await asyncio.wait(self._unconfirmed, timeout=FAREWELL_S)
 
-    def finish_then(self, call: Callable[[], None]) -> None:
+    def flush_then(self, call: Callable[[], None]) -> None:
         """Finish, then `call`."""
         self._end = asyncio.ensure_future(self.finish())
         self._end.add_done_callback(lambda _: call())
@@ -114,7 +114,7 @@ class Recorder:
             return
         except Exception:  # a fault in this program must not fail a request
             connection.close()
-            log.lines(log.NO_REQUEST, traceback.format_exc())
+            log.write_lines(log.NO_REQUEST, traceback.format_exc())
             return
         work = asyncio.get_running_loop().create_task(self._complete(connection, message[sent:], batch))
         self._unconfirmed.add(work)

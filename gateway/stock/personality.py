@@ -20,7 +20,7 @@ from gateway.arbiter.crash_verdicts import Verdict
 from gateway.http import response_info
 from gateway.notebook.failure import ANSI, NotebookError
 from gateway.records import log
-from gateway.records.record import Text
+from gateway.records.record import Excerpt
 from gateway.stock import openapi, record
 from gateway.stock.errors import JsonErrorHandler, UnknownPathHandler
 from gateway.stock.pool import (
@@ -162,11 +162,11 @@ class CellHandler(JsonErrorHandler, NotebookAPIHandler):  # type: ignore[misc]
         info = None
         if not output.error and method in self.response_sources:
             info = await kernel.run(self.response_sources[method], deadline, self.longest, self.request_id)
-        self.stderr = output.stderr.plus(info.stderr.text) if info else output.stderr
+        self.stderr = output.stderr.concat(info.stderr.text) if info else output.stderr
         failed = output.error or (info and info.error)
         if failed:
             self.traceback = ANSI.sub("", output.traceback or (info.traceback if info else ""))
-            log.lines(self.request_id, Text.end_of(self.traceback).end_with_note())
+            log.write_lines(self.request_id, Excerpt.tail(self.traceback).render())
             self.problem(500, "cell-failed", failed)
             return
         try:

@@ -9,7 +9,7 @@ from typing import Any
 
 from gateway.arbiter.channel import run_in_background
 from gateway.records import log
-from gateway.records.record import NOTHING, Text
+from gateway.records.record import NO_TEXT, Excerpt
 
 ALIVE_POLL = 0.2  # seconds
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.2, 30.0  # seconds before a kernel that did not start is tried again
@@ -40,7 +40,7 @@ class Output:
     """What a piece of code gave: text on stdout and stderr, the last expression's mime bundle, an error's text."""
 
     stdout: list[str] = field(default_factory=list)
-    stderr: Text = NOTHING
+    stderr: Excerpt = NO_TEXT
     result: dict[str, Any] | None = None
     error: str | None = None
     traceback: str = ""
@@ -85,8 +85,8 @@ class StockKernel:
             if kind == "execute_result":
                 output.result = content["data"]
             elif kind == "stream" and content.get("name") == "stderr":
-                log.piece(request_id, content["text"])
-                output.stderr = output.stderr.plus(content["text"])
+                log.write_part(request_id, content["text"])
+                output.stderr = output.stderr.concat(content["text"])
             elif kind == "stream":
                 output.stdout.append(content["text"])
                 longest -= len(content["text"])

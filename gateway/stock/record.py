@@ -9,14 +9,14 @@ from tornado.escape import utf8
 from gateway.arbiter.logging_handler import LoggingHandler
 from gateway.arbiter.observer import Observer, request_of
 from gateway.http.response import Response
-from gateway.records.record import BODY_KEPT, NOTHING
+from gateway.records.record import BODY_LIMIT, NO_TEXT
 
 
 class RecordingHandler(LoggingHandler):
     """Keeps what is said of a request, for its record."""
 
     said = b""
-    stderr = NOTHING
+    stderr = NO_TEXT
     traceback = ""
 
     def finish(self, chunk: Any = None) -> Any:
@@ -45,8 +45,8 @@ def _note(handler: Any, observer: Observer) -> None:
     headers = list(handler._headers.get_all())
     answer = Response(handler.get_status(), headers, said, traceback=getattr(handler, "traceback", ""))
     size = int(handler._headers.get("Content-Length") or len(said))
-    stderr = getattr(handler, "stderr", NOTHING)
+    stderr = getattr(handler, "stderr", NO_TEXT)
     request = request_of(asked.method, asked.uri, list(asked.headers.get_all()), len(asked.body))
     observer.record_request(
-        request, asked.body[:BODY_KEPT], answer, time.monotonic() - asked.request_time(), size, stderr
+        request, asked.body[:BODY_LIMIT], answer, time.monotonic() - asked.request_time(), size, stderr
     )

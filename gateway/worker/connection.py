@@ -15,7 +15,7 @@ from gateway.http.request import Request
 from gateway.http.response import Response, json_error
 from gateway.http.wire import RejectedRequest
 from gateway.records import log
-from gateway.records.record import BODY_KEPT
+from gateway.records.record import BODY_LIMIT
 from gateway.worker.endpoint import Call
 from gateway.worker.streaming import StreamSender
 
@@ -93,13 +93,13 @@ class Connection:
         except RejectedRequest as refused:
             self._refuse(refused)
         except Exception:  # a fault in this program must not leave the caller waiting
-            log.lines(self._request.request_id if self._request else log.NO_REQUEST, traceback.format_exc())
+            log.write_lines(self._request.request_id if self._request else log.NO_REQUEST, traceback.format_exc())
             self._send(json_error(500, "internal-error", "internal error", self._request))
         return True
 
     def _dispatch(self) -> bool:
         request = self._request = self._reader.request()
-        self._sent = request.body[:BODY_KEPT]
+        self._sent = request.body[:BODY_LIMIT]
         found = self._server.site.find(request)
         if isinstance(found, Response):
             self._send(found)

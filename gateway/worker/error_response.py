@@ -13,7 +13,7 @@ from gateway.http.request import Request
 from gateway.http.response import Response, json_error
 from gateway.http.response_info import BadResponseInfo
 from gateway.records import log
-from gateway.records.record import Text
+from gateway.records.record import Excerpt
 from gateway.worker import flask_compat
 from gateway.worker.output import OutputTooLong
 
@@ -56,8 +56,8 @@ class ErrorResponses:
     def _report(self, answer: Response, trace: str, request: Request) -> None:
         answer.traceback = trace
         # A caller's own text may be in it, of any length.
-        shown = Text.end_of(trace).end_with_note()
-        log.lines(request.request_id, shown)
+        shown = Excerpt.tail(trace).render()
+        log.write_lines(request.request_id, shown)
         if self._show:
             body = json.loads(answer.body)
             body["extensions"]["traceback"] = shown.splitlines()

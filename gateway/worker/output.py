@@ -17,7 +17,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from gateway.records import log
-from gateway.records.record import NOTHING, Text
+from gateway.records.record import NO_TEXT, Excerpt
 
 _LONGEST_LINE = 8192
 
@@ -42,7 +42,7 @@ class Output:
         self._text = io.StringIO()
         self._wrote = self._text.write
         self._err = ""
-        self._aside = NOTHING  # of what went to the log, the beginning
+        self._aside = NO_TEXT  # of what went to the log, the beginning
 
     def write(self, text: str) -> int:
         """Keep `text` for the body. OutputTooLong: nothing of it was kept."""
@@ -74,7 +74,7 @@ class Output:
         self._room = self.limit
         self.shown_error = None
 
-    def said(self) -> Text:
+    def said(self) -> Excerpt:
         """What went to the log, for the record."""
         return self._aside
 
@@ -91,8 +91,8 @@ class Output:
             self._err = ""
 
     def _log(self, text: str) -> None:
-        log.lines(self.request_id, text)
-        self._aside = self._aside.plus(text + "\n")
+        log.write_lines(self.request_id, text)
+        self._aside = self._aside.concat(text + "\n")
 
 
 CURRENT: ContextVar[Output | None] = ContextVar("notebook_request", default=None)
@@ -142,7 +142,7 @@ def _lead(stream: Any, to_request: Any) -> None:
         if output is None and this_thread() == main_thread:
             return to_protocol(text)  # type: ignore[no-any-return]
         if copier is None or this_thread() != copier.ident:
-            log.piece(output.request_id if output is not None else log.NO_REQUEST, text)
+            log.write_part(output.request_id if output is not None else log.NO_REQUEST, text)
         return len(text)
 
     def flush() -> None:

@@ -67,7 +67,7 @@ def _serve(channel: ArbiterChannel, server: Server) -> None:
 
     def on_message(message: Message) -> None:
         if message["do"] == "drain":
-            server.drain(lambda: server.recorder.finish_then(drained) if server.recorder else drained())
+            server.drain(lambda: server.recorder.flush_then(drained) if server.recorder else drained())
         elif message["do"] == "ping":
             channel.say({"did": "pong"})
 

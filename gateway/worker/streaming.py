@@ -6,7 +6,7 @@ import socket
 from gateway.http.response import BodyStream
 from gateway.http.wire import LAST_CHUNK, chunk
 from gateway.records import log
-from gateway.records.record import BODY_KEPT
+from gateway.records.record import BODY_LIMIT
 from gateway.worker.endpoint import Call
 from gateway.worker.runner import Runner, StreamError
 
@@ -36,7 +36,7 @@ class StreamSender:
             self.traceback = str(broken)
         except TimeoutError:
             self.traceback = "the time limit cut the response off"
-            log.lines(self.call.request.request_id, self.traceback)
+            log.write_lines(self.call.request.request_id, self.traceback)
         except OSError:
             pass  # the caller has left
         finally:
@@ -51,7 +51,7 @@ class StreamSender:
             if piece:
                 await loop.sock_sendall(sock, chunk(piece) if self.is_chunked else piece)
                 self.sent += len(piece)
-                self.beginning += piece[: BODY_KEPT - len(self.beginning)]
+                self.beginning += piece[: BODY_LIMIT - len(self.beginning)]
             await asyncio.sleep(0)  # cells that await get their turns
         if self.is_chunked:
             await loop.sock_sendall(sock, LAST_CHUNK)

@@ -6,14 +6,14 @@ from typing import Any
 
 from gateway.http.request import Request
 from gateway.records.batch import MOST_BYTES, MOST_RECORDS, SMALL, Batch
-from gateway.records.record import BODY_TRIMMED, TEXT_TRIMMED, Text
+from gateway.records.record import BODY_TRIMMED, TEXT_TRIMMED, Excerpt
 
 LARGE = 10_000
 
 
 def keep(batch: Batch, target: str, size: int = LARGE) -> None:
     """A call whose body, stderr and traceback are each of that size."""
-    sent, stderr, trace = b"x" * size, Text("e" * size, size), Text("t" * (size - 3) + "end", size)
+    sent, stderr, trace = b"x" * size, Excerpt("e" * size, size), Excerpt("t" * (size - 3) + "end", size)
     request = Request("POST", target.encode(), {}, sent)
     batch.keep([sent, b"", stderr, trace, 3 * size, request, 200, [], 0, 0, time.monotonic(), 0.1])
 
