@@ -105,7 +105,7 @@ class GatewayApp(KernelGatewayApp):  # type: ignore[misc]
         try:
             await self._give_up_start()
             await self.personality.drain()
-            await self.observer.recorder.finish()
+            await self.observer.recorder.flush()
             await self.kernel_manager.shutdown_all(now=True)
         except Exception:
             self.log.exception("Not everything was ended in order.")

@@ -89,7 +89,7 @@ def test_callers_who_see_tracebacks_get_the_cut_one(tmp_path: Path) -> None:
 def written(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     texts: list[str] = []
     monkeypatch.setattr(log, "write", texts.append)
-    monkeypatch.setattr(log, "_unfinished", None)
+    monkeypatch.setattr(log, "_open_label", None)
     return texts
 
 
