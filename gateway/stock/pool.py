@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.arbiter.channel import run_in_background
+from gateway.arbiter.seeding import open_client
 from gateway.records import log
 from gateway.records.record import NO_TEXT, Excerpt
 
@@ -52,9 +53,7 @@ class StockKernel:
     def __init__(self, manager: Any, kernel_id: str) -> None:
         self.kernel_id = kernel_id
         self.kernel = manager.get_kernel(kernel_id)
-        self.client = self.kernel.client()
-        self.client.session = type(self.client.session)(config=self.client.session.config, key=self.client.session.key)
-        self.client.start_channels(stdin=False, hb=False)
+        self.client = open_client(self.kernel)
 
     async def run(self, code: str, deadline: float, longest_output: int, request_id: str) -> Output:
         """Run code to its end; raises KernelDied, OutputTooLong, or Overdue at the deadline (time.monotonic)."""

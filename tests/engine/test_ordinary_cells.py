@@ -1,0 +1,31 @@
+"""Ordinary cells with much output: the notebook starts, and all of it is in the log, while the cell runs."""
+
+from tests.support.slot import Slot
+
+ENDPOINT = "# GET /x\nprint('x')"
+WRITES, LINES = 4000, 25  # of output, and lines in each: more than ØMQ queues, unless it is read meanwhile
+
+PRINTS_MUCH = f"""
+for number in range({WRITES}):
+    print("\\n".join(f"line {{number * {LINES} + n}}" for n in range({LINES})), flush=True)
+"""
+WAITS_FOR_ITS_OUTPUT = """
+import pathlib, time
+print("half way", flush=True)
+deadline = time.monotonic() + 20
+while "half way" not in pathlib.Path("log").read_text():
+    assert time.monotonic() < deadline, "its output is not in the log"
+    time.sleep(0.05)
+"""
+
+
+def test_a_cell_that_prints_100_000_lines_starts_and_all_are_in_the_log() -> None:
+    with Slot([PRINTS_MUCH, ENDPOINT]) as slot:
+        assert slot.get("/x").text == "x\n"
+        lines = [line for line in slot.log().splitlines() if line.startswith("line ")]
+    assert lines == [f"line {number}" for number in range(WRITES * LINES)]
+
+
+def test_output_is_in_the_log_while_the_cell_runs() -> None:
+    with Slot([WAITS_FOR_ITS_OUTPUT, ENDPOINT]) as slot:
+        assert "half way" in slot.log()
