@@ -18,7 +18,7 @@ from gateway.arbiter import queue_length
 from gateway.arbiter.channel import WorkerChannels
 from gateway.arbiter.crash_verdicts import Verdict
 from gateway.arbiter.pool import Pool
-from gateway.notebook import annotations, notes, openapi
+from gateway.notebook import annotations, endpoint_docs, openapi
 from gateway.notebook.failure import NotebookError
 from gateway.protocol.messages import Config, Endpoint
 
@@ -122,7 +122,7 @@ class EnginePersonality(LoggingConfigurable):  # type: ignore[misc]
 
 def described(project: str, cells: Sequence[Any], endpoints: Sequence[Endpoint]) -> str:
     """The OpenAPI document of a notebook with these cells, as nbformat reads them."""
-    text, noted = notes.read(cells, endpoint_of)
+    text, noted = endpoint_docs.read(cells, endpoint_of)
     operations = [
         openapi.Operation(one.method, one.path, "\n".join(cell.source for cell in one.response_cells))
         for one in endpoints
@@ -130,7 +130,7 @@ def described(project: str, cells: Sequence[Any], endpoints: Sequence[Endpoint])
     return openapi.document(project, text, operations, noted)
 
 
-def endpoint_of(source: str) -> notes.Key | None:
+def endpoint_of(source: str) -> endpoint_docs.Key | None:
     """The endpoint that a cell of Python is, or is a part of."""
     found = annotations.read(source)
     return (found.method, found.path) if found and not found.is_response_info else None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.notebook import literals
-from gateway.notebook.notes import Key, Note
+from gateway.notebook.endpoint_docs import Key, Note
 from gateway.notebook.path_template import PathTemplate, unique
 
 PATH = "/_api/spec/openapi.json"

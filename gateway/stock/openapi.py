@@ -7,7 +7,7 @@ from typing import Any
 
 from tornado import web
 
-from gateway.notebook import notes, openapi
+from gateway.notebook import endpoint_docs, openapi
 
 
 class OpenApiHandler(web.RequestHandler):
@@ -30,11 +30,11 @@ def route(personality: Any) -> tuple[Any, ...]:
 def _document(personality: Any, app: Any) -> str:
     parser = personality.api_parser
 
-    def key_of(source: str) -> notes.Key | None:
+    def key_of(source: str) -> endpoint_docs.Key | None:
         path, method = parser.get_cell_endpoint_and_verb(source)
         return (method, path) if path else None
 
-    text, noted = notes.read(app.notebook.content.cells, key_of)
+    text, noted = endpoint_docs.read(app.notebook.content.cells, key_of)
     infos = dict(parser.endpoint_responses(app.notebook.cells))
     operations = [
         openapi.Operation(one["method"], one["path"], infos.get(one["path"], {}).get(one["method"], ""))

@@ -12,7 +12,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
 from gateway.arbiter.personality import described
 from gateway.notebook import annotations, openapi
-from gateway.notebook.notes import Note
+from gateway.notebook.endpoint_docs import Note
 from gateway.notebook.openapi import Operation
 from gateway.notebook.path_template import PathTemplate
 from tests.support.notebooks import Markdown, notebook

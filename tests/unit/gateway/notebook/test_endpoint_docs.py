@@ -6,7 +6,7 @@ import nbformat
 import pytest
 
 from gateway.arbiter.personality import endpoint_of
-from gateway.notebook.notes import Note, read
+from gateway.notebook.endpoint_docs import Note, read
 from tests.support.notebooks import Markdown, notebook
 
 GET = "# GET /x\nprint(1)"
