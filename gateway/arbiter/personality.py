@@ -104,7 +104,7 @@ class EnginePersonality(LoggingConfigurable):  # type: ignore[misc]
         app, cells = self.parent, self.parent.notebook.content.cells
         found = {
             SWAGGER: ("application/json", self._swagger()),
-            openapi.PATH: ("application/json", described(app.slot.project, cells, self.api.endpoints)),
+            openapi.PATH: ("application/json", build_openapi(app.slot.project, cells, self.api.endpoints)),
         }
         if self.parent.slot.allow_notebook_download:
             text = self.parent.notebook.path.read_text(encoding="utf-8")
@@ -115,22 +115,22 @@ class EnginePersonality(LoggingConfigurable):  # type: ignore[misc]
         parser = create_parser(comment_prefix="#", log=self.log)
         builder = SwaggerSpecBuilder(parser)
         builder.set_default_title(str(self.parent.notebook.path))
-        for source in annotations.normalized(self.parent.notebook.cells):
+        for source in annotations.normalize(self.parent.notebook.cells):
             builder.add_cell(source)
         return json.dumps(builder.build())
 
 
-def described(project: str, cells: Sequence[Any], endpoints: Sequence[Endpoint]) -> str:
+def build_openapi(project: str, cells: Sequence[Any], endpoints: Sequence[Endpoint]) -> str:
     """The OpenAPI document of a notebook with these cells, as nbformat reads them."""
-    text, noted = endpoint_docs.read(cells, endpoint_of)
+    text, docs = endpoint_docs.read(cells, endpoint_key)
     operations = [
         openapi.Operation(one.method, one.path, "\n".join(cell.source for cell in one.response_cells))
         for one in endpoints
     ]
-    return openapi.document(project, text, operations, noted)
+    return openapi.build(project, text, operations, docs)
 
 
-def endpoint_of(source: str) -> endpoint_docs.Key | None:
+def endpoint_key(source: str) -> endpoint_docs.Key | None:
     """The endpoint that a cell of Python is, or is a part of."""
     found = annotations.read(source)
     return (found.method, found.path) if found and not found.is_response_info else None

@@ -34,10 +34,10 @@ def _document(personality: Any, app: Any) -> str:
         path, method = parser.get_cell_endpoint_and_verb(source)
         return (method, path) if path else None
 
-    text, noted = endpoint_docs.read(app.notebook.content.cells, key_of)
+    text, docs = endpoint_docs.read(app.notebook.content.cells, key_of)
     infos = dict(parser.endpoint_responses(app.notebook.cells))
     operations = [
         openapi.Operation(one["method"], one["path"], infos.get(one["path"], {}).get(one["method"], ""))
         for one in personality.endpoints()
     ]
-    return openapi.document(app.slot.project, text, operations, noted)
+    return openapi.build(app.slot.project, text, operations, docs)

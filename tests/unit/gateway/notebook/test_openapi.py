@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
-from gateway.arbiter.personality import described
+from gateway.arbiter.personality import build_openapi
 from gateway.notebook import annotations, openapi
-from gateway.notebook.endpoint_docs import Note
+from gateway.notebook.endpoint_docs import EndpointDoc
 from gateway.notebook.openapi import Operation
 from gateway.notebook.path_template import PathTemplate
 from tests.support.notebooks import Markdown, notebook
@@ -23,7 +23,7 @@ def document_of(content: Any, title: str = "shop") -> Any:
     """The document of a notebook, checked."""
     content = nbformat.reads(content, as_version=4)
     api = annotations.parse(cell.source for cell in content.cells if cell.cell_type == "code")
-    document = json.loads(described(title, content.cells, api.endpoints))
+    document = json.loads(build_openapi(title, content.cells, api.endpoints))
     validate(document, cls=OpenAPIV31SpecValidator)
     return document
 
@@ -219,5 +219,5 @@ def test_whatever_a_notebook_has_in_it_the_document_is_valid(
     cells: list[tuple[str, str, str, dict[str, Any]]], text: str
 ) -> None:
     operations = [Operation(method, path) for method, path, *_ in cells]
-    notes = {(method, path): Note(note, example) for method, path, note, example in cells}
-    validate(json.loads(openapi.document("any", text, operations, notes)), cls=OpenAPIV31SpecValidator)
+    notes = {(method, path): EndpointDoc(note, example) for method, path, note, example in cells}
+    validate(json.loads(openapi.build("any", text, operations, notes)), cls=OpenAPIV31SpecValidator)
