@@ -1,4 +1,4 @@
-"""What a gateway is told by its environment, its slot file and its command line."""
+"""Reads the settings of a gateway from its environment, its slot file and its command line."""
 
 import json
 import os
@@ -12,9 +12,9 @@ POLL = 0.02  # seconds
 
 @dataclass(frozen=True)
 class GatewaySettings:
-    """A slot's paths in the run directory (docs/architecture.md) and what it is to serve.
+    """A slot's paths in the run directory (docs/architecture.md) and what it serves.
 
-    The control app has checked the values (control/config/settings.py) and passes all of them on.
+    The control app has checked all values (control/config/settings.py).
     """
 
     slot: str
@@ -40,19 +40,19 @@ class GatewaySettings:
 
     @classmethod
     def load(cls, slot: str, environ: Mapping[str, str] = os.environ) -> "GatewaySettings":
-        """Read what the control app has written for the slot.
+        """Read the file that the control app has written for the slot.
 
-        Where it has written nothing yet, this gateway was started ahead of its order, and waits for it.
+        A gateway on standby was started before that, and waits for the file.
         """
         folder = Path(environ["RUN_DIR"]) / slot
-        order = folder / "slot.json"
-        while not order.exists():
+        file = folder / "slot.json"
+        while not file.exists():
             time.sleep(POLL)
-        wanted = json.loads(order.read_text(encoding="utf-8"))
+        target = json.loads(file.read_text(encoding="utf-8"))
         return cls(
             slot=slot,
-            project=wanted["notebook"],
-            notebook=Path(wanted["path"]),
+            project=target["notebook"],
+            notebook=Path(target["path"]),
             socket=folder / "api.sock",
             admin_socket=folder / "admin.sock",
             workers_socket=folder / "workers.sock",

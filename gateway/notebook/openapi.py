@@ -28,7 +28,7 @@ ERROR = {
                 "code": {"type": "string", "description": "What went wrong, for programs: `cell-failed`, say."},
                 "method": TEXT,
                 "path": TEXT,
-                "request_id": {"type": "string", "description": "The log tells more under this id."},
+                "request_id": {"type": "string", "description": "Of its lines in the log."},
                 "traceback": {"type": "array", "items": TEXT, "description": "Only with SHOW_TRACEBACKS=1."},
             },
         },
