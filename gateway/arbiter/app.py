@@ -12,7 +12,7 @@ from tornado.httpserver import HTTPServer
 
 from gateway.arbiter import admin, prefork
 from gateway.arbiter.observer import Observer
-from gateway.arbiter.seeding import PREFORK, SeedingManager
+from gateway.arbiter.seeding import PreforkProvisioner, SeedingManager
 from gateway.arbiter.settings import GatewaySettings
 from gateway.notebook.failure import NotebookError
 from gateway.notebook.kernel_specs import KernelSpecs
@@ -50,7 +50,7 @@ class GatewayApp(KernelGatewayApp):  # type: ignore[misc]
         self.config.KernelManager.autorestart = False
         self.config.KernelManager.transport = "ipc"  # nginx is the only program that listens on TCP
         if self.notebook.is_ours:
-            self.config.KernelProvisionerFactory.default_provisioner_name = PREFORK.name
+            PreforkProvisioner.make_default()
         self.kernel_spec_manager_class = KernelSpecs
         super().initialize(argv or [], new_httpserver)
 

@@ -34,10 +34,14 @@ class PreforkProvisioner(LocalProvisioner):  # type: ignore[misc]
         self.cwd = kwargs["cwd"]
         return self.connection_info
 
-
-# jupyter_client takes a provisioner by the name of its entry point, which only an installed package has.
-PREFORK = EntryPoint("prefork", f"{__name__}:{PreforkProvisioner.__name__}", KernelProvisionerFactory.GROUP_NAME)
-KernelProvisionerFactory.provisioners[PREFORK.name] = PREFORK
+    @classmethod
+    def make_default(cls) -> None:
+        """Use it for all kernels whose spec names no provisioner."""
+        factory = KernelProvisionerFactory.instance()
+        # In place of an entry point of a package.
+        factory.provisioners["prefork"] = EntryPoint("prefork", f"{__name__}:{cls.__name__}", factory.GROUP_NAME)
+        # Not by traitlets' configuration: the factory exists since the kernel spec was read.
+        factory.default_provisioner_name = "prefork"
 
 
 class SeedingManager(SeedingMappingKernelManager):  # type: ignore[misc]

@@ -1,5 +1,6 @@
-"""Ordinary cells with much output: the notebook starts, and all of it is in the log, while the cell runs."""
+"""The start of a kernel: in the process that was prepared for it, and with much output of ordinary cells."""
 
+from tests.support.processes import running
 from tests.support.slot import Slot
 
 ENDPOINT = "# GET /x\nprint('x')"
@@ -29,3 +30,9 @@ def test_a_cell_that_prints_100_000_lines_starts_and_all_are_in_the_log() -> Non
 def test_output_is_in_the_log_while_the_cell_runs() -> None:
     with Slot([WAITS_FOR_ITS_OUTPUT, ENDPOINT]) as slot:
         assert "half way" in slot.log()
+
+
+def test_the_kernel_runs_in_the_process_that_was_prepared_for_it() -> None:
+    with Slot([ENDPOINT]) as slot:
+        (kernel,) = [process for process in running() if process.parent == slot.popen.pid]
+    assert "ipykernel_main.py" in kernel.command
