@@ -127,9 +127,8 @@ class Pool:
     async def _attach(self, kernel_id: str) -> WorkerHandle:
         hello = self.channels.register(kernel_id)
         attach = ATTACH.format(root=str(ROOT), socket=str(self.channels.path), kernel=kernel_id)
-        code = f"exec({attach!r}, {{}})"  # in a namespace of its own, not the notebook's
         # The reply comes only after the handshake over the channel.
-        reply = asyncio.ensure_future(self.manager.execute(kernel_id, code))
+        reply = asyncio.ensure_future(self.manager.execute(kernel_id, attach))
         try:
             await asyncio.wait([hello, reply], return_when=asyncio.FIRST_COMPLETED)
             if not hello.done():

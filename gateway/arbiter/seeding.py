@@ -1,10 +1,11 @@
 """Starts kernels and runs a notebook's ordinary cells in them; an error names the cell and its line."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Set
+from collections.abc import AsyncIterator, Set
 from contextlib import asynccontextmanager
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from queue import Empty
 from typing import Any
 
 import zmq
@@ -20,6 +21,13 @@ STARTUP_TIMEOUT = 60  # seconds; the control app's START_TIMEOUT ends a start th
 ASK_AGAIN, ASK_AGAIN_AT_MOST = 0.05, 1.0
 ALIVE_POLL = 0.1  # seconds
 BOUND_POLL = 0.005  # seconds
+OUTPUT_TIMEOUT = 1.0  # seconds of silence after a reply
+# Either end would drop output while 1,000 messages are unread, also the message that ends it.
+UNLIMITED_OUTPUT = """
+from IPython import get_ipython
+thread = get_ipython().kernel.iopub_thread
+thread.schedule(lambda: setattr(thread.socket, "sndhwm", 0))
+"""
 # The history is a database of everything that was ever run, requests included.
 IPYKERNEL_ARGUMENTS = ["--HistoryManager.enabled=False"]
 
@@ -61,6 +69,8 @@ class SeedingManager(SeedingMappingKernelManager):  # type: ignore[misc]
             async with self._client(kernel_id) as client:
                 async with asyncio.timeout(STARTUP_TIMEOUT):
                     await self._wait_until_ready(client, kernel_id)
+                    if notebook.is_ours:
+                        await self._execute(client, kernel_id, None, _isolated(UNLIMITED_OUTPUT), silent=True)
                 for number, source in enumerate(notebook.cells, start=1):
                     if self.parent.personality.should_seed_cell(source):
                         await self._run_cell(client, kernel_id, number, source)
@@ -70,9 +80,9 @@ class SeedingManager(SeedingMappingKernelManager):  # type: ignore[misc]
         return kernel_id
 
     async def execute(self, kernel_id: str, code: str) -> dict[str, Any]:
-        """Run code that leaves no trace; returns the content of its `execute_reply`."""
+        """Run code in a namespace of its own, not the notebook's; returns the content of its `execute_reply`."""
         async with self._client(kernel_id) as client:
-            return await self._execute(client, kernel_id, None, code, silent=True, store_history=False)
+            return await self._execute(client, kernel_id, None, _isolated(code), silent=True)
 
     @asynccontextmanager
     async def _client(self, kernel_id: str) -> AsyncIterator[Any]:
@@ -119,19 +129,50 @@ class SeedingManager(SeedingMappingKernelManager):  # type: ignore[misc]
     ) -> dict[str, Any]:
         """Run code and print its output as it comes; returns the content of its `execute_reply`.
 
-        Raises NotebookError if the kernel dies.
+        Raises NotebookError if the kernel dies. Unlike jupyter_client's execute_interactive it ends also if the kernel
+        has dropped the message that ends the output.
         """
-        # Nobody could answer an input().
-        work = client.execute_interactive(code, allow_stdin=False, output_hook=_print_stream, **options)
-        execution = asyncio.ensure_future(work)
+        message_id = client.execute(code, allow_stdin=False, **options)  # nobody could answer an input()
+        reply = asyncio.ensure_future(_read_reply(client, message_id))
+        output = asyncio.ensure_future(_print_output(client, message_id, reply))
         try:
-            while not (await asyncio.wait([execution], timeout=ALIVE_POLL))[0]:
+            while (await asyncio.wait([reply, output], timeout=ALIVE_POLL))[1]:
                 if not await self.get_kernel(kernel_id).is_alive():
                     raise _kernel_died(cell)
+            output.result()
+            return reply.result()
         finally:
-            execution.cancel()
-        content: dict[str, Any] = execution.result()["content"]
-        return content
+            reply.cancel()
+            output.cancel()
+
+
+def _isolated(code: str) -> str:
+    return f"exec({code!r}, {{}})"
+
+
+async def _read_reply(client: Any, message_id: str) -> dict[str, Any]:
+    while True:
+        message = await client.get_shell_msg()
+        if message["parent_header"].get("msg_id") == message_id:
+            content: dict[str, Any] = message["content"]
+            return content
+
+
+async def _print_output(client: Any, message_id: str, reply: "asyncio.Future[Any]") -> None:
+    """Print the output of a request until the kernel is idle, or silent after its reply."""
+    while True:
+        try:
+            message = await client.get_iopub_msg(timeout=OUTPUT_TIMEOUT)
+        except Empty:
+            if reply.done():
+                return
+            continue
+        if message["parent_header"].get("msg_id") != message_id:
+            continue
+        if message["msg_type"] == "stream":
+            print(ANSI.sub("", message["content"]["text"]), end="", flush=True)
+        elif message["content"].get("execution_state") == "idle":
+            return
 
 
 def open_client(kernel: Any) -> Any:
@@ -139,8 +180,7 @@ def open_client(kernel: Any) -> Any:
     client = kernel.client()
     # Not the manager's session, which refuses messages that another client has read.
     client.session = type(client.session)(config=client.session.config, key=client.session.key)
-    # Beyond 1,000 unread messages the kernel would drop more, also the one that ends a cell's output.
-    client.context.setsockopt(zmq.RCVHWM, 0)
+    client.context.setsockopt(zmq.RCVHWM, 0)  # as in UNLIMITED_OUTPUT
     client.start_channels(stdin=False, hb=False)
     return client
 
@@ -152,11 +192,6 @@ async def _wait_until_idle(client: Any, requests: Set[str]) -> None:
         is_answer = message["parent_header"].get("msg_id") in requests
         if is_answer and message["content"].get("execution_state") == "idle":
             return
-
-
-def _print_stream(message: Mapping[str, Any]) -> None:
-    if message["msg_type"] == "stream":
-        print(ANSI.sub("", message["content"]["text"]), end="", flush=True)
 
 
 def _kernel_died(cell: int | None) -> NotebookError:
