@@ -1,4 +1,4 @@
-"""The socket on which the workers of a slot report, and over which they get the listening socket."""
+"""The arbiter's end of the channels to its workers, over which they get the listening socket."""
 
 import asyncio
 import socket
@@ -8,32 +8,32 @@ from typing import Any
 
 from gateway.protocol import messages
 
-LONGEST_LINE = 16 * 1024 * 1024
+MAX_LINE = 16 * 1024 * 1024
 
 
 class WorkerChannel:
-    """A worker's connection: messages in, messages out, end of file when it dies."""
+    """The connection to one worker; end of file means that it died."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
-        self._partial = b""
+        self._buffer = b""
 
     async def receive(self) -> messages.Message | None:
-        """The next message; None when the worker is gone."""
+        """The next message; None if the worker has died."""
         loop = asyncio.get_running_loop()
-        while b"\n" not in self._partial:
+        while b"\n" not in self._buffer:
             try:
                 data = await loop.sock_recv(self._connection, 65536)
             except OSError:
                 data = b""
-            if not data or len(self._partial) > LONGEST_LINE:
+            if not data or len(self._buffer) > MAX_LINE:
                 return None
-            self._partial += data
-        line, _, self._partial = self._partial.partition(b"\n")
+            self._buffer += data
+        line, _, self._buffer = self._buffer.partition(b"\n")
         return messages.decode(line)
 
     async def send(self, message: messages.Message, descriptors: tuple[int, ...] = ()) -> None:
-        """Send a message, with descriptors on its first byte; one to a worker that is gone is lost."""
+        """Send a message, with descriptors on its first byte; does nothing if the worker has died."""
         data = messages.encode(message)
         with suppress(OSError):
             if descriptors:
@@ -47,7 +47,7 @@ class WorkerChannel:
 
 
 class WorkerChannels:
-    """Listens for workers, and hands each to whoever waits for that kernel."""
+    """Accepts connections of workers, by kernel id."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -56,16 +56,16 @@ class WorkerChannels:
         self._listener.bind(str(path))
         self._listener.listen()
         self._listener.setblocking(False)
-        self._expected: dict[str, asyncio.Future[WorkerChannel]] = {}
+        self._pending: dict[str, asyncio.Future[WorkerChannel]] = {}
         self._task = asyncio.ensure_future(self._accept())
 
-    def expect(self, kernel_id: str) -> "asyncio.Future[WorkerChannel]":
-        """The channel of that kernel's worker, once it has said hello."""
-        return self._expected.setdefault(kernel_id, asyncio.get_running_loop().create_future())
+    def register(self, kernel_id: str) -> "asyncio.Future[WorkerChannel]":
+        """The future channel of that kernel's worker, done after its handshake."""
+        return self._pending.setdefault(kernel_id, asyncio.get_running_loop().create_future())
 
-    def forget(self, kernel_id: str) -> None:
-        """Nobody waits for that kernel any more."""
-        self._expected.pop(kernel_id, None)
+    def unregister(self, kernel_id: str) -> None:
+        """Wait no longer for that kernel."""
+        self._pending.pop(kernel_id, None)
 
     def close(self) -> None:
         self._task.cancel()
@@ -76,23 +76,23 @@ class WorkerChannels:
         while True:
             connection, _ = await loop.sock_accept(self._listener)
             connection.setblocking(False)
-            # One that connects and says nothing must not keep the next from being heard.
-            run_in_background(self._welcome(WorkerChannel(connection)))
+            # In the background, as a peer that sends nothing must not delay the next.
+            run_in_background(self._handshake(WorkerChannel(connection)))
 
-    async def _welcome(self, channel: WorkerChannel) -> None:
+    async def _handshake(self, channel: WorkerChannel) -> None:
         hello = await channel.receive()
-        expected = self._expected.pop(hello.get("kernel", ""), None) if hello else None
-        if expected is None or expected.done():
+        pending = self._pending.pop(hello.get("kernel", ""), None) if hello else None
+        if pending is None or pending.done():
             channel.close()
         else:
-            expected.set_result(channel)
+            pending.set_result(channel)
 
 
 _running: set["asyncio.Task[Any]"] = set()
 
 
 def run_in_background(work: Any) -> "asyncio.Task[Any]":
-    """Run a coroutine beside others; asyncio itself keeps only weak references to tasks."""
+    """Run a coroutine as a task; asyncio itself has only weak references to tasks."""
     task: asyncio.Task[Any] = asyncio.ensure_future(work)
     _running.add(task)
     task.add_done_callback(_running.discard)

@@ -1,4 +1,4 @@
-"""Tells the control app of requests that no kernel could tell of: those that this process answers itself."""
+"""Records requests that no kernel could record: those that the gateway answers itself."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -11,14 +11,14 @@ from gateway.http.parser import ParsedMessage
 from gateway.http.request import Request
 from gateway.http.response import Response
 from gateway.http.router import Router
-from gateway.records.record import BODY_KEPT, NOTHING, Text
+from gateway.records.record import BODY_LIMIT, NO_TEXT, Excerpt
 from gateway.records.recorder import Recorder
 
 RawHeaders = Sequence[tuple[str, str]]
 
 
 class Observer:
-    """Knows the endpoints, [{"method", "path"}, …], so that a request's is found by its path."""
+    """Records requests under their endpoint, one of [{"method", "path"}, …]."""
 
     def __init__(self, slot: GatewaySettings, base_url: str, endpoints: Sequence[dict[str, str]]) -> None:
         paths = [endpoint["path"] for endpoint in endpoints]
@@ -30,40 +30,41 @@ class Observer:
     def record_request(
         self,
         request: Request,
-        sent: bytes,
-        answer: Response,
+        request_body: bytes,
+        response: Response,
         started: float,
-        bytes_out: int | None = None,
-        stderr: Text = NOTHING,
+        response_size: int | None = None,
+        stderr: Excerpt = NO_TEXT,
     ) -> None:
-        """As Recorder.note, of a request to whichever endpoint it is for."""
-        size = len(answer.body) if bytes_out is None else bytes_out
-        self.recorder.record_request(request, sent, answer, started, size, self._endpoint(request), stderr)
+        """As Recorder.record_request, with the endpoint found by the path."""
+        size = len(response.body) if response_size is None else response_size
+        endpoint = self._find_endpoint(request)
+        self.recorder.record_request(request, request_body, response, started, size, endpoint, stderr)
 
     def record_rejection(self, raw: bytes, body: bytes, started: float) -> None:
-        """A request that got a 503 with this JSON before it was read; `raw` is its beginning."""
+        """Record a request that was rejected with a 503 and this JSON before it was read; `raw` is its beginning."""
         message = ParsedMessage(len(raw))
         parser = HttpRequestParser(message)
         with suppress(HttpParserError):
             parser.feed_data(raw)
         if message.has_head:
-            sent = message.body()
-            request = Request(parser.get_method().decode(), message.target, message.headers, sent)
-            request.size = int(request.header("Content-Length") or len(sent))
-            answer = Response(503, [("Content-Type", "application/json")], body)
-            self.record_request(request, sent[:BODY_KEPT], answer, started)
+            request_body = message.body()
+            request = Request(parser.get_method().decode(), message.target, message.headers, request_body)
+            request.size = int(request.header("Content-Length") or len(request_body))
+            response = Response(503, [("Content-Type", "application/json")], body)
+            self.record_request(request, request_body[:BODY_LIMIT], response, started)
 
-    def _endpoint(self, request: Request) -> int:
+    def _find_endpoint(self, request: Request) -> int:
         method = "GET" if request.method == "HEAD" else request.method
         with suppress(ValueError):
-            found = self._router.find(method, request.target.partition(b"?")[0])
-            if found is not None and found.target is not None:
-                return found.target
+            match = self._router.find(method, request.target.partition(b"?")[0])
+            if match is not None and match.target is not None:
+                return match.target
         return -1
 
 
-def request_of(method: str, target: str, headers: RawHeaders, size: int) -> Request:
-    """A request that tornado has read, with a body of that many bytes."""
+def build_request(method: str, target: str, headers: RawHeaders, size: int) -> Request:
+    """A request that tornado has read; `size` is that of its body."""
     message = ParsedMessage(0)
     for name, value in headers:
         message.on_header(name.encode("latin-1"), value.encode("utf-8", "surrogateescape"))

@@ -1,7 +1,6 @@
-"""The personality for Python notebooks: kernels answer HTTP themselves, this process is their arbiter.
+"""The personality for Python notebooks, whose kernels serve HTTP themselves.
 
-Loaded by KernelGatewayApp through its own extension point, the setting `api`, which names a module with
-`create_personality`.
+KernelGatewayApp loads the module that its setting `api` names, and calls `create_personality`.
 """
 
 import json
@@ -18,7 +17,7 @@ from gateway.arbiter import queue_length
 from gateway.arbiter.channel import WorkerChannels
 from gateway.arbiter.crash_verdicts import Verdict
 from gateway.arbiter.pool import Pool
-from gateway.notebook import annotations, notes, openapi
+from gateway.notebook import annotations, endpoint_docs, openapi
 from gateway.notebook.failure import NotebookError
 from gateway.protocol.messages import Config, Endpoint
 
@@ -27,10 +26,10 @@ SOURCE = "/_api/source"
 
 
 class EnginePersonality(LoggingConfigurable):  # type: ignore[misc]
-    """What KernelGatewayApp and GatewayApp ask of a personality, for the engine."""
+    """The interface that KernelGatewayApp and GatewayApp expect, for the engine."""
 
     def __init__(self, **kwargs: Any) -> None:
-        """Raises NotebookError where the notebook has no endpoint."""
+        """Raises NotebookError if the notebook has no endpoint."""
         super().__init__(**kwargs)
         self.api = annotations.parse(self.parent.notebook.cells)
         if not self.api.endpoints:
@@ -38,9 +37,9 @@ class EnginePersonality(LoggingConfigurable):  # type: ignore[misc]
             reason = "no cell begins with a comment such as # GET /hello_world"
             raise NotebookError.outside_cells("NoEndpoints", ". ".join([reason, *hints[:3]]))
         settings = self.parent.slot
-        self.reception: WorkerChannels | None = None
+        self.channels: WorkerChannels | None = None
         self.pool: Pool | None = None
-        self.config_of_workers = Config(
+        self.worker_config = Config(
             endpoints=tuple(self.api.endpoints),
             kernels=settings.kernels,
             request_timeout_s=settings.request_timeout,
@@ -55,38 +54,38 @@ class EnginePersonality(LoggingConfigurable):  # type: ignore[misc]
         )
 
     async def init_configurables(self) -> None:
-        """Bring up the kernels; called by KernelGatewayApp as a task whose exceptions nobody sees."""
-        await self.parent.begin(self._start)
+        """Start the kernels; KernelGatewayApp runs this as a task and ignores its exceptions."""
+        await self.parent.start_serving(self._start)
 
     async def _start(self) -> None:
         app = self.parent
-        self.reception = WorkerChannels(app.slot.workers_socket)
-        config, limit = self.config_of_workers, app.slot.start_timeout
-        self.pool = Pool(app.kernel_manager, self.reception, app.listener, config, limit, app.log)
+        self.channels = WorkerChannels(app.slot.workers_socket)
+        config, limit = self.worker_config, app.slot.start_timeout
+        self.pool = Pool(app.kernel_manager, self.channels, app.listener, config, limit, app.log)
         self.pool.on_death = app.observer.recorder.record_death
         self.pool.outage.on_rejection = app.observer.record_rejection
         await self.pool.start(app.slot.kernels)
 
     def create_request_handlers(self) -> list[tuple[Any, ...]]:
-        """The web application of KernelGatewayApp answers nothing: the kernels do."""
+        """The kernels serve all requests, KernelGatewayApp's web application none."""
         return [(r"/(.*)", NotFoundHandler)]
 
     def should_seed_cell(self, code: str) -> bool:
-        """Whether a cell is an ordinary one, run once in each new kernel."""
+        """Whether a cell is ordinary: run once in each new kernel."""
         return annotations.read(code) is None
 
     async def drain(self) -> None:
-        """Answer all that has reached this slot."""
+        """Answer all requests that have reached this slot."""
         if self.pool:
             await self.pool.drain()
-        if self.reception:
-            self.reception.close()
+        if self.channels:
+            self.channels.close()
 
     async def shutdown(self) -> None:
-        """Part of the interface; GatewayApp ends the kernels."""
+        """Unused part of the interface: GatewayApp ends the kernels."""
 
     def status(self) -> dict[str, Any]:
-        """What the control app is told beside the readiness."""
+        """What the admin API reports beside the readiness."""
         pool = self.pool
         return {
             "endpoints": [{"method": e.method, "path": e.path} for e in self.api.endpoints],
@@ -97,43 +96,43 @@ class EnginePersonality(LoggingConfigurable):  # type: ignore[misc]
         }
 
     async def explain(self, request_id: str) -> Verdict | None:
-        """Why nginx got no answer to a request from this slot; None where no kernel died in it."""
+        """Why nginx got no response to a request; None if no kernel died in it."""
         return await self.pool.explain(request_id) if self.pool else None
 
     def _static(self) -> dict[str, tuple[str, str]]:
         app, cells = self.parent, self.parent.notebook.content.cells
-        found = {
+        documents = {
             SWAGGER: ("application/json", self._swagger()),
-            openapi.PATH: ("application/json", described(app.slot.project, cells, self.api.endpoints)),
+            openapi.PATH: ("application/json", build_openapi(app.slot.project, cells, self.api.endpoints)),
         }
         if self.parent.slot.allow_notebook_download:
             text = self.parent.notebook.path.read_text(encoding="utf-8")
-            found[SOURCE] = ("application/x-ipynb+json", text)
-        return found
+            documents[SOURCE] = ("application/x-ipynb+json", text)
+        return documents
 
     def _swagger(self) -> str:
         parser = create_parser(comment_prefix="#", log=self.log)
         builder = SwaggerSpecBuilder(parser)
         builder.set_default_title(str(self.parent.notebook.path))
-        for source in annotations.normalized(self.parent.notebook.cells):
+        for source in annotations.normalize(self.parent.notebook.cells):
             builder.add_cell(source)
         return json.dumps(builder.build())
 
 
-def described(project: str, cells: Sequence[Any], endpoints: Sequence[Endpoint]) -> str:
-    """The OpenAPI document of a notebook with these cells, as nbformat reads them."""
-    text, noted = notes.read(cells, endpoint_of)
+def build_openapi(project: str, cells: Sequence[Any], endpoints: Sequence[Endpoint]) -> str:
+    """The OpenAPI document of a notebook; `cells` are nbformat's."""
+    text, docs = endpoint_docs.read(cells, endpoint_key)
     operations = [
-        openapi.Operation(one.method, one.path, "\n".join(cell.source for cell in one.response_cells))
-        for one in endpoints
+        openapi.Operation(endpoint.method, endpoint.path, "\n".join(cell.source for cell in endpoint.response_cells))
+        for endpoint in endpoints
     ]
-    return openapi.document(project, text, operations, noted)
+    return openapi.build(project, text, operations, docs)
 
 
-def endpoint_of(source: str) -> notes.Key | None:
-    """The endpoint that a cell of Python is, or is a part of."""
-    found = annotations.read(source)
-    return (found.method, found.path) if found and not found.is_response_info else None
+def endpoint_key(source: str) -> endpoint_docs.Key | None:
+    """The endpoint that a Python cell belongs to."""
+    annotation = annotations.read(source)
+    return (annotation.method, annotation.path) if annotation and not annotation.is_response_info else None
 
 
 create_personality = EnginePersonality

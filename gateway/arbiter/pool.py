@@ -1,4 +1,4 @@
-"""The kernels of a slot: started, seeded, attached, watched, and replaced when they die."""
+"""Starts, seeds, attaches, watches and replaces the kernels of a slot."""
 
 import asyncio
 import select
@@ -16,12 +16,12 @@ from gateway.notebook.failure import NotebookError
 from gateway.protocol.messages import Config
 
 ROOT = Path(__file__).resolve().parents[2]
-LOOK = 0.2  # seconds between two looks at what the kernels do
-PING_AFTER = 2.0  # seconds of silence after which a kernel is asked for a sign of life
+WATCH_INTERVAL = 0.2  # seconds
+PING_AFTER = 2.0  # seconds of silence after which a kernel is pinged
 ATTACH_TIMEOUT = 30  # seconds
-NOTICED_WITHIN = 1.0  # seconds
-SHORTEST_PAUSE, LONGEST_PAUSE = 0.2, 30.0  # seconds before a kernel that died while starting is tried again
-SOUND_AFTER = 10.0  # seconds of life after which an earlier death no longer counts
+DEATH_NOTICE_TIMEOUT = 1.0  # seconds in which the death of a kernel is noticed
+MIN_BACKOFF, MAX_BACKOFF = 0.2, 30.0  # seconds before the next start of a kernel that died
+BACKOFF_RESET_AFTER = 10.0  # seconds of life
 ATTACH = """
 import sys
 sys.path.insert(0, {root!r})
@@ -32,79 +32,79 @@ start({socket!r}, {kernel!r})
 
 
 class Pool:
-    """`kernels` workers on one listening socket. `deaths` counts those that had to be replaced."""
+    """`kernels` workers on one listening socket. `deaths` counts those that were replaced."""
 
     def __init__(
         self,
         manager: Any,
-        reception: WorkerChannels,
+        channels: WorkerChannels,
         listener: socket.socket,
         config: Config,
         start_timeout: float,
         log: Any,
     ) -> None:
         self.manager = manager
-        self.reception = reception
+        self.channels = channels
         self.listener = listener
         self.config = config
         self.start_timeout = start_timeout  # seconds
         self.log = log
-        self.casualties = CrashVerdicts()
+        self.verdicts = CrashVerdicts()
         self.workers: list[WorkerHandle] = []
         self.deaths = 0
         self.on_death: Callable[[], None] = lambda: None
         self.outage = Outage(listener)
         self._draining = False
         limits = [endpoint.limit_s or config.request_timeout_s for endpoint in config.endpoints]
-        self._longest_silence = max(limits) + 2 * GRACE + PING_AFTER
+        self._max_silence = max(limits) + 2 * GRACE + PING_AFTER
 
     async def start(self, kernels: int) -> None:
-        """Bring up all kernels, side by side; raises NotebookError when one does not run the notebook."""
-        starts = [asyncio.ensure_future(self._new_worker()) for _ in range(kernels)]
+        """Start all kernels in parallel; raises NotebookError if the notebook fails in one."""
+        starts = [asyncio.ensure_future(self._start_worker()) for _ in range(kernels)]
         try:
             workers = await asyncio.gather(*starts)
         except BaseException:
             for start in starts:
                 start.cancel()
-            await asyncio.wait(starts)  # each ends the kernel that it has begun
+            await asyncio.wait(starts)  # each ends its kernel
             raise
         for worker in workers:
-            self._take_on(worker)
+            self._add_worker(worker)
         run_in_background(self._watch())
 
     async def drain(self) -> None:
-        """Have every kernel answer what has reached this slot; returns when all have, or are gone."""
+        """Have the kernels answer all requests that have reached this slot; returns when they have, or are dead."""
         self._draining = True
         while True:
             await asyncio.gather(*(worker.drain() for worker in list(self.workers)))
             if not select.select([self.listener], [], [], 0)[0]:
                 return
-            # The last kernel died with callers in the backlog.
+            # The last kernel died with requests in the backlog.
             try:
-                self._take_on(await self._in_time())
+                self._add_worker(await self._start_worker_in_time())
             except NotebookError as error:
-                self.log.error("No kernel could be started for the requests that still wait: %s", error)
+                self.log.error("No kernel could be started for the waiting requests: %s", error)
                 return
 
     async def explain(self, request_id: str) -> Verdict | None:
-        """What became of a request whose kernel closed the connection; None: no kernel has seen it.
+        """What happened to a request whose connection was closed; None if no kernel died in it.
 
-        nginx may ask in the instant a kernel dies, before its end was noticed here.
+        nginx may ask before the death of the kernel has been noticed here.
         """
-        deadline = time.monotonic() + NOTICED_WITHIN
+        deadline = time.monotonic() + DEATH_NOTICE_TIMEOUT
         while time.monotonic() < deadline:
-            verdict = self.casualties.find(request_id)
+            verdict = self.verdicts.find(request_id)
             if verdict or not any(worker.is_running(request_id) for worker in self.workers):
                 return verdict
             await asyncio.sleep(0.01)
         return None
 
-    def _take_on(self, worker: WorkerHandle) -> None:
+    def _add_worker(self, worker: WorkerHandle) -> None:
         self.outage.end()
         self.workers.append(worker)
-        run_in_background(self._keep(worker))
+        run_in_background(self._supervise(worker))
 
-    async def _new_worker(self) -> WorkerHandle:
+    async def _start_worker(self) -> WorkerHandle:
         kernel_id = await self.manager.start_seeded_kernel()
         try:
             async with asyncio.timeout(ATTACH_TIMEOUT):
@@ -113,23 +113,22 @@ class Pool:
             await self.manager.shutdown_kernel(kernel_id, now=True)
             raise
         finally:
-            self.reception.forget(kernel_id)
+            self.channels.unregister(kernel_id)
 
-    async def _in_time(self) -> WorkerHandle:
-        """A new worker; raises NotebookError also where its cells take too long, as nobody else watches them."""
+    async def _start_worker_in_time(self) -> WorkerHandle:
+        """A new worker; raises NotebookError also if its cells take too long, which nothing else limits here."""
         try:
             async with asyncio.timeout(self.start_timeout):
-                return await self._new_worker()
+                return await self._start_worker()
         except TimeoutError:
             why = f"its cells ran longer than {self.start_timeout} s (START_TIMEOUT)"
             raise NotebookError.outside_cells("NotReady", why) from None
 
     async def _attach(self, kernel_id: str) -> WorkerHandle:
-        hello = self.reception.expect(kernel_id)
-        attach = ATTACH.format(root=str(ROOT), socket=str(self.reception.path), kernel=kernel_id)
-        code = f"exec({attach!r}, {{}})"  # in names of its own, not in the notebook's
-        # The kernel answers the execute request only when all is settled over the channel.
-        reply = asyncio.ensure_future(self.manager.execute(kernel_id, code))
+        hello = self.channels.register(kernel_id)
+        attach = ATTACH.format(root=str(ROOT), socket=str(self.channels.path), kernel=kernel_id)
+        # The reply comes only after the handshake over the channel.
+        reply = asyncio.ensure_future(self.manager.execute(kernel_id, attach))
         try:
             await asyncio.wait([hello, reply], return_when=asyncio.FIRST_COMPLETED)
             if not hello.done():
@@ -137,7 +136,7 @@ class Pool:
             worker = WorkerHandle(kernel_id, hello.result())
             try:
                 await worker.attach(self.listener.fileno(), self.config)
-                await reply  # until then it is busy with ending the cell, and would miss its turn
+                await reply  # until then the kernel is busy with the end of the cell, and would miss its turn
             except BaseException:
                 worker.close()
                 raise
@@ -145,42 +144,42 @@ class Pool:
             reply.cancel()
         return worker
 
-    async def _keep(self, worker: WorkerHandle) -> None:
-        """Wait for a worker's end, and replace it."""
-        born = time.monotonic()
+    async def _supervise(self, worker: WorkerHandle) -> None:
+        """Wait until a worker exits, and replace it."""
+        started = time.monotonic()
         await worker.wait_until_exit()
         self.workers.remove(worker)
-        casualties = worker.record_crash(self.casualties)
+        crashed = worker.record_crash(self.verdicts)
         if self._draining:
             return
         self.deaths += 1
         self.on_death()
-        self.log.warning("A kernel ended. Requests that were in it: %d. A new one starts.", casualties)
+        self.log.warning("A kernel died with %d requests in it. A new one is being started.", crashed)
         try:
             await self.manager.shutdown_kernel(worker.kernel_id, now=True)
-        except Exception:  # no reason to go without another
-            self.log.exception("The rest of a kernel could not be ended in order.")
-        pause = 0.0 if time.monotonic() - born > SOUND_AFTER else SHORTEST_PAUSE
-        await self._replace(pause)
+        except Exception:  # it must be replaced all the same
+            self.log.exception("A dead kernel could not be cleaned up.")
+        backoff = 0.0 if time.monotonic() - started > BACKOFF_RESET_AFTER else MIN_BACKOFF
+        await self._replace(backoff)
 
-    async def _replace(self, pause: float) -> None:
+    async def _replace(self, backoff: float) -> None:
         while not self._draining:
-            await asyncio.sleep(pause)
+            await asyncio.sleep(backoff)
             try:
-                worker = await self._in_time()
+                worker = await self._start_worker_in_time()
             except Exception as error:
-                pause = min(max(2 * pause, SHORTEST_PAUSE), LONGEST_PAUSE)
-                self.log.error("A new kernel could not be started: %s. Trying again in %.1f s.", error, pause)
+                backoff = min(max(2 * backoff, MIN_BACKOFF), MAX_BACKOFF)
+                self.log.error("A new kernel could not be started: %s. Trying again in %.1f s.", error, backoff)
                 if not self.workers:
-                    self.outage.begin(str(error), pause)
+                    self.outage.start(str(error), backoff)
             else:
-                self._take_on(worker)
+                self._add_worker(worker)
                 return
 
     async def _watch(self) -> None:
         while True:
             for worker in self.workers:
-                worker.kill_if_stuck(self._longest_silence)
-                if time.monotonic() - worker.heard > PING_AFTER:
+                worker.kill_if_stuck(self._max_silence)
+                if time.monotonic() - worker.last_message > PING_AFTER:
                     run_in_background(worker.ping())
-            await asyncio.sleep(LOOK)
+            await asyncio.sleep(WATCH_INTERVAL)

@@ -1,6 +1,6 @@
-"""The processes that kernels run in: the first one loads what a kernel needs while the gateway itself still loads.
+"""Starts the processes of kernels; the first one loads ipykernel while the gateway itself still loads.
 
-One after the other would take twice as long, so this module imports little, and `prepare` is called before the rest.
+In sequence both would take twice as long, so this module imports little, and `prepare` is called before other imports.
 """
 
 import json
@@ -13,36 +13,36 @@ from typing import BinaryIO, cast
 
 MAIN = Path(__file__).parents[1] / "worker" / "ipykernel_main.py"
 
-_prepared: subprocess.Popen[bytes] | None = None
+_spare: subprocess.Popen[bytes] | None = None
 
 
 def prepare(environ: Mapping[str, str] = os.environ) -> None:
-    """Start a process in the interpreter that the kernel `python3` runs in, for the first `launch`."""
-    global _prepared
-    _prepared = _start(_likely_python(environ), environ)
+    """Start a spare process, in the interpreter of the kernel `python3`, for the first `launch`."""
+    global _spare
+    _spare = _start(_find_python(environ), environ)
 
 
 def launch(command: Sequence[str], cwd: str, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    """Run what the kernel spec of an ipykernel says: `python … -m ipykernel_launcher …`."""
-    global _prepared
-    process, _prepared = _prepared, None
+    """Run the command of an ipykernel's spec: `python … -m ipykernel_launcher …`."""
+    global _spare
+    process, _spare = _spare, None
     if process and process.args[0] != command[0]:  # type: ignore[index]
         _end(process)
         process = None
     process = process or _start(command[0], environ)
     argv = command[command.index("ipykernel_launcher") :]
-    task = {"argv": argv, "cwd": cwd, "environ": {**environ, **_parent()}}
+    task = {"argv": argv, "cwd": cwd, "environ": {**environ, **_parent_variable()}}
     with cast("BinaryIO", process.stdin) as pipe:
         pipe.write(json.dumps(task).encode())
     return process
 
 
 def discard() -> None:
-    """End what was prepared: the notebook is in another language."""
-    global _prepared
-    if _prepared:
-        _end(_prepared)
-        _prepared = None
+    """End the spare process: the notebook is in another language."""
+    global _spare
+    if _spare:
+        _end(_spare)
+        _spare = None
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -51,18 +51,18 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _start(python: str, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    # As jupyter_client does: in a session of its own, so that an interrupt reaches what a cell has started.
-    command, environ = [python, str(MAIN)], {**environ, **_parent()}
+    # As jupyter_client, in a session of its own, so that an interrupt reaches programs that a cell has started.
+    command, environ = [python, str(MAIN)], {**environ, **_parent_variable()}
     return subprocess.Popen(command, stdin=subprocess.PIPE, env=environ, start_new_session=True)
 
 
-def _parent() -> dict[str, str]:
-    """What tells an ipykernel, when it is imported, whose end is its own."""
+def _parent_variable() -> dict[str, str]:
+    """ipykernel reads at its import which process it must not outlive."""
     return {"JPY_PARENT_PID": str(os.getpid())}
 
 
-def _likely_python(environ: Mapping[str, str]) -> str:
-    """The first word of the kernel spec that JUPYTER_PATH leads to (control/launch/kernel_env.py), else our own."""
+def _find_python(environ: Mapping[str, str]) -> str:
+    """The interpreter in the kernel spec below JUPYTER_PATH (control/launch/kernel_env.py), else our own."""
     for folder in filter(None, environ.get("JUPYTER_PATH", "").split(os.pathsep)):
         spec = Path(folder, "kernels", "python3", "kernel.json")
         if spec.exists():

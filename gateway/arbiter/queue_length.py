@@ -1,4 +1,4 @@
-"""How many connections wait in a listening unix socket, as the system tells by sock_diag(7)."""
+"""Counts the connections in the backlog of a unix socket, by sock_diag(7)."""
 
 import os
 import socket
@@ -10,34 +10,36 @@ _REQUEST = 1  # NLM_F_REQUEST
 _SHOW_RQLEN = 0x10  # UDIAG_SHOW_RQLEN
 _RQLEN = 4  # UNIX_DIAG_RQLEN, the attribute with the length of the queue
 _HEADER = struct.Struct("=IHHII")  # nlmsghdr
-_ASK = struct.Struct("=BBHIIIII")  # unix_diag_req
-_ANSWER = struct.Struct("=BBBBIII")  # unix_diag_msg
+_DIAG_REQUEST = struct.Struct("=BBHIIIII")  # unix_diag_req
+_DIAG_MESSAGE = struct.Struct("=BBBBIII")  # unix_diag_msg
 _ATTRIBUTE = struct.Struct("=HH")
-_LENGTHS = struct.Struct("=II")  # of the queue, and what it may be
+_LENGTHS = struct.Struct("=II")  # of the queue, and its maximum
 _TIMEOUT_S = 0.2
 _ANY = 0xFFFFFFFF
 
 
 def count(listener: socket.socket) -> int | None:
-    """Connections that nobody has accepted yet; None where the system does not tell."""
+    """Connections that have not been accepted; None if the system does not support this."""
     try:
         with socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, _SOCK_DIAG) as netlink:
             netlink.settimeout(_TIMEOUT_S)
-            ask = _ASK.pack(socket.AF_UNIX, 0, 0, _ANY, os.fstat(listener.fileno()).st_ino, _SHOW_RQLEN, _ANY, _ANY)
-            netlink.send(_HEADER.pack(_HEADER.size + len(ask), _BY_FAMILY, _REQUEST, 1, 0) + ask)
+            request = _DIAG_REQUEST.pack(
+                socket.AF_UNIX, 0, 0, _ANY, os.fstat(listener.fileno()).st_ino, _SHOW_RQLEN, _ANY, _ANY
+            )
+            netlink.send(_HEADER.pack(_HEADER.size + len(request), _BY_FAMILY, _REQUEST, 1, 0) + request)
             return _length(netlink.recv(4096))
     except (OSError, struct.error):
         return None
 
 
-def _length(answer: bytes) -> int | None:
-    _, kind, *_ = _HEADER.unpack_from(answer)
+def _length(response: bytes) -> int | None:
+    _, kind, *_ = _HEADER.unpack_from(response)
     if kind != _BY_FAMILY:
         return None
-    at = _HEADER.size + _ANSWER.size
-    while at + _ATTRIBUTE.size <= len(answer):
-        size, attribute = _ATTRIBUTE.unpack_from(answer, at)
+    at = _HEADER.size + _DIAG_MESSAGE.size
+    while at + _ATTRIBUTE.size <= len(response):
+        size, attribute = _ATTRIBUTE.unpack_from(response, at)
         if attribute == _RQLEN:
-            return int(_LENGTHS.unpack_from(answer, at + _ATTRIBUTE.size)[0])
+            return int(_LENGTHS.unpack_from(response, at + _ATTRIBUTE.size)[0])
         at += max(_ATTRIBUTE.size, (size + 3) & ~3)
     return None

@@ -2,7 +2,9 @@
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from gateway.http.request import Request
@@ -43,14 +45,15 @@ class Response:
 def json_error(
     status: int, code: str, message: str, request: Request | None = None, headers: Headers | None = None, **more: str
 ) -> Response:
-    """An error as JSON in the form that Hasura Actions read.
-
-    `code` names the kind of error and is stable; `more` stands beside the message. Without a `request` there was
-    none that could be understood.
-    """
-    extensions = {"code": code}
+    """An error response; `more` are fields beside the message. `request` is None if it could not be parsed."""
+    extensions = {}
     if request is not None:
         path = request.url.partition("?")[0]
-        extensions |= {"method": request.method, "path": path, "request_id": request.request_id}
-    body = json.dumps({"message": message, **more, "extensions": extensions}).encode()
+        extensions = {"method": request.method, "path": path, "request_id": request.request_id}
+    body = error_body(code, message, extensions, **more)
     return Response(status, [("Content-Type", "application/json"), *(headers or ())], body)
+
+
+def error_body(code: str, message: str, extensions: Mapping[str, str] = MappingProxyType({}), **more: str) -> bytes:
+    """An error as JSON in the form that Hasura Actions read. `code` names the kind of error and is stable."""
+    return json.dumps({"message": message, **more, "extensions": {"code": code, **extensions}}).encode()

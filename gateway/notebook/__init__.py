@@ -1,1 +1,1 @@
-"""What a notebook says: its kernel, its endpoints, their documentation, and why it does not run."""
+"""Reads a notebook: its kernel, its endpoints, their documentation, and why it does not run."""

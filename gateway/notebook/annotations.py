@@ -1,7 +1,7 @@
-"""Which cells of a Python notebook are endpoints: the annotation on a cell's first line, read with goodwill.
+"""Finds the endpoints of a Python notebook by the annotations on the first lines of its cells.
 
-Stock notebook-http knows `# GET /path` and `# ResponseInfo GET /path` as the very first characters of a
-cell. What is meant beyond doubt is taken here too; what only looks like an annotation is reported.
+Stock notebook-http accepts `# GET /path` and `# ResponseInfo GET /path` as the very first characters of a cell. What
+is meant beyond doubt is accepted here too; what only looks like an annotation is reported.
 """
 
 import re
@@ -12,21 +12,21 @@ from gateway.protocol.messages import Cell, Endpoint
 
 METHODS = "GET|PUT|POST|DELETE|PATCH"
 
-# As stock has it, plus PATCH and an optional space; words after the path are a remark.
-AS_STOCK = re.compile(rf"#+\s*(?P<info>ResponseInfo\s+)?(?P<method>{METHODS})\s+(?P<path>/\S*)")
-# In other letters it counts when nothing else is on the line: "# delete /tmp/x first" is a remark.
-BY_INTENTION = re.compile(AS_STOCK.pattern + r"\s*$", re.IGNORECASE)
+# Stock's, plus PATCH and an optional space; words after the path are a remark.
+STOCK_ANNOTATION = re.compile(rf"#+\s*(?P<info>ResponseInfo\s+)?(?P<method>{METHODS})\s+(?P<path>/\S*)")
+# In lower case only with nothing else on the line: "# delete /tmp/x first" is a remark.
+LENIENT_ANNOTATION = re.compile(STOCK_ANNOTATION.pattern + r"\s*$", re.IGNORECASE)
 # On the line below an annotation: "# timeout: 5".
-LIMIT = re.compile(r"#+\s*timeout\s*[:=]?\s*(?P<seconds>\d+(\.\d+)?)\s*(s|sec|seconds)?\s*$", re.IGNORECASE)
+TIMEOUT_COMMENT = re.compile(r"#+\s*timeout\s*[:=]?\s*(?P<seconds>\d+(\.\d+)?)\s*(s|sec|seconds)?\s*$", re.IGNORECASE)
 
-# What somebody may have meant as an annotation.
+# What may have been meant as an annotation.
 MISPLACED = re.compile(rf"#+\s*(ResponseInfo\s+)?({METHODS})\s+/\S*\s*$")
 MALFORMED = re.compile(rf"#+\s*(ResponseInfo\s+)?({METHODS}|HEAD|OPTIONS|FETCH)\b\s*:?\s*\S+\s*$")
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Something in a cell that looks like an annotation and is none. Cell and line count from 1."""
+    """A line that looks like an annotation and is none. `cell` and `line` count from 1."""
 
     cell: int
     line: int
@@ -36,7 +36,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Annotation:
-    """What a cell's first line says."""
+    """The annotation of a cell, with the time limit from the line below it."""
 
     method: str
     path: str
@@ -45,22 +45,21 @@ class Annotation:
 
 
 @dataclass
-class Api:
-    """What a notebook defines."""
+class ApiDefinition:
+    """The endpoints of a notebook, and lines that look like annotations."""
 
     endpoints: list[Endpoint] = field(default_factory=list)
-    ordinary: list[Cell] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
 
 def read(source: str) -> Annotation | None:
-    """The annotation of a cell, if it has one."""
+    """The annotation of a cell; None for an ordinary cell."""
     lines = source.lstrip("\n\r\t \ufeff").splitlines()
     first = lines[0].rstrip() if lines else ""
-    match = AS_STOCK.match(first) or BY_INTENTION.match(first)
+    match = STOCK_ANNOTATION.match(first) or LENIENT_ANNOTATION.match(first)
     if not match:
         return None
-    limit = LIMIT.match(lines[1].strip()) if len(lines) > 1 else None
+    limit = TIMEOUT_COMMENT.match(lines[1].strip()) if len(lines) > 1 else None
     return Annotation(
         method=match["method"].upper(),
         path=match["path"],
@@ -69,20 +68,16 @@ def read(source: str) -> Annotation | None:
     )
 
 
-def parse(sources: Iterable[str]) -> Api:
-    """Sort a notebook's code cells into endpoints and ordinary cells.
-
-    Cells of one method and path are one endpoint, in the order of the notebook.
-    """
-    api = Api()
+def parse(sources: Iterable[str]) -> ApiDefinition:
+    """The endpoints among a notebook's code cells; cells of one method and path are one, in their order."""
+    api = ApiDefinition()
     handlers: dict[tuple[str, str], list[Cell]] = {}
     infos: dict[tuple[str, str], list[Cell]] = {}
     limits: dict[tuple[str, str], float | None] = {}
     for number, source in enumerate(sources, start=1):
         annotation, cell = read(source), Cell(number, source)
         if annotation is None:
-            api.ordinary.append(cell)
-            api.problems += _suspicious(cell)
+            api.problems += _find_problems(cell)
             continue
         key = annotation.method, annotation.path
         (infos if annotation.is_response_info else handlers).setdefault(key, []).append(cell)
@@ -91,21 +86,20 @@ def parse(sources: Iterable[str]) -> Api:
         Endpoint(method, path, tuple(cells), tuple(infos.get((method, path), ())), limits[method, path])
         for (method, path), cells in handlers.items()
     ]
-    api.problems += [_orphan(key, cells[0]) for key, cells in infos.items() if key not in handlers]
+    api.problems += [_orphan_problem(key, cells[0]) for key, cells in infos.items() if key not in handlers]
     return api
 
 
-def normalized(sources: Sequence[str]) -> list[str]:
-    """The endpoint cells as stock's parser reads them, for its swagger document."""
-    found = [(read(source), source) for source in sources]
+def normalize(sources: Sequence[str]) -> list[str]:
+    """The cells with annotations, as stock's parser accepts them, for its swagger document."""
     return [
-        f"# {'ResponseInfo ' if note.is_response_info else ''}{note.method} {note.path}\n{source}"
-        for note, source in found
-        if note
+        f"# {'ResponseInfo ' if annotation.is_response_info else ''}{annotation.method} {annotation.path}\n{source}"
+        for source in sources
+        if (annotation := read(source))
     ]
 
 
-def _suspicious(cell: Cell) -> list[Problem]:
+def _find_problems(cell: Cell) -> list[Problem]:
     problems = []
     for number, line in enumerate(cell.source.splitlines(), start=1):
         if MISPLACED.match(line):
@@ -117,7 +111,7 @@ def _suspicious(cell: Cell) -> list[Problem]:
     return problems
 
 
-def _orphan(key: tuple[str, str], cell: Cell) -> Problem:
+def _orphan_problem(key: tuple[str, str], cell: Cell) -> Problem:
     method, path = key
     message = f"there is no endpoint {method} {path} that this ResponseInfo could belong to"
     return Problem(cell.number, 1, cell.source.strip().splitlines()[0], message)

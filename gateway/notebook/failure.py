@@ -1,4 +1,4 @@
-"""Why a notebook does not run, in the form in which the control app reads it."""
+"""The reason why a notebook cannot be served, in the form that the control app reads."""
 
 import json
 import re
@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
-# IPython names a cell's line so in its tracebacks: "Cell In[3], line 2" or "line 2" of a syntax error.
+# How IPython's tracebacks give a line of a cell.
 LINE_IN_CELL = re.compile(r"Cell In\[\d+\], line (\d+)")
 
 
 @dataclass(frozen=True)
 class Failure:
-    """`cell` counts the notebook's code cells from 1, `line` the cell's lines from 1; None: not in a cell."""
+    """`cell` counts the notebook's code cells from 1, `line` the lines of the cell; None: in no cell."""
 
     cell: int | None
     line: int | None
@@ -22,7 +22,7 @@ class Failure:
     traceback: str
 
     def write(self, path: Path) -> None:
-        """Write it as JSON, so that a reader never sees half of it."""
+        """Write JSON atomically."""
         partial = path.with_name(f".{path.name}.partial")
         partial.write_text(json.dumps(asdict(self)), encoding="utf-8")
         partial.replace(path)
@@ -33,7 +33,7 @@ class Failure:
 
 
 class NotebookError(Exception):
-    """The notebook cannot be served; no second try would change that."""
+    """The notebook cannot be served, and a retry would not help."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(str(failure))
@@ -41,23 +41,23 @@ class NotebookError(Exception):
 
     @classmethod
     def outside_cells(cls, name: str, value: str) -> "NotebookError":
-        """A notebook that cannot be served for a reason that is in no single cell."""
+        """For a reason that is in no single cell."""
         return cls(Failure(None, None, name, value, ""))
 
     @classmethod
     def in_cell(cls, cell: int | None, reply: dict[str, Any], source: str = "") -> "NotebookError":
-        """From the content of a kernel's `execute_reply` with status "error", and the cell's text.
+        """From the content of an `execute_reply` with status "error", and the cell's source.
 
         https://jupyter-client.readthedocs.io/en/stable/messaging.html#request-reply
         """
         traceback = ANSI.sub("", "\n".join(reply.get("traceback", [])))
         lines = LINE_IN_CELL.findall(traceback)
-        # The outermost frame is the first one named: where the cell itself was.
+        # The first is of the outermost frame, the cell itself.
         line = int(lines[0]) + _leading_blank_lines(source) if lines else None
         name, value = reply.get("ename", "Error"), ANSI.sub("", str(reply.get("evalue", "")))
         return cls(Failure(cell, line, name, value, traceback))
 
 
 def _leading_blank_lines(source: str) -> int:
-    """How many lines IPython takes off a cell before it counts."""
+    """Lines that IPython strips from a cell before it counts."""
     return source[: len(source) - len(source.lstrip())].count("\n")

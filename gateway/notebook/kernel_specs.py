@@ -1,4 +1,4 @@
-"""Which kernels there are, and how they are started: the same for the gateway and for Jupyter."""
+"""Finds kernel specs, for the gateway and for Jupyter."""
 
 from pathlib import Path
 
@@ -9,18 +9,18 @@ IPYKERNEL_CONFIG = Path(__file__).resolve().parents[2] / "conf" / "ipykernel_con
 
 
 class KernelSpecs(KernelSpecManager):  # type: ignore[misc]
-    """Finds kernels in Jupyter's folders, and has each ipykernel read our configuration.
+    """Finds kernel specs in Jupyter's folders, and adds our configuration to the command of each ipykernel.
 
-    Not in the specs themselves: a user adds kernels that run in environments of their own.
+    The specs themselves are left alone, as users add kernels of their own.
     """
 
     def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
-        """The spec of that name; raises NoSuchKernel."""
+        """As KernelSpecManager's; raises NoSuchKernel."""
         spec = super().get_kernel_spec(kernel_name)
         if "ipykernel_launcher" in spec.argv:
             spec.argv.append(f"--config={IPYKERNEL_CONFIG}")
         return spec
 
     def _kernel_dirs_default(self) -> list[str]:
-        # To look into IPython's of old times too takes an import of IPython, 0.1 s.
+        # Without IPython's legacy folder, which takes an import of IPython, 0.1 s.
         return jupyter_path("kernels")

@@ -1,4 +1,4 @@
-"""JSON values that are written out in a cell, read from its text: no cell is ever run for them."""
+"""Reads JSON literals from the source of a cell, without running it."""
 
 import ast
 import json
@@ -7,13 +7,13 @@ from typing import Any
 
 
 class NotALiteral(Exception):
-    """The value is not there, or is computed."""
+    """The value is missing or computed."""
 
 
-def assigned(source: str, name: str) -> Any:
-    """What a cell of Python assigns to `name` at last, as JSON: `REQUEST = json.dumps({…})` or `REQUEST = '{…}'`.
+def read_assignment(source: str, name: str) -> Any:
+    """The JSON value that a Python cell assigns last to `name`: `REQUEST = json.dumps({…})` or `REQUEST = '{…}'`.
 
-    Raises NotWrittenOut where that takes more than reading; LookupError where the cell does not assign it.
+    Raises NotALiteral if it is computed, LookupError if the cell does not assign it.
     """
     values = [
         statement.value
@@ -26,10 +26,10 @@ def assigned(source: str, name: str) -> Any:
     return _json(values[-1])
 
 
-def printed(source: str) -> Any:
-    """What a cell of Python prints, as JSON, where all it does is `print(json.dumps({…}))` or `print('{…}')`.
+def read_print(source: str) -> Any:
+    """The JSON value that a Python cell prints, if it is nothing but `print(json.dumps({…}))` or `print('{…}')`.
 
-    Raises NotWrittenOut for any other cell.
+    Raises NotALiteral for any other cell.
     """
     match _statements(source):
         case [ast.Expr(value=ast.Call(func=ast.Name(id="print"), args=[value], keywords=[]))]:
@@ -38,10 +38,10 @@ def printed(source: str) -> Any:
 
 
 def _statements(source: str) -> list[ast.stmt]:
-    """The cell's statements; none where it is not plain Python (magics, another language)."""
+    """The cell's statements; empty if it is not plain Python (magics, another language)."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the author's code, who is told when the cell runs
+            warnings.simplefilter("ignore")  # about the author's code: they appear when the cell runs
             return ast.parse(source).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return []
@@ -51,14 +51,14 @@ def _json(value: ast.expr) -> Any:
     try:
         match value:
             case ast.Constant(value=str(text)):
-                return json.loads(text, parse_constant=_refuse)
+                return json.loads(text, parse_constant=_reject)
             case ast.Call(func=ast.Attribute(value=ast.Name(id="json"), attr="dumps"), args=[argument]):
-                # There and back, so that tuples and keys are what JSON makes of them.
+                # Through JSON, so that tuples become lists and keys strings.
                 return json.loads(json.dumps(ast.literal_eval(argument), allow_nan=False))
     except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError) as error:
         raise NotALiteral from error
     raise NotALiteral
 
 
-def _refuse(constant: str) -> None:
+def _reject(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")

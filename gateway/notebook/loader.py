@@ -1,4 +1,4 @@
-"""A notebook file: its code cells, its language, its kernel."""
+"""Loads a notebook file: its code cells, its language, its kernel."""
 
 import sys
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from gateway.notebook.kernel_specs import KernelSpecs
 
 @dataclass(frozen=True)
 class Notebook:
-    """`is_ours`: the kernel is an ipykernel of this very Python, in which the engine's worker can run."""
+    """`is_ours`: the kernel is an ipykernel of this Python, in which the engine's worker can run."""
 
     path: Path
     content: Any  # as nbformat reads it
@@ -25,14 +25,14 @@ class Notebook:
 
 
 def load(path: Path, force_kernel: str | None = None) -> Notebook:
-    """Read and check a notebook, to be run in the kernel it names or in `force_kernel`; raises NotebookError."""
+    """Read and check a notebook for its own kernel or `force_kernel`; raises NotebookError."""
     try:
-        # Not nbformat.reads: its check against a schema takes 0.1 s, and only ever logs what it finds.
+        # Not nbformat.reads: its validation takes 0.1 s, and only logs its findings.
         content = nbformat.convert(nbformat.reader.reads(path.read_text(encoding="utf-8")), 4)
         cells = tuple(cell.source for cell in content.cells if cell.cell_type == "code")
         # A notebook that was never opened in Jupyter names no kernel.
         name = force_kernel or content.metadata.setdefault("kernelspec", {}).setdefault("name", "python3")
-    # nbformat does not insist on the form: any part may be missing, or of another type.
+    # nbformat does not validate here: any part may be missing, or of another type.
     except (OSError, ValueError, AttributeError, LookupError, TypeError, nbformat.ValidationError) as error:
         reason = f"{path.name} is not a notebook: {error}"
         raise NotebookError.outside_cells("NotANotebook", reason) from error
@@ -46,10 +46,10 @@ def load(path: Path, force_kernel: str | None = None) -> Notebook:
 
 
 def _is_this_python(program: str) -> bool:
-    # jupyter_client itself replaces these names by the running interpreter.
+    # jupyter_client replaces these names by the running interpreter.
     own = {"python", f"python{sys.version_info[0]}", f"python{sys.version_info[0]}.{sys.version_info[1]}"}
     path = Path(program).absolute()
-    # Not resolved: every virtual environment leads to the same base Python. control/launch/kernel_env.py marks the one
-    # that it lays over ours.
+    # Not resolved: every virtual environment links to the same base Python. control/launch/kernel_env.py marks the
+    # environment that it layers over ours.
     is_layered = any(path.parent.parent.glob("lib/python*/site-packages/_image.pth"))
     return program in own or path == Path(sys.executable).absolute() or is_layered

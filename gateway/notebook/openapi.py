@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document of a notebook's endpoints (https://spec.openapis.org/oas/v3.1.1)."""
+"""Builds the OpenAPI 3.1 document of a notebook (https://spec.openapis.org/oas/v3.1.1)."""
 
 import hashlib
 import json
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.notebook import literals
-from gateway.notebook.notes import Key, Note
-from gateway.notebook.path_template import PathTemplate, unique
+from gateway.notebook.endpoint_docs import EndpointDoc, Key
+from gateway.notebook.path_template import PathTemplate, make_unique
 
 PATH = "/_api/spec/openapi.json"
 WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 TEXT = {"type": "string"}
-# The form that docs/engine.md promises.
+# As docs/engine.md specifies.
 ERROR = {
     "type": "object",
     "required": ["message", "extensions"],
@@ -28,7 +28,7 @@ ERROR = {
                 "code": {"type": "string", "description": "What went wrong, for programs: `cell-failed`, say."},
                 "method": TEXT,
                 "path": TEXT,
-                "request_id": {"type": "string", "description": "The log tells more under this id."},
+                "request_id": {"type": "string", "description": "Of its lines in the log."},
                 "traceback": {"type": "array", "items": TEXT, "description": "Only with SHOW_TRACEBACKS=1."},
             },
         },
@@ -53,30 +53,30 @@ COMPONENTS = {
 
 @dataclass(frozen=True)
 class Operation:
-    """One endpoint: its method and path as annotated, and the text of its ResponseInfo cells, if any."""
+    """One endpoint: its method and path as annotated, and the source of its ResponseInfo cells, if any."""
 
     method: str
     path: str
     info: str = ""
 
 
-def document(title: str, text: str, operations: Sequence[Operation], notes: Mapping[Key, Note]) -> str:
-    """The document as JSON. `text` is Markdown about the whole; `info.version` changes when anything does."""
+def build(title: str, text: str, operations: Sequence[Operation], docs: Mapping[Key, EndpointDoc]) -> str:
+    """The document as JSON. `text` is Markdown about the whole API; `info.version` is a hash of the document."""
     info = {"title": title, **({"description": text} if text else {})}
-    found = {
+    document = {
         "openapi": "3.1.1",
         "info": info,
         "servers": [{"url": "/invoke"}],
         "security": [{"basic": []}],
-        "paths": _paths(operations, notes),
+        "paths": _paths(operations, docs),
         "components": COMPONENTS,
     }
-    version = hashlib.blake2s(json.dumps(found).encode(), digest_size=4).hexdigest()
-    return json.dumps({**found, "info": {**info, "version": version}})
+    version = hashlib.blake2s(json.dumps(document).encode(), digest_size=4).hexdigest()
+    return json.dumps({**document, "info": {**info, "version": version}})
 
 
-def _paths(operations: Sequence[Operation], notes: Mapping[Key, Note]) -> dict[str, dict[str, Any]]:
-    """All paths in the notebook's order. Those that differ only in names of parameters are one."""
+def _paths(operations: Sequence[Operation], docs: Mapping[Key, EndpointDoc]) -> dict[str, dict[str, Any]]:
+    """All paths in the notebook's order; those that differ only in names of parameters are one."""
     paths: dict[str, dict[str, Any]] = {}
     templates: dict[str, PathTemplate] = {}
     ids: set[str] = set()
@@ -85,28 +85,28 @@ def _paths(operations: Sequence[Operation], notes: Mapping[Key, Note]) -> dict[s
         template = templates.setdefault(own.shape, own)
         item, method = paths.setdefault(template.text, {}), operation.method.lower()
         if method in item:
-            continue  # the first of two alike answers
+            continue  # as in the router, the first of two equal ones wins
         words = "_".join([method, *re.findall(r"[A-Za-z0-9]+", template.text)])
-        ids.add(name := unique(words, ids))
-        note = notes.get((operation.method, operation.path), Note())
-        parameters = _path_parameters(template, own, note.example) + _query_parameters(note.example)
-        item[method] = {"operationId": name, **_operation(operation, note, parameters)}
+        ids.add(name := make_unique(words, ids))
+        doc = docs.get((operation.method, operation.path), EndpointDoc())
+        parameters = _path_parameters(template, own, doc.example) + _query_parameters(doc.example)
+        item[method] = {"operationId": name, **_operation(operation, doc, parameters)}
     return paths
 
 
-def _operation(operation: Operation, note: Note, parameters: list[dict[str, Any]]) -> dict[str, Any]:
+def _operation(operation: Operation, doc: EndpointDoc, parameters: list[dict[str, Any]]) -> dict[str, Any]:
     parts = {
-        "summary": note.summary,
-        "description": note.description,
+        "summary": doc.summary,
+        "description": doc.description,
         "parameters": parameters,
-        "requestBody": _request_body(note.example) if operation.method in WITH_BODY else None,
+        "requestBody": _request_body(doc.example) if operation.method in WITH_BODY else None,
         "responses": {**_success(operation), "default": {"$ref": "#/components/responses/Error"}},
     }
     return {name: part for name, part in parts.items() if part}
 
 
 def _path_parameters(template: PathTemplate, own: PathTemplate, example: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The template's parameters; the example calls them by the endpoint's own names."""
+    """The template's parameters; the example has them under the endpoint's own names."""
     values = _object(example, "path")
     return [
         {"name": name, "in": "path", "required": True, "schema": {**TEXT, "minLength": 1}}
@@ -116,18 +116,18 @@ def _path_parameters(template: PathTemplate, own: PathTemplate, example: Mapping
 
 
 def _query_parameters(example: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Those that the example has: no others are known. REQUEST has each as a list, most with one value."""
-    found = []
+    """Those of the example, as no others are known. REQUEST has each as a list, mostly of one value."""
+    parameters = []
     for name, value in _object(example, "args").items():
         values = [_text(one) for one in (value if isinstance(value, list) else [value])]
         one = len(values) == 1
         schema = TEXT if one else {"type": "array", "items": TEXT}
-        found.append({"name": name, "in": "query", "schema": schema, "example": values[0] if one else values})
-    return found
+        parameters.append({"name": name, "in": "query", "schema": schema, "example": values[0] if one else values})
+    return parameters
 
 
 def _request_body(example: Mapping[str, Any]) -> dict[str, Any]:
-    """Any JSON; text where the example is text."""
+    """Any JSON, or text if the example is text."""
     body = example.get("body")
     if isinstance(body, str) and body:
         return {"content": {"text/plain": {"schema": TEXT, "example": body}}}
@@ -136,27 +136,27 @@ def _request_body(example: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _success(operation: Operation) -> dict[str, Any]:
-    """The answer of a cell that does not fail, as far as the notebook's text tells its status and type."""
+    """The response of a cell that does not fail, with its status and type if they are literals."""
     description = {"description": "What the cell prints."}
     if not operation.info:
         return {"200": description}
     try:
-        said = literals.printed(operation.info)
+        info = literals.read_print(operation.info)
     except literals.NotALiteral:
-        said = None
-    if not isinstance(said, dict):
+        info = None
+    if not isinstance(info, dict):
         return {"2XX": description}
-    status = said.get("status", 200)
-    headers = _object(said, "headers")
+    status = info.get("status", 200)
+    headers = _object(info, "headers")
     media = next((value for name, value in headers.items() if name.lower() == "content-type"), None)
     content: dict[str, Any] = {"content": {media.partition(";")[0].strip(): {}}} if isinstance(media, str) else {}
     return {str(status) if type(status) is int and 200 <= status <= 599 else "2XX": description | content}
 
 
 def _object(value: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """The object of that name; empty where there is none."""
-    found = value.get(name)
-    return found if isinstance(found, dict) else {}
+    """The object of that name; empty if there is none."""
+    item = value.get(name)
+    return item if isinstance(item, dict) else {}
 
 
 def _text(value: Any) -> str:

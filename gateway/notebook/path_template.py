@@ -1,19 +1,19 @@
-"""A path as annotated (`/a/:b`) in the words of OpenAPI (`/a/{b}`)."""
+"""Converts an annotated path (`/a/:b`) to an OpenAPI template (`/a/{b}`)."""
 
 import re
 from collections.abc import Container
 from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
-# What may stand in a segment of a path as it is (RFC 3986, pchar).
-AS_IT_IS = "-._~!$&'()*+,;=:@"
+# Characters that a path segment may contain unquoted (RFC 3986, pchar).
+PCHAR = "-._~!$&'()*+,;=:@"
 
 
 @dataclass(frozen=True)
 class PathTemplate:
-    """`text` is the template, `names` are its parameters; `annotated` are the same as the notebook has them.
+    """`text` is the template, `names` are its parameters, `annotated` their names in the notebook.
 
-    Paths of one `shape` are the same for a router, whatever their parameters are called.
+    A router cannot tell paths of one `shape` apart, whatever the names of their parameters.
     """
 
     text: str
@@ -23,27 +23,27 @@ class PathTemplate:
 
     @classmethod
     def of(cls, path: str) -> "PathTemplate":
-        """Reads a path as gateway.http.router does: segment by segment, a trailing slash forgiven."""
+        """Parses a path as gateway.http.router does: segment by segment, a trailing slash ignored."""
         text: list[str] = []
         shape: list[str] = []
         names: dict[str, str] = {}
         for segment in map(unquote, path.removesuffix("/").split("/")[1:]):
             if segment.startswith(":"):
-                # Braces would end the template's; no two parameters of a path may share a name.
-                name = unique(re.sub(r"[^\w.-]", "_", segment[1:]) or "parameter", names)
+                # Braces would end the template's; names within a path are unique.
+                name = make_unique(re.sub(r"[^\w.-]", "_", segment[1:]) or "parameter", names)
                 names[name] = segment[1:]
                 text.append(f"{{{name}}}")
                 shape.append("{}")
             else:
-                text.append(quote(segment, safe=AS_IT_IS, errors="replace"))
+                text.append(quote(segment, safe=PCHAR, errors="replace"))
                 shape.append(text[-1])
         return cls("/" + "/".join(text), "/" + "/".join(shape), tuple(names), tuple(names.values()))
 
 
-def unique(name: str, taken: Container[str]) -> str:
-    """The name, with a number behind it where it is taken."""
-    found, number = name, 1
-    while found in taken:
+def make_unique(name: str, taken: Container[str]) -> str:
+    """The name, with a number appended if it is taken."""
+    candidate, number = name, 1
+    while candidate in taken:
         number += 1
-        found = f"{name}_{number}"
-    return found
+        candidate = f"{name}_{number}"
+    return candidate

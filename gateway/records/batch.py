@@ -1,4 +1,4 @@
-"""What is told to the control app at once: how many requests there were and how long they took, and the last ones."""
+"""What is sent to the control app at once: counts and durations of requests, and records of the last ones."""
 
 import json
 from bisect import bisect_left
@@ -6,22 +6,21 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
-from gateway.records.record import HELD, Record, trim
+from gateway.records.record import Record
 
-MOST_RECORDS = 200
-# Of bodies and texts in the records that are not small. What is held for longer leaves the processor's cache, and then
-# each record is written to slow memory.
-MOST_BYTES = 256 * 1024
-SMALL = 1024  # bytes; a record with no more is never trimmed
+MAX_RECORDS = 200
+# Bytes in all of the records that may be trimmed. More would leave the processor's cache, and then each record is
+# written to slow memory.
+MAX_BYTES = 256 * 1024
+SMALL = 1024  # bytes; a record that is not larger is never trimmed
 # Upper bounds (seconds) of the histogram's buckets; one more takes the rest.
 BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
-Noted = list[Any]  # the fields of a Record: making one takes longer than all else that is done per request
 Key = tuple[int, str, int]  # endpoint (-1: none), method, status
 
 
-class Tally:
-    """Requests of one kind: how many in each bucket, and the sum of their seconds."""
+class Histogram:
+    """Durations of the requests of one kind: how many per bucket, and their sum in seconds."""
 
     __slots__ = ("buckets", "seconds")
 
@@ -29,73 +28,73 @@ class Tally:
         self.seconds = 0.0
         self.buckets = [0] * (len(BOUNDS) + 1)
 
-    def absorb(self, other: "Tally") -> None:
+    def merge(self, other: "Histogram") -> None:
         self.seconds += other.seconds
         self.buckets = [mine + more for mine, more in zip(self.buckets, other.buckets, strict=True)]
 
 
 class Batch:
-    """Counts are complete; of the records only the last are kept, so its size is bounded.
+    """Counts are complete; only the last records are stored, so that the size is bounded.
 
     `deaths` counts kernels that had to be replaced.
     """
 
     def __init__(self) -> None:
-        self.tallies: dict[Key, Tally] = {}
-        self.records: deque[Noted] = deque(maxlen=MOST_RECORDS)
-        self.large: deque[Noted] = deque()  # those that may be trimmed; also some that are no longer among the last
+        self.histograms: dict[Key, Histogram] = {}
+        self.records: deque[Record] = deque(maxlen=MAX_RECORDS)
+        self.large: deque[Record] = deque()  # those that may be trimmed, also some that `records` has dropped
         self.deaths = 0
-        self.bytes = 0  # that the large ones hold
+        self.bytes = 0  # of the large ones
 
     def __bool__(self) -> bool:
-        return bool(self.tallies or self.deaths)
+        return bool(self.histograms or self.deaths)
 
     def count(self, endpoint: int, method: str, status: int, seconds: float) -> None:
         key = endpoint, method, status
-        tally = self.tallies.get(key)
-        if tally is None:
-            tally = self.tallies[key] = Tally()
-        tally.seconds += seconds
-        tally.buckets[bisect_left(BOUNDS, seconds)] += 1
+        histogram = self.histograms.get(key)
+        if histogram is None:
+            histogram = self.histograms[key] = Histogram()
+        histogram.seconds += seconds
+        histogram.buckets[bisect_left(BOUNDS, seconds)] += 1
 
-    def keep(self, noted: Noted) -> None:
-        """Keep a record, in place of the oldest where there are too many."""
-        self.records.append(noted)
-        if noted[HELD] > SMALL:
-            self._keep_large(noted)
+    def add(self, record: Record) -> None:
+        """Store a record, in place of the oldest if there are MAX_RECORDS."""
+        self.records.append(record)
+        if record.size > SMALL:
+            self._add_large(record)
 
-    def _keep_large(self, noted: Noted) -> None:
-        """Where all together are too large, the oldest lose all but the beginnings of their bodies."""
-        self.large.append(noted)
-        self.bytes += noted[HELD]
-        while self.bytes > MOST_BYTES:
+    def _add_large(self, record: Record) -> None:
+        """Trim the oldest records while all together exceed MAX_BYTES."""
+        self.large.append(record)
+        self.bytes += record.size
+        while self.bytes > MAX_BYTES:
             oldest = self.large.popleft()
-            self.bytes -= oldest[HELD]
-            trim(oldest)
+            self.bytes -= oldest.size
+            oldest.trim()
 
-    def absorb(self, later: "Batch") -> None:
-        """Add what came after it."""
-        for key, tally in later.tallies.items():
-            self.tallies.setdefault(key, Tally()).absorb(tally)
+    def merge(self, later: "Batch") -> None:
+        """Add the batch that followed this one."""
+        for key, histogram in later.histograms.items():
+            self.histograms.setdefault(key, Histogram()).merge(histogram)
         self.records.extend(later.records)
-        for noted in later.large:
-            self._keep_large(noted)
+        for record in later.large:
+            self._add_large(record)
         self.deaths += later.deaths
 
     def encode(self, endpoints: Sequence[str]) -> bytes:
-        """One line of JSON; control/traffic/batch_server.py reads it.
+        """One line of JSON, which control/traffic/batch_server.py reads.
 
         {"requests": [[path as annotated or null, method, status, seconds in all, [requests per bucket]], …],
-        "bounds": of the buckets, "kernel_deaths", "records": as in record.py}
+        "bounds": of the buckets, "kernel_deaths", "records": see record.py}
         """
         message: dict[str, Any] = {
             "bounds": BOUNDS,
             "requests": [
-                [endpoints[index] if index >= 0 else None, method, status, tally.seconds, tally.buckets]
-                for (index, method, status), tally in self.tallies.items()
+                [endpoints[index] if index >= 0 else None, method, status, histogram.seconds, histogram.buckets]
+                for (index, method, status), histogram in self.histograms.items()
             ],
             "kernel_deaths": self.deaths,
-            "records": [Record(*noted).as_json(endpoints) for noted in self.records],
+            "records": [record.to_json(endpoints) for record in self.records],
         }
         # A lone surrogate becomes \udc80, which is how JSON writes it.
         return json.dumps(message, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"

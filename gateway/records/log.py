@@ -1,4 +1,4 @@
-"""The kernel's real standard error: where it goes, supervisord keeps the log of the slot."""
+"""Writes to the log of the slot, which is the process's real standard error."""
 
 import contextlib
 import os
@@ -6,32 +6,32 @@ import sys
 
 # ipykernel puts a pipe in place of descriptor 2 and keeps the original here.
 _fd: int = getattr(sys.stderr, "_original_stdstream_copy", 2)
-NO_REQUEST = "-"  # the label of what belongs to none
-_unfinished: str | None = None  # the label of a line that was begun by `piece`
+NO_REQUEST = "-"  # the label of lines that belong to no request
+_open_label: str | None = None  # the label of the line that `write_part` has begun
 
 
 def write(text: str) -> None:
-    """Put `text` into the log as it is. A log that nobody reads any more is no reason to fail a request."""
+    """Write `text` as it is. A log that nobody reads any more must not fail a request."""
     data = memoryview(text.encode("utf-8", "backslashreplace"))
     with contextlib.suppress(OSError):
         while data:
             data = data[os.write(_fd, data) :]
 
 
-def lines(label: str, text: str) -> None:
-    """Put each line of `text` into the log behind `[label]`, in one write so that they stay together."""
-    global _unfinished
-    begun, _unfinished = _unfinished, None
-    write("\n" * (begun is not None) + "".join(f"[{label}] {line}\n" for line in text.splitlines()))
+def write_lines(label: str, text: str) -> None:
+    """Write each line of `text` behind `[label]`, in one write so that they stay together."""
+    global _open_label
+    previous, _open_label = _open_label, None
+    write("\n" * (previous is not None) + "".join(f"[{label}] {line}\n" for line in text.splitlines()))
 
 
-def piece(label: str, text: str) -> None:
-    """Put `text`, which may be a part of a line, into the log at once, with `[label]` before each line in it."""
-    global _unfinished
+def write_part(label: str, text: str) -> None:
+    """Write `text`, which may be a part of a line, at once, with `[label]` before each line."""
+    global _open_label
     if not text:
         return
-    begun, _unfinished = _unfinished, None if text.endswith("\n") else label
-    mark = f"[{label}] "
-    before = "" if begun == label else mark if begun is None else f"\n{mark}"
-    within = text.removesuffix("\n").replace("\n", f"\n{mark}")
-    write(before + within + "\n" * text.endswith("\n"))
+    previous, _open_label = _open_label, None if text.endswith("\n") else label
+    prefix = f"[{label}] "
+    before = "" if previous == label else prefix if previous is None else f"\n{prefix}"
+    lines = text.removesuffix("\n").replace("\n", f"\n{prefix}")
+    write(before + lines + "\n" * text.endswith("\n"))

@@ -1,131 +1,144 @@
-"""Collects what is told of requests, and brings it to the control app beside the work, in batches.
+"""Sends counts and records of requests to the control app, in batches.
 
-A few calls are told of one by one and at once, so that nothing is lost when the next one ends the kernel. The more
-there are, the longer a batch waits, so that at any load telling takes about 1 % of the time. What the control app
-has not confirmed is brought again: counts in full, of the records the last ones.
+The first requests of a period are sent one by one and at once, so that nothing is lost when the next one ends the
+kernel; the rest together at its end. A period ends once a second, so that sending takes about 1 % of the time at any
+load. A batch that the control app has not confirmed is sent again.
 """
 
 import asyncio
 import socket
-import time
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from time import monotonic
 
 from gateway.http.request import Request
 from gateway.http.response import Response
 from gateway.records import log
 from gateway.records.batch import Batch
-from gateway.records.record import BODY_KEPT, NOTHING, Text
+from gateway.records.record import BODY_LIMIT, NO_TEXT, Excerpt, Record
 
-# A batch is followed by a pause of this many seconds, and as many for each record and byte of a body in it.
-# Pauses up to BURST_S in all are let off at first.
-FIXED_S, EACH_S, BYTE_S = 0.03, 0.005, 1e-6
-BURST_S = 1.0
-AGAIN_S = 1.0  # until the next try where nobody takes it
-PATIENCE_S = 5.0  # for the control app to confirm
-FAREWELL_S = 1.0  # for what is left at the end
-MOST_UNCONFIRMED = 16
+PERIOD_S = 1.0
+SENT_AT_ONCE = 10  # batches of a period
+CONFIRM_TIMEOUT_S = 5.0
+FLUSH_TIMEOUT_S = 1.0
+MAX_UNCONFIRMED = 16  # batches
 CONFIRMED = b"\n"
 
 
 class Recorder:
-    """Notes requests, in the thread of the event loop. It never blocks and never raises.
+    """Records requests in the thread of the event loop. It never blocks and never raises.
 
-    `to` is the control app's socket; `endpoints` are the paths, as annotated, that indices stand for. Without
-    `keeps_records` requests are counted only.
+    `address` is the control app's socket; `endpoints` are the paths, as annotated, that indices refer to. Without
+    `keeps_records` requests are only counted.
     """
 
-    def __init__(self, to: Path, endpoints: Sequence[str], *, keeps_records: bool) -> None:
-        self._to = str(to)
+    def __init__(self, address: Path, endpoints: Sequence[str], *, keeps_records: bool) -> None:
+        self._address = str(address)
         self._endpoints = endpoints
         self._keeps_records = keeps_records
         self._batch = Batch()
-        self._next = 0.0  # time.monotonic from which on the next batch may go
-        self._timer: asyncio.TimerHandle | None = None
+        self._remaining = SENT_AT_ONCE  # in this period
+        self._timer: asyncio.TimerHandle | None = None  # the end of this period
         self._unconfirmed: set[asyncio.Task[None]] = set()
-        self._end: asyncio.Future[None] | None = None
+        self._flush: asyncio.Future[None] | None = None
 
     def record_request(
         self,
         request: Request,
-        sent: bytes,
-        answer: Response,
+        request_body: bytes,
+        response: Response,
         started: float,
-        bytes_out: int,
+        response_size: int,
         endpoint: int = -1,
-        stderr: Text = NOTHING,
+        stderr: Excerpt = NO_TEXT,
     ) -> None:
-        """`request`, which came at `started` (time.monotonic) with a body that began with `sent`, has its `answer`."""
-        now = time.monotonic()
-        seconds = now - started
-        self._batch.count(endpoint, request.method, answer.status, seconds)
+        """A request and its response; `started` is of time.monotonic, `request_body` the body's beginning."""
+        seconds = monotonic() - started
+        self._batch.count(endpoint, request.method, response.status, seconds)
         if self._keeps_records:
-            body = b"" if request.method == "HEAD" else answer.body[:BODY_KEPT]
-            trace = Text.end_of(answer.traceback) if answer.traceback else NOTHING
-            held = len(sent) + len(body) + len(stderr.text) + len(trace.text)
-            status, headers = answer.status, answer.headers
-            self._batch.keep(  # as Record has them
-                [sent, body, stderr, trace, held, request, status, headers, bytes_out, endpoint, started, seconds]
+            body = b"" if request.method == "HEAD" else response.body[:BODY_LIMIT]
+            self._batch.add(
+                Record(
+                    request,
+                    request_body,
+                    response.status,
+                    response.headers,
+                    body,
+                    response_size,
+                    endpoint,
+                    started,
+                    seconds,
+                    stderr,
+                    Excerpt.tail(response.traceback) if response.traceback else NO_TEXT,
+                )
             )
-        if now >= self._next or self._timer is None:
-            self._tell(now)
+        if self._remaining:
+            self._send_at_once()
 
     def record_death(self) -> None:
         """A kernel ended and is being replaced."""
         self._batch.deaths += 1
-        self._tell(time.monotonic())
+        if self._remaining:
+            self._send_at_once()
 
-    async def finish(self) -> None:
-        """Bring what is left, if it can be done in a second."""
+    async def flush(self) -> None:
+        """Send what is left; returns when all is confirmed, or after FLUSH_TIMEOUT_S."""
         if self._batch:
-            self._send(time.monotonic())
+            self._send()
         if self._unconfirmed:
-            await asyncio.wait(self._unconfirmed, timeout=FAREWELL_S)
+            await asyncio.wait(self._unconfirmed, timeout=FLUSH_TIMEOUT_S)
 
-    def finish_then(self, call: Callable[[], None]) -> None:
-        """Finish, then `call`."""
-        self._end = asyncio.ensure_future(self.finish())
-        self._end.add_done_callback(lambda _: call())
+    def flush_then(self, callback: Callable[[], None]) -> None:
+        """Flush, then call `callback`."""
+        self._flush = asyncio.ensure_future(self.flush())
+        self._flush.add_done_callback(lambda _: callback())
 
-    def _tell(self, now: float) -> None:
-        if now >= self._next and len(self._unconfirmed) < MOST_UNCONFIRMED:
-            self._send(now)
-        if self._batch and self._timer is None:
-            wait = max(self._next - now, FIXED_S)
-            self._timer = asyncio.get_running_loop().call_later(wait, self._on_time)
+    def _send_at_once(self) -> None:
+        self._remaining -= 1
+        self._send_if_allowed()
+        self._start_period()
 
-    def _on_time(self) -> None:
+    def _start_period(self) -> None:
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(PERIOD_S, self._end_period)
+
+    def _end_period(self) -> None:
         self._timer = None
+        self._remaining = SENT_AT_ONCE
         if self._batch:
-            self._tell(time.monotonic())
+            self._send_if_allowed()
+            self._start_period()
 
-    def _send(self, now: float) -> None:
+    def _send_if_allowed(self) -> None:
+        if len(self._unconfirmed) < MAX_UNCONFIRMED:
+            self._send()
+
+    def _send(self) -> None:
         batch, self._batch = self._batch, Batch()
-        self._next = max(self._next, now - BURST_S) + FIXED_S + EACH_S * len(batch.records) + BYTE_S * batch.bytes
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         try:
-            connection.connect(self._to)
+            connection.connect(self._address)
             message = batch.encode(self._endpoints)
             sent = connection.send(message)
-        except OSError:  # also where its backlog is full
+        except OSError:  # also if its backlog is full
             connection.close()
             self._take_back(batch)
             return
         except Exception:  # a fault in this program must not fail a request
             connection.close()
-            log.lines(log.NO_REQUEST, traceback.format_exc())
+            log.write_lines(log.NO_REQUEST, traceback.format_exc())
             return
-        work = asyncio.get_running_loop().create_task(self._complete(connection, message[sent:], batch))
-        self._unconfirmed.add(work)
-        work.add_done_callback(self._unconfirmed.discard)
+        task = asyncio.get_running_loop().create_task(self._complete(connection, message[sent:], batch))
+        self._unconfirmed.add(task)
+        task.add_done_callback(self._unconfirmed.discard)
 
     async def _complete(self, connection: socket.socket, rest: bytes, batch: Batch) -> None:
-        """Send what the socket did not take at once, and see it confirmed."""
+        """Send what the socket did not take at once, and wait for the confirmation."""
         loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(PATIENCE_S):
-                if rest:  # one that is confirmed by now is closed at the other end, and takes nothing, not even nothing
+            async with asyncio.timeout(CONFIRM_TIMEOUT_S):
+                if rest:  # the peer closes after its confirmation, and then even an empty send fails
                     await loop.sock_sendall(connection, rest)
                 if await loop.sock_recv(connection, 1) == CONFIRMED:
                     return
@@ -134,9 +147,8 @@ class Recorder:
         finally:
             connection.close()
         self._take_back(batch)
-        self._tell(time.monotonic())
 
     def _take_back(self, batch: Batch) -> None:
-        batch.absorb(self._batch)
+        batch.merge(self._batch)
         self._batch = batch
-        self._next = time.monotonic() + AGAIN_S
+        self._start_period()

@@ -1,31 +1,31 @@
-"""Errors of the stock path as JSON, in the same form as the engine's."""
+"""Responds to errors with the same JSON as the engine."""
 
-import json
 from http import HTTPStatus
 from typing import Any
 
+from gateway.http.response import error_body
 from gateway.stock.record import RecordingHandler
 
 
 class JsonErrorHandler(RecordingHandler):
-    """Answers every failure as JSON, in the form that Hasura Actions read; tracebacks stay in the log."""
+    """Responds to every failure with JSON; tracebacks are in the log only."""
 
-    def problem(self, status: int, code: str, message: str) -> None:
+    def respond_error(self, status: int, code: str, message: str) -> None:
         """Finish with an error."""
-        where = {"method": self.request.method, "path": self.request.path, "request_id": self.request_id}
+        extensions = {"method": self.request.method, "path": self.request.path, "request_id": self.request_id}
         self.set_status(status)
         self.set_header("Content-Type", "application/json")
-        self.finish(json.dumps({"message": message, "extensions": {"code": code, **where}}))
+        self.finish(error_body(code, message, extensions))
 
     def write_error(self, status_code: int, **_: Any) -> None:
-        """What tornado calls for an exception; its traceback is in the log."""
+        """As RequestHandler's, for an exception."""
         phrase = HTTPStatus(status_code).phrase.lower()
         code = "internal-error" if status_code == HTTPStatus.INTERNAL_SERVER_ERROR else phrase.replace(" ", "-")
-        self.problem(status_code, code, "internal error" if code == "internal-error" else phrase)
+        self.respond_error(status_code, code, "internal error" if code == "internal-error" else phrase)
 
 
 class UnknownPathHandler(JsonErrorHandler):
     """Any path that is no endpoint."""
 
     def prepare(self) -> None:
-        self.problem(HTTPStatus.NOT_FOUND, "not-found", "nothing answers at this path")
+        self.respond_error(HTTPStatus.NOT_FOUND, "not-found", "nothing answers at this path")

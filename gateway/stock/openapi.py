@@ -1,17 +1,17 @@
-"""The OpenAPI document of a notebook in another language than Python.
+"""Serves the OpenAPI document of a notebook in another language than Python.
 
-It lacks what only Python's cells can be read for: examples of REQUEST, and what a ResponseInfo cell prints.
+It lacks what is read from Python cells only: examples of REQUEST, and what a ResponseInfo cell prints.
 """
 
 from typing import Any
 
 from tornado import web
 
-from gateway.notebook import notes, openapi
+from gateway.notebook import endpoint_docs, openapi
 
 
 class OpenApiHandler(web.RequestHandler):
-    """Answers with the document."""
+    """Responds with the document."""
 
     def initialize(self, document: str) -> None:
         self.document = document
@@ -30,14 +30,14 @@ def route(personality: Any) -> tuple[Any, ...]:
 def _document(personality: Any, app: Any) -> str:
     parser = personality.api_parser
 
-    def key_of(source: str) -> notes.Key | None:
+    def key_of(source: str) -> endpoint_docs.Key | None:
         path, method = parser.get_cell_endpoint_and_verb(source)
         return (method, path) if path else None
 
-    text, noted = notes.read(app.notebook.content.cells, key_of)
+    text, docs = endpoint_docs.read(app.notebook.content.cells, key_of)
     infos = dict(parser.endpoint_responses(app.notebook.cells))
     operations = [
-        openapi.Operation(one["method"], one["path"], infos.get(one["path"], {}).get(one["method"], ""))
-        for one in personality.endpoints()
+        openapi.Operation(e["method"], e["path"], infos.get(e["path"], {}).get(e["method"], ""))
+        for e in personality.endpoints()
     ]
-    return openapi.document(app.slot.project, text, operations, noted)
+    return openapi.build(app.slot.project, text, operations, docs)

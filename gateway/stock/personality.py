@@ -1,7 +1,7 @@
-"""The personality for notebooks in other languages than Python: stock notebook-http, its traps closed.
+"""The personality for notebooks in other languages than Python, on stock notebook-http.
 
-Parsing, routes, REQUEST and ResponseInfo are stock's own; cells run over the Jupyter protocol in kernels
-that are healed and timed as the engine's are.
+Parsing, routes, REQUEST and ResponseInfo are stock's; cells run over the Jupyter protocol, in kernels that are limited
+and replaced as the engine's are.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from gateway.arbiter.crash_verdicts import Verdict
 from gateway.http import response_info
 from gateway.notebook.failure import ANSI, NotebookError
 from gateway.records import log
-from gateway.records.record import Text
+from gateway.records.record import Excerpt
 from gateway.stock import openapi, record
 from gateway.stock.errors import JsonErrorHandler, UnknownPathHandler
 from gateway.stock.pool import (
@@ -34,16 +34,16 @@ from gateway.stock.pool import (
     TimeLimitExceeded,
 )
 
-# In a string in double quotes, bash, Perl, Ruby, Julia and others run or replace what follows one of these.
-INTERPOLATES = re.compile(r"[$`#@!]")
+# In double quotes bash, Perl, Ruby, Julia and others run or replace what follows one of these.
+INTERPOLATION = re.compile(r"[$`#@!]")
 WITHOUT_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 
 
 class StockPersonality(NotebookHTTPPersonality):  # type: ignore[misc]
-    """What KernelGatewayApp and GatewayApp ask of a personality, answered in this process."""
+    """The interface that KernelGatewayApp and GatewayApp expect; requests are served in this process."""
 
     def __init__(self, **kwargs: Any) -> None:
-        """Raises NotebookError where the notebook has no endpoint."""
+        """Raises NotebookError if the notebook has no endpoint."""
         super().__init__(**kwargs)
         if not self.endpoints():
             prefix = self.comment_prefix.get(self.parent.notebook.language, "#")
@@ -53,17 +53,17 @@ class StockPersonality(NotebookHTTPPersonality):  # type: ignore[misc]
         self.pool = StockPool(self.parent.kernel_manager, slot.queue_limit, slot.start_timeout, self.log)
 
     async def init_configurables(self) -> None:
-        await self.parent.begin(self._start)
+        await self.parent.start_serving(self._start)
 
     async def _start(self) -> None:
-        record.begin(self.parent.web_app, self.pool, self.parent.observer)
+        record.install(self.parent.web_app, self.pool, self.parent.observer)
         await self.pool.start(self.parent.slot.kernels)
         self.parent.http_server.add_socket(self.parent.listener)
 
     def create_request_handlers(self) -> list[tuple[Any, ...]]:
         """Stock's routes, each endpoint with our handler; and the OpenAPI document."""
-        longest = self.parent.slot.max_output_mb * 1024 * 1024
-        extra = {"pool": self.pool, "limit": self.parent.slot.request_timeout, "longest": longest}
+        max_output = self.parent.slot.max_output_mb * 1024 * 1024
+        extra = {"pool": self.pool, "limit": self.parent.slot.request_timeout, "max_output": max_output}
         stock = [
             (path, CellHandler, {**arguments[0], **extra})
             if handler is NotebookAPIHandler
@@ -73,7 +73,7 @@ class StockPersonality(NotebookHTTPPersonality):  # type: ignore[misc]
         return [openapi.route(self), *stock, (r"/(.*)", UnknownPathHandler)]
 
     def endpoints(self) -> list[dict[str, str]]:
-        """What the notebook defines: [{"method": "GET", "path": "/hello/:name"}, …] in stock's order."""
+        """[{"method": "GET", "path": "/hello/:name"}, …] in stock's order."""
         source = list(self.parent.notebook.cells)
         return [
             {"method": method, "path": path}
@@ -82,7 +82,7 @@ class StockPersonality(NotebookHTTPPersonality):  # type: ignore[misc]
         ]
 
     async def drain(self) -> None:
-        """Answer all that has reached this slot, also what waits in the backlog."""
+        """Answer all requests that have reached this slot, also those in the backlog."""
         server, listener = self.parent.http_server, self.parent.listener
         while self.parent.ready and (connection := _accept(listener)) is not None:
             server._handle_connection(connection, "")
@@ -91,7 +91,7 @@ class StockPersonality(NotebookHTTPPersonality):  # type: ignore[misc]
             await asyncio.sleep(0.01)
 
     def status(self) -> dict[str, Any]:
-        """What the control app is told beside the readiness."""
+        """What the admin API reports beside the readiness."""
         endpoints, pool = self.endpoints(), self.pool
         return {
             "endpoints": endpoints,
@@ -102,18 +102,18 @@ class StockPersonality(NotebookHTTPPersonality):  # type: ignore[misc]
         }
 
     async def explain(self, request_id: str) -> Verdict | None:
-        """Nothing: this process itself answers what becomes of its kernels' requests."""
+        """Always None: a request whose kernel dies gets its response from CellHandler."""
         return None
 
 
 class CellHandler(JsonErrorHandler, NotebookAPIHandler):  # type: ignore[misc]
-    """One endpoint: stock's request and response, with every failure answered as JSON."""
+    """One endpoint: stock's request and response, with JSON for every failure."""
 
-    def initialize(self, pool: StockPool, limit: float, longest: int, **stock: Any) -> None:
+    def initialize(self, pool: StockPool, limit: float, max_output: int, **stock: Any) -> None:
         super().initialize(**stock)
         self.pool = pool
         self.limit = limit
-        self.longest = longest
+        self.max_output = max_output
 
     async def _handle_request(self) -> None:
         self.response_future = asyncio.get_running_loop().create_future()
@@ -121,74 +121,74 @@ class CellHandler(JsonErrorHandler, NotebookAPIHandler):  # type: ignore[misc]
         try:
             if self.request.method not in self.sources:
                 self.set_header("Allow", ", ".join(sorted(self.sources)))
-                self.problem(405, "method-not-allowed", f"This path answers {', '.join(self.sources)}.")
+                self.respond_error(405, "method-not-allowed", f"This path answers {', '.join(self.sources)}.")
                 return
-            request = self._described()
-            async with self.pool.lend() as kernel:
-                await self._answer(kernel, request)
+            request = self._format_request()
+            async with self.pool.acquire() as kernel:
+                await self._respond(kernel, request)
         except UnicodeDecodeError as error:
-            self.problem(400, "bad-request", f"cannot be decoded: {error}")
+            self.respond_error(400, "bad-request", f"cannot be decoded: {error}")
         except QueueFull:
             self.set_header("Retry-After", "1")
-            self.problem(503, "overloaded", "More requests are waiting than QUEUE_LIMIT allows. Try again.")
+            self.respond_error(503, "overloaded", "More requests are waiting than QUEUE_LIMIT allows. Try again.")
         except NoKernel as error:
             self.set_header("Retry-After", "1")
-            self.problem(503, "no-kernel", f"The notebook cannot be run: {error}")
+            self.respond_error(503, "no-kernel", f"The notebook cannot be run: {error}")
         except KernelDied:
-            self.problem(502, "kernel-died", "The kernel ended while it worked on this request.")
+            self.respond_error(502, "kernel-died", "The kernel ended while it worked on this request.")
         except OutputTooLong:
-            self.problem(500, "output-too-long", f"the cell printed more than {self.longest} bytes")
+            self.respond_error(500, "output-too-long", f"the cell printed more than {self.max_output} bytes")
         except TimeLimitExceeded:
-            self.problem(504, "timeout", f"The cell ran longer than {self.limit:g} s.")
+            self.respond_error(504, "timeout", f"The cell ran longer than {self.limit:g} s.")
 
-    def _described(self) -> str:
-        """An assignment to REQUEST in the kernel's language. UnicodeDecodeError: the query or the body is no text."""
+    def _format_request(self) -> str:
+        """An assignment to REQUEST in the kernel's language. UnicodeDecodeError: the query or the body is not UTF-8."""
         request = {
             "body": parse_body(self.request),
             "args": parse_args(self.request.query_arguments),
             "path": self.path_kwargs,
             "headers": headers_to_dict(self.request.headers),
         }
-        # Stock hands `$(…)` in a body to bash as it is, which runs it. These characters stand in JSON strings only.
-        text = INTERPOLATES.sub(lambda match: f"\\u{ord(match[0]):04x}", json.dumps(request))
+        # Stock leaves `$(…)` in a body, and bash would run it. In JSON these characters are in strings only.
+        text = INTERPOLATION.sub(lambda match: f"\\u{ord(match[0]):04x}", json.dumps(request))
         statement: str = format_request(text, self.kernel_language)
         return statement
 
-    async def _answer(self, kernel: StockKernel, request: str) -> None:
+    async def _respond(self, kernel: StockKernel, request: str) -> None:
         deadline, method = time.monotonic() + self.limit, self.request.method
-        await kernel.run(request, deadline, self.longest, self.request_id)
-        output = await kernel.run(self.sources[method], deadline, self.longest, self.request_id)
+        await kernel.run(request, deadline, self.max_output, self.request_id)
+        output = await kernel.run(self.sources[method], deadline, self.max_output, self.request_id)
         self.set_header("Content-Type", "text/plain")
         info = None
         if not output.error and method in self.response_sources:
-            info = await kernel.run(self.response_sources[method], deadline, self.longest, self.request_id)
-        self.stderr = output.stderr.plus(info.stderr.text) if info else output.stderr
-        failed = output.error or (info and info.error)
-        if failed:
+            info = await kernel.run(self.response_sources[method], deadline, self.max_output, self.request_id)
+        self.stderr = output.stderr.concat(info.stderr.text) if info else output.stderr
+        error = output.error or (info and info.error)
+        if error:
             self.traceback = ANSI.sub("", output.traceback or (info.traceback if info else ""))
-            log.lines(self.request_id, Text.end_of(self.traceback).end_with_note())
-            self.problem(500, "cell-failed", failed)
+            log.write_lines(self.request_id, Excerpt.tail(self.traceback).render())
+            self.respond_error(500, "cell-failed", error)
             return
         try:
             if info:
-                self._apply(info)
+                self._apply_info(info)
         except ValueError as error:
             where = f"{method} {self.request.path.removeprefix(self.application.settings['base_url'])}"
-            self.problem(500, "bad-response-info", f"the ResponseInfo of {where} {error}")
+            self.respond_error(500, "bad-response-info", f"the ResponseInfo of {where} {error}")
         else:
             await self.finish(None if self.get_status() in WITHOUT_BODY else _text(output))
 
-    def _apply(self, info: Output) -> None:
-        """Set the status and the headers that ResponseInfo printed. ValueError: what is wrong."""
+    def _apply_info(self, info: Output) -> None:
+        """Set the status and the headers that a ResponseInfo cell printed; raises ValueError with the reason."""
         status, headers = response_info.read(_text(info).encode())
         for name, values in headers:
             self.clear_header(name)
             for value in values:
-                self._add(name, value)
+                self._add_header(name, value)
         if status is not None:
             self.set_status(status)
 
-    def _add(self, name: str, value: str) -> None:
+    def _add_header(self, name: str, value: str) -> None:
         try:
             self.add_header(name, value)
         except ValueError:  # not Latin-1
@@ -196,7 +196,7 @@ class CellHandler(JsonErrorHandler, NotebookAPIHandler):  # type: ignore[misc]
 
 
 def _text(output: Output) -> str:
-    """Stock's order: what was printed, else the last expression's mime bundle as JSON, else nothing."""
+    """As stock: stdout, else the mime bundle of the last expression as JSON, else nothing."""
     if output.stdout:
         return "".join(output.stdout)
     return json.dumps(output.result) if output.result else ""

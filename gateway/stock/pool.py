@@ -1,4 +1,4 @@
-"""Kernels that are spoken to over the Jupyter protocol: seeded, lent to one request at a time, replaced."""
+"""Starts kernels for the Jupyter protocol, assigns them to one request at a time, and replaces them."""
 
 import asyncio
 import time
@@ -8,39 +8,40 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.arbiter.channel import run_in_background
+from gateway.arbiter.seeding import open_client
 from gateway.records import log
-from gateway.records.record import NOTHING, Text
+from gateway.records.record import NO_TEXT, Excerpt
 
 ALIVE_POLL = 0.2  # seconds
-SHORTEST_PAUSE, LONGEST_PAUSE = 0.2, 30.0  # seconds before a kernel that did not start is tried again
+MIN_BACKOFF, MAX_BACKOFF = 0.2, 30.0  # seconds before a kernel that did not start is tried again
 
 
 class KernelDied(Exception):
-    """The kernel ended while it ran code."""
+    """The kernel died while it ran code."""
 
 
 class QueueFull(Exception):
-    """As many requests as QUEUE_LIMIT allows are waiting for a kernel."""
+    """QUEUE_LIMIT requests are waiting for a kernel."""
 
 
 class TimeLimitExceeded(Exception):
-    """The cell ran longer than it may."""
+    """The cell ran longer than its limit."""
 
 
 class OutputTooLong(Exception):
-    """The cell printed more than it may."""
+    """The cell printed more than its limit."""
 
 
 class NoKernel(Exception):
-    """No kernel can be brought up; the message says why."""
+    """No kernel can be started; the message says why."""
 
 
 @dataclass
 class Output:
-    """What a piece of code gave: text on stdout and stderr, the last expression's mime bundle, an error's text."""
+    """What code printed, the mime bundle of its last expression, its error."""
 
     stdout: list[str] = field(default_factory=list)
-    stderr: Text = NOTHING
+    stderr: Excerpt = NO_TEXT
     result: dict[str, Any] | None = None
     error: str | None = None
     traceback: str = ""
@@ -52,28 +53,26 @@ class StockKernel:
     def __init__(self, manager: Any, kernel_id: str) -> None:
         self.kernel_id = kernel_id
         self.kernel = manager.get_kernel(kernel_id)
-        self.client = self.kernel.client()
-        self.client.session = type(self.client.session)(config=self.client.session.config, key=self.client.session.key)
-        self.client.start_channels(stdin=False, hb=False)
+        self.client = open_client(self.kernel)
 
-    async def run(self, code: str, deadline: float, longest_output: int, request_id: str) -> Output:
-        """Run code to its end; raises KernelDied, OutputTooLong, or Overdue at the deadline (time.monotonic)."""
+    async def run(self, code: str, deadline: float, max_output: int, request_id: str) -> Output:
+        """Run code; raises KernelDied, OutputTooLong, or TimeLimitExceeded at the deadline (time.monotonic)."""
         message_id = self.client.execute(code, store_history=False, allow_stdin=False)
-        collecting = asyncio.ensure_future(self._collect(message_id, longest_output, request_id))
+        collection = asyncio.ensure_future(self._collect(message_id, max_output, request_id))
         try:
-            while not (await asyncio.wait([collecting], timeout=min(ALIVE_POLL, _left(deadline))))[0]:
+            while not (await asyncio.wait([collection], timeout=min(ALIVE_POLL, _remaining(deadline))))[0]:
                 if not await self.kernel.is_alive():
                     raise KernelDied
                 if time.monotonic() >= deadline:
                     raise TimeLimitExceeded
-            return collecting.result()
+            return collection.result()
         finally:
-            collecting.cancel()
+            collection.cancel()
 
     def close(self) -> None:
         self.client.stop_channels()
 
-    async def _collect(self, message_id: str, longest: int, request_id: str) -> Output:
+    async def _collect(self, message_id: str, max_output: int, request_id: str) -> Output:
         output = Output()
         while True:
             message = await self.client.get_iopub_msg()
@@ -85,12 +84,12 @@ class StockKernel:
             if kind == "execute_result":
                 output.result = content["data"]
             elif kind == "stream" and content.get("name") == "stderr":
-                log.piece(request_id, content["text"])
-                output.stderr = output.stderr.plus(content["text"])
+                log.write_part(request_id, content["text"])
+                output.stderr = output.stderr.concat(content["text"])
             elif kind == "stream":
                 output.stdout.append(content["text"])
-                longest -= len(content["text"])
-                if longest < 0:
+                max_output -= len(content["text"])
+                if max_output < 0:
                     raise OutputTooLong
             elif kind == "error":
                 output.error = f"{content['ename']}: {content['evalue']}"
@@ -98,9 +97,9 @@ class StockKernel:
 
 
 class StockPool:
-    """`kernels` kernels, each lent to one request at a time; `queue_limit` requests may wait for one.
+    """Kernels for one request at a time; up to `queue_limit` requests wait for one.
 
-    A replacement may take `start_timeout` seconds.
+    A replacement is given up after `start_timeout` seconds, and tried again.
     """
 
     def __init__(self, manager: Any, queue_limit: int, start_timeout: float, log: Any) -> None:
@@ -108,7 +107,7 @@ class StockPool:
         self.queue_limit = queue_limit
         self.start_timeout = start_timeout
         self.log = log
-        self.why_none = ""  # the latest start of a kernel failed, and this is why
+        self.start_error = ""  # why the last start of a kernel failed, if it did
         self.idle: asyncio.Queue[StockKernel] = asyncio.Queue()
         self.waiting = 0
         self.alive = 0
@@ -116,17 +115,17 @@ class StockPool:
         self.on_death: Callable[[], None] = lambda: None
 
     async def start(self, kernels: int) -> None:
-        """Bring up all kernels; raises NotebookError when one does not run the notebook."""
-        for kernel in await asyncio.gather(*(self._new() for _ in range(kernels))):
+        """Start all kernels; raises NotebookError if the notebook fails in one."""
+        for kernel in await asyncio.gather(*(self._start_kernel() for _ in range(kernels))):
             self.idle.put_nowait(kernel)
 
     @asynccontextmanager
-    async def lend(self) -> AsyncIterator[StockKernel]:
-        """A kernel for one request; raises QueueFull and NoKernel. One that dies or goes on in it is replaced."""
-        kernel = await self._next()
+    async def acquire(self) -> AsyncIterator[StockKernel]:
+        """A kernel for one request; raises QueueFull and NoKernel. It is replaced if it dies or exceeds a limit."""
+        kernel = await self._acquire()
         while not await kernel.kernel.is_alive():  # it died while it was idle
             run_in_background(self._replace(kernel))
-            kernel = await self._next()
+            kernel = await self._acquire()
         try:
             yield kernel
         except (KernelDied, TimeLimitExceeded, OutputTooLong):
@@ -138,61 +137,63 @@ class StockPool:
         else:
             self.idle.put_nowait(kernel)
 
-    async def _next(self) -> StockKernel:
-        """The next idle kernel; raises QueueFull, and NoKernel while none can be brought up."""
+    async def _acquire(self) -> StockKernel:
+        """The next idle kernel; raises QueueFull, and NoKernel while none can be started."""
         if self.waiting >= self.queue_limit:
             raise QueueFull
         self.waiting += 1
         try:
-            while not self.why_none or self.alive:
+            while not self.start_error or self.alive:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(ALIVE_POLL):
                         return await self.idle.get()
-            raise NoKernel(self.why_none)
+            raise NoKernel(self.start_error)
         finally:
             self.waiting -= 1
 
-    async def _new(self) -> StockKernel:
+    async def _start_kernel(self) -> StockKernel:
         kernel = StockKernel(self.manager, await self.manager.start_seeded_kernel())
         try:
             await kernel.client.wait_for_ready()
         except BaseException:
-            await self._end(kernel)
+            await self._shut_down(kernel)
             raise
         self.alive += 1
         return kernel
 
     async def _replace(self, kernel: StockKernel) -> None:
-        # Not interrupted: not every kernel is sound after that (bash_kernel loses step with its shell).
+        # Not interrupted: not every kernel is sound after that (bash_kernel gets out of step with its shell).
         self.alive -= 1
         self.deaths += 1
         self.on_death()
-        await self._end(kernel)
-        pause = SHORTEST_PAUSE
+        await self._shut_down(kernel)
+        backoff = MIN_BACKOFF
         while True:
             try:
                 async with asyncio.timeout(self.start_timeout):
-                    fresh = await self._new()
+                    replacement = await self._start_kernel()
             except Exception as error:
-                is_late = isinstance(error, TimeoutError)
-                late = f"its cells ran longer than {self.start_timeout} s (START_TIMEOUT)"
-                self.why_none = late if is_late else str(error) or type(error).__name__
-                self.log.error("A new kernel could not be started: %s. Trying again in %.1f s.", self.why_none, pause)
+                is_timeout = isinstance(error, TimeoutError)
+                timeout = f"its cells ran longer than {self.start_timeout} s (START_TIMEOUT)"
+                self.start_error = timeout if is_timeout else str(error) or type(error).__name__
+                self.log.error(
+                    "A new kernel could not be started: %s. Trying again in %.1f s.", self.start_error, backoff
+                )
             else:
-                self.why_none = ""
-                self.idle.put_nowait(fresh)
+                self.start_error = ""
+                self.idle.put_nowait(replacement)
                 return
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE)
+            await asyncio.sleep(backoff)
+            backoff = min(2 * backoff, MAX_BACKOFF)
 
-    async def _end(self, kernel: StockKernel) -> None:
-        """End it; a failure to do so is no reason to go without another."""
+    async def _shut_down(self, kernel: StockKernel) -> None:
+        """Shut a kernel down; it must be replaced even if that fails."""
         kernel.close()
         try:
             await self.manager.shutdown_kernel(kernel.kernel_id, now=True)
         except Exception:
-            self.log.exception("A kernel could not be ended in order.")
+            self.log.exception("A kernel could not be shut down.")
 
 
-def _left(deadline: float) -> float:
+def _remaining(deadline: float) -> float:
     return max(0.0, deadline - time.monotonic())

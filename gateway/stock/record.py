@@ -1,4 +1,4 @@
-"""Records of the requests that stock's handlers answer, for notebooks in other languages than Python."""
+"""Records the requests that stock's handlers answer."""
 
 import time
 from collections.abc import Callable
@@ -7,46 +7,45 @@ from typing import Any
 from tornado.escape import utf8
 
 from gateway.arbiter.logging_handler import LoggingHandler
-from gateway.arbiter.observer import Observer, request_of
+from gateway.arbiter.observer import Observer, build_request
 from gateway.http.response import Response
-from gateway.records.record import BODY_KEPT, NOTHING
+from gateway.records.record import BODY_LIMIT, NO_TEXT
 
 
 class RecordingHandler(LoggingHandler):
-    """Keeps what is said of a request, for its record."""
+    """Stores what the record needs beside the request."""
 
-    said = b""
-    stderr = NOTHING
+    response_body = b""
+    stderr = NO_TEXT
     traceback = ""
 
     def finish(self, chunk: Any = None) -> Any:
-        """As tornado's."""
-        self.said = utf8(chunk or b"")
+        """As RequestHandler's."""
+        self.response_body = utf8(chunk or b"")
         return super().finish(chunk)
 
 
-def begin(application: Any, pool: Any, observer: Observer) -> None:
-    """Have `observer` told of each request that a tornado application has answered, beside its own log, and of each
-    kernel that dies in `pool`.
-    """
+def install(application: Any, pool: Any, observer: Observer) -> None:
+    """Have `observer` record each request of a tornado application, beside its own log, and each death in `pool`."""
     pool.on_death = observer.recorder.record_death
     log: Callable[[Any], None] = application.settings.get("log_function", lambda handler: None)
 
-    def answered(handler: Any) -> None:
+    def log_and_record(handler: Any) -> None:
         log(handler)
-        _note(handler, observer)
+        _record(handler, observer)
 
-    application.settings["log_function"] = answered
+    application.settings["log_function"] = log_and_record
 
 
-def _note(handler: Any, observer: Observer) -> None:
-    asked = handler.request
-    said = getattr(handler, "said", b"")
+def _record(handler: Any, observer: Observer) -> None:
+    request = handler.request
+    body = getattr(handler, "response_body", b"")
     headers = list(handler._headers.get_all())
-    answer = Response(handler.get_status(), headers, said, traceback=getattr(handler, "traceback", ""))
-    size = int(handler._headers.get("Content-Length") or len(said))
-    stderr = getattr(handler, "stderr", NOTHING)
-    request = request_of(asked.method, asked.uri, list(asked.headers.get_all()), len(asked.body))
     observer.record_request(
-        request, asked.body[:BODY_KEPT], answer, time.monotonic() - asked.request_time(), size, stderr
+        build_request(request.method, request.uri, list(request.headers.get_all()), len(request.body)),
+        request.body[:BODY_LIMIT],
+        Response(handler.get_status(), headers, body, traceback=getattr(handler, "traceback", "")),
+        time.monotonic() - request.request_time(),
+        int(handler._headers.get("Content-Length") or len(body)),
+        getattr(handler, "stderr", NO_TEXT),
     )

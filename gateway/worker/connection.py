@@ -16,7 +16,7 @@ from gateway.http.request import Request
 from gateway.http.response import Response, json_error
 from gateway.http.wire import RejectedRequest
 from gateway.records import log
-from gateway.records.record import BODY_KEPT
+from gateway.records.record import BODY_LIMIT
 from gateway.records.recorder import Recorder
 from gateway.worker.acceptor import Acceptor
 from gateway.worker.dispatch import Dispatcher
@@ -119,13 +119,13 @@ class Connection:
         except RejectedRequest as rejection:
             self._reject(rejection)
         except Exception:  # a fault in this program must not leave the client waiting
-            log.lines(self._request.request_id if self._request else log.NO_REQUEST, traceback.format_exc())
+            log.write_lines(self._request.request_id if self._request else log.NO_REQUEST, traceback.format_exc())
             self._send(json_error(500, "internal-error", "internal error", self._request))
         return True
 
     def _run(self) -> bool:
         request = self._request = self._parser.request()
-        self._body_beginning = request.body[:BODY_KEPT]
+        self._body_beginning = request.body[:BODY_LIMIT]
         target = self._context.dispatcher.dispatch(request)
         if isinstance(target, Response):
             self._send(target)

@@ -13,7 +13,7 @@ from gateway.http.request import Request
 from gateway.http.response import Response, json_error
 from gateway.http.response_info import BadResponseInfo
 from gateway.records import log
-from gateway.records.record import Text
+from gateway.records.record import Excerpt
 from gateway.worker import flask_compat
 from gateway.worker.output import OutputTooLong
 
@@ -58,8 +58,8 @@ class ErrorResponses:
     def _report(self, response: Response, trace: str, request: Request) -> None:
         response.traceback = trace
         # It may quote data of the client, of any length.
-        excerpt = Text.end_of(trace).end_with_note()
-        log.lines(request.request_id, excerpt)
+        excerpt = Excerpt.tail(trace).render()
+        log.write_lines(request.request_id, excerpt)
         if self._show_traceback:
             body = json.loads(response.body)
             body["extensions"]["traceback"] = excerpt.splitlines()

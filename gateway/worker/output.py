@@ -16,7 +16,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from gateway.records import log
-from gateway.records.record import NOTHING, Text
+from gateway.records.record import NO_TEXT, Excerpt
 
 _LONGEST_LINE = 8192
 
@@ -51,7 +51,7 @@ class Output:
         self._stdout = io.StringIO()
         self._append = self._stdout.write
         self._partial_line = ""
-        self._stderr = NOTHING  # the beginning of what was logged
+        self._stderr = NO_TEXT  # the beginning of what was logged
 
     def write_stdout(self, text: str) -> int:
         """Add `text` to the body. OutputTooLong: nothing of it was added."""
@@ -83,7 +83,7 @@ class Output:
         self._remaining = self.limit
         self.displayed_error = None
 
-    def stderr(self) -> Text:
+    def stderr(self) -> Excerpt:
         """What was logged, for the record of the request."""
         return self._stderr
 
@@ -100,8 +100,8 @@ class Output:
             self._partial_line = ""
 
     def _log(self, text: str) -> None:
-        log.lines(self.request_id, text)
-        self._stderr = self._stderr.plus(text + "\n")
+        log.write_lines(self.request_id, text)
+        self._stderr = self._stderr.concat(text + "\n")
 
 
 CURRENT: ContextVar[Output | None] = ContextVar("notebook_request", default=None)
@@ -151,7 +151,7 @@ def _redirect(stream: Any, write_to_request: Any) -> None:
         if output is None and this_thread() == main_thread:
             return write_to_protocol(text)  # type: ignore[no-any-return]
         if copier is None or this_thread() != copier.ident:
-            log.piece(output.request_id if output is not None else log.NO_REQUEST, text)
+            log.write_part(output.request_id if output is not None else log.NO_REQUEST, text)
         return len(text)
 
     def flush() -> None:

@@ -67,7 +67,7 @@ def _serve(channel: ArbiterChannel, server: Server) -> None:
 
     def on_message(message: Message) -> None:
         if message["do"] == "drain":
-            server.drain(lambda: server.recorder.finish_then(on_drained) if server.recorder else on_drained())
+            server.drain(lambda: server.recorder.flush_then(on_drained) if server.recorder else on_drained())
         elif message["do"] == "ping":
             channel.send({"did": "pong"})
 

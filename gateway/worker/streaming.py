@@ -6,7 +6,7 @@ import socket
 from gateway.http.response import BodyStream
 from gateway.http.wire import LAST_CHUNK, chunk
 from gateway.records import log
-from gateway.records.record import BODY_KEPT
+from gateway.records.record import BODY_LIMIT
 from gateway.worker.endpoint import Call
 from gateway.worker.runner import Runner, StreamError
 
@@ -36,7 +36,7 @@ class StreamSender:
             self.traceback = str(error)
         except TimeoutError:
             self.traceback = "the response body was cut off at the time limit"
-            log.lines(self.call.request.request_id, self.traceback)
+            log.write_lines(self.call.request.request_id, self.traceback)
         except OSError:
             pass  # the client has disconnected
         finally:
@@ -51,7 +51,7 @@ class StreamSender:
             if data:
                 await loop.sock_sendall(sock, chunk(data) if self.is_chunked else data)
                 self.sent += len(data)
-                self.beginning += data[: BODY_KEPT - len(self.beginning)]
+                self.beginning += data[: BODY_LIMIT - len(self.beginning)]
             await asyncio.sleep(0)  # lets cells that await run
         if self.is_chunked:
             await loop.sock_sendall(sock, LAST_CHUNK)

@@ -1,7 +1,6 @@
 """Waiting for a kernel that answers before anybody hears it."""
 
 import asyncio
-from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -42,7 +41,7 @@ class Kernel:
 
 
 async def wait_for(kernel: Kernel) -> None:
-    manager = SimpleNamespace(get_kernel=lambda _: kernel, _printed=partial(SeedingManager._printed, None))
+    manager = SimpleNamespace(get_kernel=lambda _: kernel)
     async with asyncio.timeout(DEADLINE):
         await SeedingManager._wait_until_ready(manager, kernel, "kernel")
 

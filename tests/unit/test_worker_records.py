@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from control.traffic.batch_server import BatchServer
-from gateway.records.record import BODY_KEPT, TEXT_KEPT
+from gateway.records.record import BODY_LIMIT, TEXT_LIMIT
 from tests.support.arbiter import Arbiter, eventually, notebook, serving
 
 NOTEBOOK = r"""
@@ -117,11 +117,11 @@ def test_a_body_of_5_mb_is_cut_and_says_how_long_it_was(api: Arbiter, heard: Hea
     api.ask("POST", "/echo", b"ab" * (size // 2), {"X-Request-Id": "large", "Content-Type": "text/plain"})
     record = heard.of("large")
     for body in (record["request"]["body"], record["response"]["body"]):
-        assert (body["size"], body["cut"], len(body["text"])) == (size, True, BODY_KEPT)
+        assert (body["size"], body["cut"], len(body["text"])) == (size, True, BODY_LIMIT)
 
 
 def test_a_cut_within_a_character_leaves_a_text(api: Arbiter, heard: Heard) -> None:
-    api.ask("POST", "/echo", ("x" + "é" * BODY_KEPT).encode(), {"X-Request-Id": "cut", "Content-Type": "text/plain"})
+    api.ask("POST", "/echo", ("x" + "é" * BODY_LIMIT).encode(), {"X-Request-Id": "cut", "Content-Type": "text/plain"})
     assert heard.of("cut")["request"]["body"]["text"].endswith("é")
 
 
@@ -138,7 +138,7 @@ def test_stderr_is_told_even_where_it_ends_without_a_line_break(api: Arbiter, he
 def test_much_stderr_is_cut_and_says_so(api: Arbiter, heard: Heard) -> None:
     api.get("/chatty", X_Request_Id="chatty")
     stderr = heard.of("chatty")["stderr"]
-    assert (stderr["size"], stderr["cut"], len(stderr["text"])) == (100_000, True, TEXT_KEPT)
+    assert (stderr["size"], stderr["cut"], len(stderr["text"])) == (100_000, True, TEXT_LIMIT)
 
 
 def test_a_failing_call_is_told_with_its_traceback(api: Arbiter, heard: Heard) -> None:
@@ -152,7 +152,7 @@ def test_a_failing_call_is_told_with_its_traceback(api: Arbiter, heard: Heard) -
 def test_of_a_streamed_body_the_beginning_is_told_and_the_size(api: Arbiter, heard: Heard) -> None:
     api.get("/streamed", X_Request_Id="streamed")
     body = heard.of("streamed")["response"]["body"]
-    assert (body["size"], body["cut"], len(body["text"])) == (160_000, True, BODY_KEPT)
+    assert (body["size"], body["cut"], len(body["text"])) == (160_000, True, BODY_LIMIT)
 
 
 def test_a_stream_that_breaks_off_is_told_with_its_traceback(api: Arbiter, heard: Heard) -> None:

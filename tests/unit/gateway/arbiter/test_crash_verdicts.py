@@ -15,7 +15,7 @@ def test_a_verdict_is_given_to_all_who_gave_that_id() -> None:
 
 
 def test_of_too_many_verdicts_the_oldest_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crash_verdicts, "KEPT", 2)
+    monkeypatch.setattr(crash_verdicts, "MAX_VERDICTS", 2)
     found = CrashVerdicts()
     for name in "abc":
         found.add(name, DIED)
@@ -25,6 +25,6 @@ def test_of_too_many_verdicts_the_oldest_are_forgotten(monkeypatch: pytest.Monke
 def test_a_verdict_that_nobody_asked_for_in_time_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     found = CrashVerdicts()
     found.add("old", DIED)
-    monkeypatch.setattr(crash_verdicts, "KEPT_FOR", 0)
+    monkeypatch.setattr(crash_verdicts, "TTL_S", 0)
     found.add("new", DIED)
     assert found.find("old") is None

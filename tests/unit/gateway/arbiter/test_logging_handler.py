@@ -9,7 +9,7 @@ from tornado import httputil, web
 
 from gateway.arbiter.logging_handler import LoggingHandler
 from gateway.records import log
-from gateway.records.record import TEXT_KEPT
+from gateway.records.record import TEXT_LIMIT
 
 
 def failed(error: Exception, headers: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> str:
@@ -47,4 +47,4 @@ def test_what_tornado_refuses_is_one_line(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_long_one_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert len(failed(ValueError("x" * 1_000_000), {}, monkeypatch)) < TEXT_KEPT + 100
+    assert len(failed(ValueError("x" * 1_000_000), {}, monkeypatch)) < TEXT_LIMIT + 100

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.notebook.annotations import normalized, parse, read
+from gateway.notebook.annotations import normalize, parse, read
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,6 @@ def test_cells_of_one_method_and_path_are_one_endpoint_with_their_response_info(
         ("PUT", "/m", 1, 0),
     ]
     assert [cell.number for cell in api.endpoints[0].cells] == [2, 4]
-    assert [cell.number for cell in api.ordinary] == [1]
     assert not api.problems
 
 
@@ -81,4 +80,4 @@ def test_remarks_and_ordinary_code_are_not_reported() -> None:
 
 
 def test_the_swagger_document_is_made_from_annotations_as_stock_writes_them() -> None:
-    assert normalized(["x = 1", "\n#get /x\nprint()"]) == ["# GET /x\n\n#get /x\nprint()"]
+    assert normalize(["x = 1", "\n#get /x\nprint()"]) == ["# GET /x\n\n#get /x\nprint()"]

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gateway.notebook.literals import NotALiteral, assigned, printed
+from gateway.notebook.literals import NotALiteral, read_assignment, read_print
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ from gateway.notebook.literals import NotALiteral, assigned, printed
     ],
 )
 def test_what_is_written_out_is_read(source: str, value: Any) -> None:
-    assert assigned(source, "REQUEST") == value
+    assert read_assignment(source, "REQUEST") == value
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_what_is_written_out_is_read(source: str, value: Any) -> None:
 )
 def test_what_is_computed_is_not(source: str) -> None:
     with pytest.raises(NotALiteral):
-        assigned(source, "REQUEST")
+        read_assignment(source, "REQUEST")
 
 
 @pytest.mark.parametrize(
@@ -49,12 +49,12 @@ def test_what_is_computed_is_not(source: str) -> None:
 )
 def test_a_cell_that_assigns_something_else_or_is_no_python_is_none(source: str) -> None:
     with pytest.raises(LookupError):
-        assigned(source, "REQUEST")
+        read_assignment(source, "REQUEST")
 
 
 def test_reading_a_cell_has_no_effect(capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(NotALiteral):
-        assigned('print("run")\nREQUEST = json.dumps({"a": print("run")})\n"\\d"', "REQUEST")
+        read_assignment('print("run")\nREQUEST = json.dumps({"a": print("run")})\n"\\d"', "REQUEST")
     assert capfd.readouterr() == ("", "")
 
 
@@ -62,10 +62,10 @@ def test_reading_a_cell_has_no_effect(capfd: pytest.CaptureFixture[str]) -> None
     "source", ['# ResponseInfo GET /x\nprint(json.dumps({"status": 201}))', "print('{\"status\": 201}')"]
 )
 def test_what_a_cell_prints_is_read_too(source: str) -> None:
-    assert printed(source) == {"status": 201}
+    assert read_print(source) == {"status": 201}
 
 
 @pytest.mark.parametrize("source", ["", "print(info)", 'x = 1\nprint("{}")', 'print("1", "2")', 'print("1", end="2")'])
 def test_what_a_cell_with_more_in_it_prints_is_not(source: str) -> None:
     with pytest.raises(NotALiteral):
-        printed(source)
+        read_print(source)

@@ -1,38 +1,38 @@
-"""What a kernel keeps of many calls until the control app takes them in."""
+"""What a kernel stores of many requests until the control app has them."""
 
 import json
 import time
 from typing import Any
 
 from gateway.http.request import Request
-from gateway.records.batch import MOST_BYTES, MOST_RECORDS, SMALL, Batch
-from gateway.records.record import BODY_TRIMMED, TEXT_TRIMMED, Text
+from gateway.records.batch import MAX_BYTES, MAX_RECORDS, SMALL, Batch
+from gateway.records.record import TRIMMED_BODY, TRIMMED_TEXT, Excerpt, Record
 
 LARGE = 10_000
 
 
-def keep(batch: Batch, target: str, size: int = LARGE) -> None:
-    """A call whose body, stderr and traceback are each of that size."""
-    sent, stderr, trace = b"x" * size, Text("e" * size, size), Text("t" * (size - 3) + "end", size)
-    request = Request("POST", target.encode(), {}, sent)
-    batch.keep([sent, b"", stderr, trace, 3 * size, request, 200, [], 0, 0, time.monotonic(), 0.1])
+def add(batch: Batch, target: str, size: int = LARGE) -> None:
+    """Add a request whose body, stderr and traceback are each of that size."""
+    body, stderr, traceback = b"x" * size, Excerpt("e" * size, size), Excerpt("t" * (size - 3) + "end", size)
+    request = Request("POST", target.encode(), {}, body)
+    batch.add(Record(request, body, 200, [], b"", 0, 0, time.monotonic(), 0.1, stderr, traceback))
 
 
-def told(batch: Batch) -> list[dict[str, Any]]:
+def records_of(batch: Batch) -> list[dict[str, Any]]:
     records: list[dict[str, Any]] = json.loads(batch.encode(["/event"]))["records"]
     return records
 
 
 def test_of_many_calls_the_last_are_kept_and_of_large_ones_the_newest_whole() -> None:
     batch = Batch()
-    for number in range(MOST_RECORDS + 100):
-        keep(batch, f"/{number}")
-    records = told(batch)
-    assert [record["path"] for record in records] == [f"/{number}" for number in range(100, MOST_RECORDS + 100)]
-    whole = MOST_BYTES // (3 * LARGE)
+    for number in range(MAX_RECORDS + 100):
+        add(batch, f"/{number}")
+    records = records_of(batch)
+    assert [record["path"] for record in records] == [f"/{number}" for number in range(100, MAX_RECORDS + 100)]
+    whole = MAX_BYTES // (3 * LARGE)
     for record in records[:-whole]:
-        parts = [(record["request"]["body"], BODY_TRIMMED)]
-        parts += [(record["stderr"], TEXT_TRIMMED), (record["traceback"], TEXT_TRIMMED)]
+        parts = [(record["request"]["body"], TRIMMED_BODY)]
+        parts += [(record["stderr"], TRIMMED_TEXT), (record["traceback"], TRIMMED_TEXT)]
         for kept, left in parts:
             assert (kept["size"], kept["cut"], len(kept["text"])) == (LARGE, True, left)
         assert record["traceback"]["text"].endswith("end")
@@ -43,12 +43,12 @@ def test_of_many_calls_the_last_are_kept_and_of_large_ones_the_newest_whole() ->
 
 def test_a_small_call_loses_nothing_to_large_ones() -> None:
     size = SMALL // 3
-    assert size > BODY_TRIMMED, "else a trim would leave it as it is"
+    assert size > TRIMMED_BODY, "else a trim would leave it as it is"
     batch = Batch()
-    keep(batch, "/small", size)
-    for _ in range(MOST_RECORDS - 1):
-        keep(batch, "/large")
-    first = told(batch)[0]
+    add(batch, "/small", size)
+    for _ in range(MAX_RECORDS - 1):
+        add(batch, "/large")
+    first = records_of(batch)[0]
     assert first["path"] == "/small"
     for kept in (first["request"]["body"], first["stderr"], first["traceback"]):
         assert (kept["cut"], len(kept["text"])) == (False, size)
@@ -57,13 +57,13 @@ def test_a_small_call_loses_nothing_to_large_ones() -> None:
 def test_what_nobody_took_is_told_before_what_came_after_it() -> None:
     older, newer = Batch(), Batch()
     for number in range(150):
-        keep(older, f"/older/{number}")
-        keep(newer, f"/newer/{number}")
-    older.absorb(newer)
-    records = told(older)
+        add(older, f"/older/{number}")
+        add(newer, f"/newer/{number}")
+    older.merge(newer)
+    records = records_of(older)
     assert [record["path"] for record in records] == [
         *(f"/older/{number}" for number in range(100, 150)),
         *(f"/newer/{number}" for number in range(150)),
     ]
     whole = [record["path"] for record in records if not record["request"]["body"]["cut"]]
-    assert whole == [f"/newer/{number}" for number in range(150 - MOST_BYTES // (3 * LARGE), 150)]
+    assert whole == [f"/newer/{number}" for number in range(150 - MAX_BYTES // (3 * LARGE), 150)]

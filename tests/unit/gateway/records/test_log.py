@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.records import log
-from gateway.records.record import TEXT_KEPT
+from gateway.records.record import TEXT_LIMIT
 from tests.support.arbiter import Arbiter, Worker, endpoint, serving
 
 EVIL = "".join(f"{end}[another] forged" for end in ("", "\n", "\r", "\r\n", "\x0b", "\x85", "\u2028"))
@@ -70,7 +70,7 @@ def test_a_traceback_of_any_length_is_cut_from_its_end_and_says_so(api: Arbiter,
 
     written = [line for line in worker.logged("the very end").split("\n") if line.startswith("[long]")]
     assert "characters left out)" in written[0]
-    assert sum(len(line) - len("[long] ") + 1 for line in written[1:]) <= TEXT_KEPT + 1
+    assert sum(len(line) - len("[long] ") + 1 for line in written[1:]) <= TEXT_LIMIT + 1
     assert written[-1] == "[long] the very end"
 
 
@@ -78,7 +78,7 @@ def test_callers_who_see_tracebacks_get_the_cut_one(tmp_path: Path) -> None:
     with serving(tmp_path, ENDPOINTS[0], show_traceback=True) as arbiter:
         answer = arbiter.post("/raises", "x" * 1_000_000)
 
-    assert len(answer.body) < 2 * TEXT_KEPT
+    assert len(answer.body) < 2 * TEXT_LIMIT
     assert "characters left out)" in answer.json["extensions"]["traceback"][0]
 
 
@@ -89,22 +89,22 @@ def test_callers_who_see_tracebacks_get_the_cut_one(tmp_path: Path) -> None:
 def written(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     texts: list[str] = []
     monkeypatch.setattr(log, "write", texts.append)
-    monkeypatch.setattr(log, "_unfinished", None)
+    monkeypatch.setattr(log, "_open_label", None)
     return texts
 
 
 def test_pieces_become_one_line_behind_one_label(written: list[str]) -> None:
     for text in ("one ", "line", "\n", "", "two\nthree\n", "\n"):
-        log.piece("-", text)
+        log.write_part("-", text)
 
     assert "".join(written) == "[-] one line\n[-] two\n[-] three\n[-] \n"
 
 
 def test_a_line_that_another_interrupts_does_not_lend_it_its_label(written: list[str]) -> None:
-    log.piece("a", "half")
-    log.piece("b", "other")
-    log.lines("c", "whole")
-    log.piece("b", "rest\n")
-    log.lines("c", "again")
+    log.write_part("a", "half")
+    log.write_part("b", "other")
+    log.write_lines("c", "whole")
+    log.write_part("b", "rest\n")
+    log.write_lines("c", "again")
 
     assert "".join(written) == "[a] half\n[b] other\n[c] whole\n[b] rest\n[c] again\n"

@@ -41,16 +41,16 @@ HIDDEN = "hidden"
     ],
 )
 def test_names_that_are_secret_in_headers_and_in_urls(name: str) -> None:
-    assert redaction.headers([(name, HIDDEN)]) == [(name, None)]
-    assert redaction.target(f"/x?a=1&{name}={HIDDEN}&b=2") == f"/x?a=1&{name}=***&b=2"
+    assert redaction.mask_headers([(name, HIDDEN)]) == [(name, None)]
+    assert redaction.mask_url(f"/x?a=1&{name}={HIDDEN}&b=2") == f"/x?a=1&{name}=***&b=2"
 
 
 @pytest.mark.parametrize(
     "name", ["sig", "X-Amz-Signature", "X-Goog-Signature", "Signature", "oauth_signature", "url.sig"]
 )
 def test_a_signature_opens_a_url_but_is_only_a_digest_in_a_header(name: str) -> None:
-    assert redaction.target(f"/x?{name}={HIDDEN}") == f"/x?{name}=***"
-    assert redaction.headers([(name, "shown")]) == [(name, "shown")]
+    assert redaction.mask_url(f"/x?{name}={HIDDEN}") == f"/x?{name}=***"
+    assert redaction.mask_headers([(name, "shown")]) == [(name, "shown")]
 
 
 @pytest.mark.parametrize(
@@ -83,9 +83,9 @@ def test_a_signature_opens_a_url_but_is_only_a_digest_in_a_header(name: str) -> 
     ],
 )
 def test_ordinary_names_stay_readable(name: str) -> None:
-    assert redaction.headers([(name, "shown")]) == [(name, "shown")]
+    assert redaction.mask_headers([(name, "shown")]) == [(name, "shown")]
     if not name.endswith("Signature"):
-        assert redaction.target(f"/x?{name}=shown") == f"/x?{name}=shown"
+        assert redaction.mask_url(f"/x?{name}=shown") == f"/x?{name}=shown"
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_ordinary_names_stay_readable(name: str) -> None:
 )
 @pytest.mark.parametrize("name", ["Referer", "referer"])
 def test_of_a_referer_the_whole_query_goes(name: str, value: str, left: str) -> None:
-    assert redaction.headers([(name, value)]) == [(name, left)]
+    assert redaction.mask_headers([(name, value)]) == [(name, left)]
 
 
 @pytest.mark.parametrize(
@@ -114,8 +114,8 @@ def test_of_a_referer_the_whole_query_goes(name: str, value: str, left: str) -> 
     ],
 )
 def test_of_urls_in_other_headers_secret_parameters_go(name: str, value: str, left: str) -> None:
-    assert redaction.headers([(name, value)]) == [(name, left)]
+    assert redaction.mask_headers([(name, value)]) == [(name, left)]
 
 
 def test_a_name_that_is_told_apart_by_encoding_is_no_way_out() -> None:
-    assert redaction.target("/x?p%77d=hidden&user%5Bpass%5D=hidden&token") == "/x?p%77d=***&user%5Bpass%5D=***&token"
+    assert redaction.mask_url("/x?p%77d=hidden&user%5Bpass%5D=hidden&token") == "/x?p%77d=***&user%5Bpass%5D=***&token"

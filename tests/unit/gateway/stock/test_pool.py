@@ -3,6 +3,7 @@
 import asyncio
 import time
 from typing import Any, ClassVar
+from unittest.mock import Mock
 
 import pytest
 from jupyter_client.session import Session
@@ -16,6 +17,7 @@ class Endless:
 
     def __init__(self) -> None:
         self.session = Session()
+        self.context = Mock()
         self.printed = 0
 
     def get_kernel(self, _kernel_id: str) -> "Endless":

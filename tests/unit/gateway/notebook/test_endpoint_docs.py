@@ -5,20 +5,20 @@ import json
 import nbformat
 import pytest
 
-from gateway.arbiter.personality import endpoint_of
-from gateway.notebook.notes import Note, read
+from gateway.arbiter.personality import endpoint_key
+from gateway.notebook.endpoint_docs import EndpointDoc, read
 from tests.support.notebooks import Markdown, notebook
 
 GET = "# GET /x\nprint(1)"
 REQUEST = 'REQUEST = json.dumps({"path": {"a": "1"}})'
 
 
-def notes(*cells: str) -> tuple[str, dict[tuple[str, str], Note]]:
-    return read(nbformat.reads(json.dumps(notebook(list(cells))), as_version=4).cells, endpoint_of)
+def notes(*cells: str) -> tuple[str, dict[tuple[str, str], EndpointDoc]]:
+    return read(nbformat.reads(json.dumps(notebook(list(cells))), as_version=4).cells, endpoint_key)
 
 
-def note(*cells: str) -> Note:
-    return notes(*cells)[1].get(("GET", "/x"), Note())
+def note(*cells: str) -> EndpointDoc:
+    return notes(*cells)[1].get(("GET", "/x"), EndpointDoc())
 
 
 def test_the_markdown_cell_above_an_endpoint_is_its_text() -> None:
@@ -27,7 +27,7 @@ def test_the_markdown_cell_above_an_endpoint_is_its_text() -> None:
 
 @pytest.mark.parametrize("cells", [(Markdown("Text"), REQUEST), (REQUEST, Markdown("Text"))])
 def test_an_example_may_stand_between_and_above(cells: tuple[str, ...]) -> None:
-    assert note("x = 1", *cells, GET) == Note("Text", {"path": {"a": "1"}})
+    assert note("x = 1", *cells, GET) == EndpointDoc("Text", {"path": {"a": "1"}})
 
 
 def test_the_nearest_text_counts_and_one_further_up_is_no_part_of_it() -> None:
@@ -36,7 +36,7 @@ def test_the_nearest_text_counts_and_one_further_up_is_no_part_of_it() -> None:
 
 @pytest.mark.parametrize("between", ["x = 1", "# GET /y\nprint(2)", "# ResponseInfo GET /y\nprint(2)"])
 def test_what_stands_above_another_cell_does_not_belong_to_the_endpoint(between: str) -> None:
-    assert note(Markdown("Of the other"), REQUEST, between, GET) == Note()
+    assert note(Markdown("Of the other"), REQUEST, between, GET) == EndpointDoc()
 
 
 def test_a_response_info_cell_has_no_text_of_its_own() -> None:
@@ -49,12 +49,12 @@ def test_of_an_endpoint_of_several_cells_the_first_text_counts() -> None:
 
 
 def test_an_example_that_is_computed_is_ignored_and_the_text_above_it_is_not() -> None:
-    assert note(Markdown("Text"), "REQUEST = json.dumps(make())", GET) == Note("Text")
+    assert note(Markdown("Text"), "REQUEST = json.dumps(make())", GET) == EndpointDoc("Text")
 
 
 @pytest.mark.parametrize("value", ["'[1]'", "'1'", "'null'"])
 def test_an_example_that_is_no_object_is_ignored(value: str) -> None:
-    assert note(f"REQUEST = {value}", GET) == Note()
+    assert note(f"REQUEST = {value}", GET) == EndpointDoc()
 
 
 def test_the_text_that_a_notebook_begins_with_is_about_the_whole() -> None:
@@ -81,5 +81,5 @@ def test_the_text_of_the_first_endpoint_is_not() -> None:
 def test_the_first_line_is_the_summary_and_a_heading_is_not_said_twice(
     text: str, summary: str, description: str
 ) -> None:
-    found = Note(text)
+    found = EndpointDoc(text)
     assert (found.summary, found.description) == (summary, description)

@@ -1,4 +1,4 @@
-"""What a notebook says of its endpoints to readers: the Markdown above them, and examples of `REQUEST`."""
+"""Reads the documentation of endpoints: the Markdown above them, and examples of `REQUEST`."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -9,12 +9,12 @@ from gateway.notebook import literals
 
 Key = tuple[str, str]  # method and path, as annotated
 
-LONGEST_SUMMARY = 120  # characters
+MAX_SUMMARY = 120  # characters
 HEADING = re.compile(r"#{1,6}\s+(?P<text>.*?)\s*#*$")
 
 
 @dataclass(frozen=True)
-class Note:
+class EndpointDoc:
     """`text` is Markdown; `example` is a value of REQUEST with any of `path`, `args`, `body`."""
 
     text: str = ""
@@ -22,39 +22,39 @@ class Note:
 
     @property
     def summary(self) -> str:
-        """The text's first line, without the signs of a heading."""
+        """The text's first line, without the marks of a heading."""
         first = self.text.partition("\n")[0].strip()
         heading = HEADING.match(first)
         summary = heading["text"] if heading else first
-        return summary if len(summary) <= LONGEST_SUMMARY else summary[: LONGEST_SUMMARY - 1] + "…"
+        return summary if len(summary) <= MAX_SUMMARY else summary[: MAX_SUMMARY - 1] + "…"
 
     @property
     def description(self) -> str:
-        """The text; without its heading, which is the summary."""
+        """The text without its heading, which is the summary."""
         first, _, rest = self.text.partition("\n")
         return rest.strip() if HEADING.match(first.strip()) else self.text
 
 
-def read(cells: Sequence[Any], key_of: Callable[[str], Key | None]) -> tuple[str, dict[Key, Note]]:
-    """The Markdown that a notebook begins with, and the notes on its endpoints.
+def read(cells: Sequence[Any], key_of: Callable[[str], Key | None]) -> tuple[str, dict[Key, EndpointDoc]]:
+    """The Markdown at the top of a notebook, and the documentation of its endpoints.
 
-    `cells` are nbformat's; `key_of` says which endpoint a code cell is. Of an endpoint of several cells the first
-    that has a note counts. A Markdown cell belongs to one endpoint, or to the notebook.
+    `cells` are nbformat's; `key_of` returns the endpoint of a code cell. If an endpoint has several cells, the first
+    documented one counts. A Markdown cell belongs to one endpoint or to the notebook.
     """
-    notes: dict[Key, Note] = {}
+    docs: dict[Key, EndpointDoc] = {}
     used: set[int] = set()
     for number, cell in enumerate(cells):
         if cell.cell_type == "code" and (key := key_of(cell.source)):
-            note, places = _above(cells, number)
+            doc, places = _above(cells, number)
             used |= places
-            if note != Note():
-                notes.setdefault(key, note)
+            if doc != EndpointDoc():
+                docs.setdefault(key, doc)
     begins_with_text = cells and cells[0].cell_type == "markdown" and 0 not in used
-    return (_text(cells[0]) if begins_with_text else ""), notes
+    return (_text(cells[0]) if begins_with_text else ""), docs
 
 
-def _above(cells: Sequence[Any], number: int) -> tuple[Note, set[int]]:
-    """The note from the Markdown cell and the REQUEST cell directly above, in either order; and where they are."""
+def _above(cells: Sequence[Any], number: int) -> tuple[EndpointDoc, set[int]]:
+    """The documentation in the Markdown and REQUEST cells directly above, in either order, and their indices."""
     text: str | None = None
     example: dict[str, Any] | None = None
     places: set[int] = set()
@@ -62,18 +62,18 @@ def _above(cells: Sequence[Any], number: int) -> tuple[Note, set[int]]:
         cell = cells[place]
         if cell.cell_type == "markdown" and text is None:
             text = _text(cell)
-        elif cell.cell_type == "code" and example is None and (found := _example(cell.source)) is not None:
-            example = found
+        elif cell.cell_type == "code" and example is None and (value := _example(cell.source)) is not None:
+            example = value
         else:
             break
         places.add(place)
-    return Note(text or "", example or {}), places
+    return EndpointDoc(text or "", example or {}), places
 
 
 def _example(source: str) -> dict[str, Any] | None:
-    """The value of a REQUEST cell, empty where it is computed; None for any other cell."""
+    """The value of a REQUEST cell, empty if it is computed; None for any other cell."""
     try:
-        value = literals.assigned(source, "REQUEST")
+        value = literals.read_assignment(source, "REQUEST")
     except literals.NotALiteral:
         return {}
     except LookupError:

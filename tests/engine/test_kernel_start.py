@@ -1,0 +1,38 @@
+"""The start of a kernel: in the process that was prepared for it, and with much output of ordinary cells."""
+
+from tests.support.processes import running
+from tests.support.slot import Slot
+
+ENDPOINT = "# GET /x\nprint('x')"
+WRITES, LINES = 2500, 40  # more writes than ØMQ queues while nobody reads, and lines in each
+
+PRINTS_MUCH = f"""
+for number in range({WRITES}):
+    print("\\n".join(f"line {{number * {LINES} + n}}" for n in range({LINES})), flush=True)
+"""
+WAITS_FOR_ITS_OUTPUT = """
+import pathlib, time
+print("half way", flush=True)
+deadline = time.monotonic() + 20
+while "half way" not in pathlib.Path("log").read_text():
+    assert time.monotonic() < deadline, "its output is not in the log"
+    time.sleep(0.05)
+"""
+
+
+def test_a_cell_that_prints_100_000_lines_starts_and_all_are_in_the_log() -> None:
+    with Slot([PRINTS_MUCH, ENDPOINT]) as slot:
+        assert slot.get("/x").text == "x\n"
+        lines = [line for line in slot.log().splitlines() if line.startswith("line ")]
+    assert lines == [f"line {number}" for number in range(WRITES * LINES)]
+
+
+def test_output_is_in_the_log_while_the_cell_runs() -> None:
+    with Slot([WAITS_FOR_ITS_OUTPUT, ENDPOINT]) as slot:
+        assert "half way" in slot.log()
+
+
+def test_the_kernel_runs_in_the_process_that_was_prepared_for_it() -> None:
+    with Slot([ENDPOINT]) as slot:
+        (kernel,) = [process for process in running() if process.parent == slot.popen.pid]
+    assert "ipykernel_main.py" in kernel.command

@@ -1,0 +1,80 @@
+"""When a recorder sends requests: the first of a second at once, the others together, and all of them once."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from control.traffic.batch_server import BatchServer
+from gateway.http.request import Request
+from gateway.http.response import Response
+from gateway.records.recorder import PERIOD_S, SENT_AT_ONCE, Recorder
+
+DEADLINE_S = 10.0
+MANY = 500
+
+Batches = list[dict[str, Any]]
+
+
+@pytest.fixture
+def batches(tmp_path: Path) -> Iterator[Batches]:
+    """What the control app has received at `tmp_path / "r.sock"`."""
+    received: Batches = []
+    with BatchServer(tmp_path / "r.sock", received.append) as server:
+        server.begin()
+        yield received
+        server.shutdown()
+
+
+def record(recorder: Recorder, number: int) -> None:
+    request = Request("GET", f"/{number}".encode(), {}, b"")
+    recorder.record_request(request, b"", Response(200, [], b"x"), time.monotonic(), 1, 0)
+
+
+def count(batches: Batches) -> int:
+    return sum(sum(buckets) for batch in batches for *_, buckets in batch["requests"])
+
+
+async def wait_for(batches: Batches, requests: int) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        while count(batches) < requests:
+            await asyncio.sleep(0.01)
+
+
+def test_the_first_requests_of_a_second_are_sent_at_once_and_the_others_together(
+    tmp_path: Path, batches: Batches
+) -> None:
+    async def run() -> None:
+        recorder = Recorder(tmp_path / "r.sock", ["/x"], keeps_records=True)
+        started = time.monotonic()
+        for number in range(MANY):
+            record(recorder, number)
+        await wait_for(batches, SENT_AT_ONCE)
+        await wait_for(batches, MANY)
+        assert time.monotonic() - started >= PERIOD_S
+
+    asyncio.run(run())
+
+    assert sorted(len(batch["records"]) for batch in batches) == [*[1] * SENT_AT_ONCE, 200]
+    assert count(batches) == MANY
+
+
+def test_what_nobody_received_is_sent_when_somebody_does(tmp_path: Path) -> None:
+    received: Batches = []
+
+    async def run() -> None:
+        recorder = Recorder(tmp_path / "late.sock", ["/x"], keeps_records=True)
+        for number in range(MANY):
+            record(recorder, number)
+        with BatchServer(tmp_path / "late.sock", received.append) as server:
+            server.begin()
+            await wait_for(received, MANY)
+            server.shutdown()
+
+    asyncio.run(run())
+
+    assert [len(batch["records"]) for batch in received] == [200]
+    assert count(received) == MANY
