@@ -31,4 +31,4 @@ def post_worker_init(worker: Any) -> None:
     And have no caller's text begin a line of the log.
     """
     log_record.install()
-    worker.wsgi.extensions["log_followers"].is_up = lambda: worker.alive
+    worker.wsgi.extensions["components"].log_followers.is_up = lambda: worker.alive

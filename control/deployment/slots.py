@@ -65,7 +65,7 @@ class Slots:
 
     def gateway(self, slot: str) -> GatewayStatus | None:
         """What the slot's gateway says; None while it does not answer."""
-        return gateway_client.status(self.run.slot_admin_socket(slot))
+        return gateway_client.fetch_status(self.run.slot_admin_socket(slot))
 
     def project(self, slot: str) -> str | None:
         """The name of the project that the slot is to serve."""

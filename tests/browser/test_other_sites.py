@@ -159,7 +159,7 @@ def test_a_person_who_follows_a_link_to_a_change_is_asked_first(visit: Visit, st
         ("start", "Start the API?", "It will answer"),
         ("restart?notebook=another", "Restart the API?", "another will answer"),
         (f"restart?notebook={'long' * 60}", "Restart the API?", "is lost"),
-        ("stop", "Stop the API?", "Calls will be refused"),
+        ("stop", "Stop the API?", "Requests will be rejected"),
         ("reload?on=1", "Restart at each save?", "each time"),
         ("reload?on=0", "Stop restarting at each save?", "until you restart it"),
     ],

@@ -1,4 +1,4 @@
-"""Reading what nginx tells: whatever comes, and however much."""
+"""Reading nginx's datagrams: whatever is sent, and however much."""
 
 import socket
 import tempfile
@@ -27,7 +27,7 @@ def tell(path: Path, message: bytes) -> None:
 
 def test_each_message_is_taken_without_its_header(path: Path) -> None:
     taken: list[bytes] = []
-    Datagrams(path, taken.append, lambda: None, 100).begin()
+    Datagrams(path, taken.append, lambda: None, 100).start()
 
     tell(path, b"one nginx: word")
     tell(path, b"two")
@@ -48,7 +48,7 @@ def test_what_cannot_be_taken_is_told_once_a_second_and_ends_nothing(
     def tick() -> None:
         raise OSError("the disk is full")
 
-    Datagrams(path, take, tick, 100).begin()
+    Datagrams(path, take, tick, 100).start()
     for _ in range(10):
         tell(path, b"bad")
     tell(path, b"good")
@@ -64,7 +64,7 @@ def test_what_cannot_be_taken_is_told_once_a_second_and_ends_nothing(
 def test_a_flood_is_looked_at_in_part(path: Path) -> None:
     taken: list[bytes] = []
     ticks: list[float] = []
-    Datagrams(path, taken.append, lambda: ticks.append(time.monotonic()), 50).begin()
+    Datagrams(path, taken.append, lambda: ticks.append(time.monotonic()), 50).start()
     ended = threading.Event()
 
     def flood() -> None:

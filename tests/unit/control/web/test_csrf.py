@@ -94,4 +94,4 @@ def test_a_browsers_post_without_a_word_on_its_site_passes(client: FlaskClient) 
 def test_the_refusal_says_what_to_do(client: FlaskClient) -> None:
     refused = client.post("/change", base_url=HERE, headers={"Sec-Fetch-Site": "cross-site"})
 
-    assert "Open the homepage" in refused.get_data(as_text=True)
+    assert "Use the button on the homepage" in refused.get_data(as_text=True)

@@ -22,6 +22,7 @@ from control.traffic import manual_request
 from control.traffic.api_client import NoResponse
 from control.traffic.manual_request import ManualRequest
 from control.web.app import create_app
+from control.web.components import KEY, Components
 from control.web.homepage_view import Endpoint
 
 EVIL = "<img src=x onerror=alert(1)>'\"&"
@@ -74,8 +75,8 @@ def client(app: Flask) -> FlaskClient:
 
 
 def api_of(app: Flask) -> Deployment:
-    found: Deployment = app.extensions["api"]
-    return found
+    components: Components = app.extensions[KEY]
+    return components.deployment
 
 
 def fake(app: Flask, monkeypatch: pytest.MonkeyPatch, **calls: object) -> None:
@@ -148,7 +149,7 @@ def test_everything_that_notebooks_and_people_give_is_escaped(
 
 def test_an_answer_is_escaped(app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     answer = manual_request.ManualResponse(200, EVIL, 1.0, 10, EVIL, EVIL)
-    monkeypatch.setattr(manual_request, "call", lambda *_: answer)
+    monkeypatch.setattr(manual_request, "send", lambda *_: answer)
     page = client.post("/", data={"do": "test", "method": "POST", "path": EVIL, "body": f"</textarea>{EVIL}"}).text
     assert "<img" not in page
     assert page.count("</textarea>") == 1
@@ -272,7 +273,7 @@ def test_a_folder_without_projects_and_without_a_password_file_gives_a_page(app:
         (api_of(app).settings.notebook_dir / project / "server.ipynb").unlink()
     (api_of(app).run.path / "htpasswd-api").unlink()
     page = client.get("/").text
-    assert "none yet" in page
+    assert "No projects" in page
     assert "a notebook named" in page
 
 
@@ -285,10 +286,10 @@ def test_hello_world_is_suggested_where_there_is_one() -> None:
     def known(*endpoints: tuple[str, str]) -> list[dict[str, str]]:
         return [{"method": method, "path": path} for method, path in endpoints]
 
-    assert ManualRequest.suggested(known(("POST", "/a"), ("GET", "/b"), ("GET", "/hello_world"))).path == "/hello_world"
-    assert ManualRequest.suggested(known(("POST", "/hello_world"), ("GET", "/b"))) == ManualRequest("GET", "/b")
-    assert ManualRequest.suggested(known(("POST", "/a"))) == ManualRequest("POST", "/a", "{}")
-    assert ManualRequest.suggested([]) == ManualRequest("GET", "/hello_world")
+    assert ManualRequest.suggest(known(("POST", "/a"), ("GET", "/b"), ("GET", "/hello_world"))).path == "/hello_world"
+    assert ManualRequest.suggest(known(("POST", "/hello_world"), ("GET", "/b"))) == ManualRequest("GET", "/b")
+    assert ManualRequest.suggest(known(("POST", "/a"))) == ManualRequest("POST", "/a", "{}")
+    assert ManualRequest.suggest([]) == ManualRequest("GET", "/hello_world")
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -300,7 +301,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/invoke/binary":
             body = b"\x89PNG\xff\x00"
         elif self.path == "/invoke/long":
-            body = "é".encode() * manual_request.SHOWN
+            body = "é".encode() * manual_request.MAX_BODY
         elif self.path == "/invoke/vanish":
             return
         elif self.path == "/invoke/late":
@@ -330,7 +331,7 @@ def call(tmp_path: Path) -> Iterator[Callable[..., manual_request.ManualResponse
     with Server(str(path), Handler) as server:
         server.late = threading.Event()  # type: ignore[attr-defined]
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-        yield lambda target, body="", timeout=10.0: manual_request.call(
+        yield lambda target, body="", timeout=10.0: manual_request.send(
             path, ManualRequest("POST", target, body), {"Host": "h:1"}, timeout
         )
         server.late.set()  # type: ignore[attr-defined]
@@ -361,13 +362,13 @@ def test_a_body_that_is_not_text_is_only_counted(call: Callable[..., manual_requ
 def test_only_the_beginning_of_a_long_body_is_kept(call: Callable[..., manual_request.ManualResponse]) -> None:
     answer = call("/long")
     assert answer.is_cut
-    assert answer.size == 2 * manual_request.SHOWN
-    assert answer.text == "é" * (manual_request.SHOWN // 2)
+    assert answer.size == 2 * manual_request.MAX_BODY
+    assert answer.text == "é" * (manual_request.MAX_BODY // 2)
 
 
 @pytest.mark.parametrize(
     ("target", "message"),
-    [("/late", "no answer within 0.3 s"), ("/vanish", "ended the call without an answer")],
+    [("/late", "No response arrived within 0.3 s"), ("/vanish", "closed the connection without a response")],
 )
 def test_a_call_without_an_answer_says_why(
     call: Callable[..., manual_request.ManualResponse], target: str, message: str

@@ -13,6 +13,7 @@ from control.config import errors
 from control.deployment.deployment import Status
 from control.logs.follow import Followers
 from control.supervision.client import SupervisorError
+from control.web.components import KEY
 from control.web.process_api import process
 
 ENDPOINTS = [{"method": "GET", "path": "/hello"}]
@@ -68,8 +69,7 @@ def api(tmp_path: Path) -> FakeApi:
 @pytest.fixture
 def client(api: FakeApi) -> FlaskClient:
     app = Flask(__name__)
-    app.extensions["api"] = api
-    app.extensions["log_followers"] = Followers()
+    app.extensions[KEY] = SimpleNamespace(deployment=api, log_followers=Followers())
     app.register_blueprint(process)
     return app.test_client()
 

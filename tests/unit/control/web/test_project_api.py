@@ -65,7 +65,7 @@ def test_a_project_is_taken_away_and_brought_in_under_another_name(client: Flask
 
     made = upload(client, "prices.zip", taken.data)
 
-    assert (made.status_code, made.json) == (201, {"message": "The project prices is there.", "notebook": "prices"})
+    assert (made.status_code, made.json) == (201, {"message": "The project prices was created.", "notebook": "prices"})
     assert (notebooks / "prices" / "server.ipynb").read_text() == "prices"
     assert hidden(notebooks) == []
 

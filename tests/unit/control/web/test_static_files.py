@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 
 from control.config.settings import Settings
 from control.web.app import create_app
-from control.web.static_files import keep_for_good
+from control.web.static_files import init_app
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_a_page_is_never_kept(client: FlaskClient) -> None:
 
 def test_a_file_that_changes_gets_another_address_and_none_when_it_is_only_touched(tmp_path: Path) -> None:
     made = Flask("made", static_folder=str(tmp_path))
-    keep_for_good(made)
+    init_app(made)
     file = tmp_path / "a.css"
     addresses = []
     for text in ("one", "one", "two"):

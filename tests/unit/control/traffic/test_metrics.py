@@ -1,5 +1,6 @@
 """What is counted, and its form for Prometheus, read by Prometheus' own parser."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -8,19 +9,12 @@ import pytest
 from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from control.config.settings import Settings
 from control.deployment.gateway_client import GatewayStatus
 from control.traffic.counters import Counters
 from control.traffic.metrics import Metrics
-
-BOUNDS = [0.1, 1.0]
-
-
-def batch(*requests: list[Any], deaths: int = 0) -> dict[str, Any]:
-    return {"bounds": BOUNDS, "requests": list(requests), "kernel_deaths": deaths, "records": []}
-
-
-def one(endpoint: str | None, status: int, buckets: list[int], seconds: float = 0.5) -> list[Any]:
-    return [endpoint, "GET", status, seconds, buckets]
+from control.web.app import create_app
+from tests.support.records import batch, count
 
 
 class FakeSlots:
@@ -40,9 +34,9 @@ def api() -> Any:
     return SimpleNamespace(slots=FakeSlots(), restarts=4, failed_restarts=1, settings=settings)
 
 
-def scraped(api: Any, totals: Counters) -> dict[str, float]:
+def scraped(api: Any, counters: Counters) -> dict[str, float]:
     """Each sample by its name and labels, as `name{a=1,b=2}`."""
-    text = generate_latest(Metrics(api, totals).registry).decode()
+    text = generate_latest(Metrics(api, counters).registry).decode()
     found = {}
     for family in text_string_to_metric_families(text):
         assert family.documentation, family.name
@@ -52,29 +46,10 @@ def scraped(api: Any, totals: Counters) -> dict[str, float]:
     return found
 
 
-def test_refusals_are_counted_without_a_label_for_each_method_that_callers_make_up(api: Any) -> None:
-    totals = Counters()
-    for method in ("POST", "POST", "X1", "X2"):
-        totals.add_rejection(method, 401)
-    found = scraped(api, totals)
-    assert found["notebook_api_requests_total{endpoint=other,method=POST,status=401}"] == 2
-    assert found["notebook_api_requests_total{endpoint=other,method=other,status=401}"] == 2
-
-
-def test_requests_are_counted_by_endpoint_method_and_status_over_all_batches(api: Any) -> None:
-    totals = Counters()
-    totals.add(batch(one("/a/:b", 200, [1, 2, 3]), one("/a/:b", 500, [0, 0, 1])))
-    totals.add(batch(one("/a/:b", 200, [1, 0, 0]), one(None, 404, [5, 0, 0])))
-    found = scraped(api, totals)
-    assert found["notebook_api_requests_total{endpoint=/a/:b,method=GET,status=200}"] == 7
-    assert found["notebook_api_requests_total{endpoint=/a/:b,method=GET,status=500}"] == 1
-    assert found["notebook_api_requests_total{endpoint=other,method=GET,status=404}"] == 5
-
-
 def test_durations_are_a_histogram_of_all_statuses(api: Any) -> None:
-    totals = Counters()
-    totals.add(batch(one("/a", 200, [1, 2, 3], 9.0), one("/a", 500, [0, 0, 1], 4.0)))
-    found = scraped(api, totals)
+    counters = Counters()
+    counters.add(batch(count("/a", 200, [1, 2, 3], 9.0), count("/a", 500, [0, 0, 1], 4.0)))
+    found = scraped(api, counters)
     name = "notebook_api_request_duration_seconds"
     buckets = [found[f"{name}_bucket{{endpoint=/a,le={le},method=GET}}"] for le in ("0.1", "1.0", "+Inf")]
     assert buckets == [1, 3, 7]
@@ -83,10 +58,10 @@ def test_durations_are_a_histogram_of_all_statuses(api: Any) -> None:
 
 
 def test_kernels_deaths_restarts_and_the_build_are_told(api: Any) -> None:
-    totals = Counters()
-    totals.add(batch(deaths=2))
-    totals.add(batch(deaths=1))
-    found = scraped(api, totals)
+    counters = Counters()
+    counters.add(batch(deaths=2))
+    counters.add(batch(deaths=1))
+    found = scraped(api, counters)
     assert found["notebook_api_up{}"] == 1
     assert found["notebook_api_kernels{}"] == 2
     assert found["notebook_api_queue_length{}"] == 3
@@ -109,17 +84,12 @@ def test_while_nothing_is_served_there_are_no_kernels(api: Any) -> None:
 
 @pytest.mark.parametrize("path", ['/a"b', "/a\\b", "/ü"])
 def test_paths_of_all_kinds_are_labels(api: Any, path: str) -> None:
-    totals = Counters()
-    totals.add(batch(one(path, 200, [1, 0, 0])))
-    assert scraped(api, totals)[f"notebook_api_requests_total{{endpoint={path},method=GET,status=200}}"] == 1
+    counters = Counters()
+    counters.add(batch(count(path, 200, [1, 0, 0])))
+    assert scraped(api, counters)[f"notebook_api_requests_total{{endpoint={path},method=GET,status=200}}"] == 1
 
 
 def test_openmetrics_is_spoken_to_who_asks_for_it(tmp_path: Path) -> None:
-    from dataclasses import replace
-
-    from control.config.settings import Settings
-    from control.web.app import create_app
-
     settings = replace(Settings.from_env({"NOTEBOOK_DIR": str(tmp_path)}), run_dir=tmp_path)
     client = create_app(settings, resume=False).test_client()
     plain = client.get("/process/metrics")
