@@ -15,7 +15,7 @@ Load = Callable[[Server, int], float]  # (server, seconds) -> requests per secon
 
 
 @contextmanager
-def engine_with_receiver(name: str, book: Path, home: Path, **settings: str) -> Iterator[Server]:
+def engine(name: str, book: Path, home: Path, **settings: str) -> Iterator[Server]:
     """The engine, and a receiver of its records on the same machine."""
     server = Server(name, servers.engine, book, home, **settings)
     receiver = subprocess.Popen([servers.PYTHON, "-m", "bench.receiver", f"{server.run_dir}/records.sock"], cwd=ROOT)
@@ -29,10 +29,7 @@ def engine_with_receiver(name: str, book: Path, home: Path, **settings: str) -> 
 
 def cost(book: Path, home: Path, loads: dict[str, Load]) -> tuple[str, str, str, str]:
     """A row of the results: by how much the throughput decreases, under each load, over all rounds."""
-    with (
-        engine_with_receiver("inspect-on", book, home) as on,
-        engine_with_receiver("inspect-off", book, home, INSPECT="0") as off,
-    ):
+    with engine("inspect-on", book, home) as on, engine("inspect-off", book, home, INSPECT="0") as off:
         rates = {name: {on.name: 0.0, off.name: 0.0} for name in loads}
         for number in range(ROUNDS):
             for name, load in loads.items():

@@ -36,7 +36,7 @@ def main() -> None:
         book = notebook.write(home / "server.ipynb")
         rates, rows = throughput(book, home)
         rows += [*concurrency(book, home), *memory(book, home), *starts(book, home)]
-        loads = {name: of_case(f"{name}, 16 connections", home) for name in ("GET", "POST 10 KB")}
+        loads = {name: case_load(f"{name}, 16 connections", home) for name in ("GET", "POST 10 KB")}
         rows.append(inspection.cost(book, home, loads))
         rows += page.rows()
         if "--soak" in sys.argv:
@@ -88,7 +88,7 @@ def ratios(peer: str, *cases: dict[str, float]) -> str:
     return " and ".join(f"{case['engine'] / case[peer]:.1f} x" for case in cases)
 
 
-def of_case(case: str, home: Path) -> inspection.Load:
+def case_load(case: str, home: Path) -> inspection.Load:
     path, connections, body = CASES[case]
     return lambda server, seconds: load(server, path, connections, body, home, seconds)
 
@@ -127,7 +127,7 @@ def concurrency(book: Path, home: Path) -> list[Row]:
 
 def send_concurrently(server: Server, path: str, count: int) -> float:
     with ThreadPoolExecutor(count) as pool:
-        return measure(lambda: list(pool.map(lambda _: call(server, path), range(count))))
+        return measure(lambda: list(pool.map(lambda _: send_request(server, path), range(count))))
 
 
 def measure(action: Callable[[], object]) -> float:
@@ -153,7 +153,7 @@ def overheads(server: Server, path: str, count: int) -> list[float]:
     return seconds
 
 
-def call(server: Server, path: str, body: bytes | None = None) -> None:
+def send_request(server: Server, path: str, body: bytes | None = None) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=120)
     try:
         connection.request("POST" if body else "GET", path, body, {"Authorization": AUTHORIZATION})
@@ -174,20 +174,15 @@ def memory(book: Path, home: Path) -> list[Row]:
         stock_memory = stock.memory()
     with Server("memory", servers.engine, book, home) as server:
         for _ in range(10):
-            call(server, "/invoke/hello_world")
-        engine_memory = server.memory()
-        call(server, "/invoke/size", b"x" * 1_000_000)
+            send_request(server, "/invoke/hello_world")
+        ratio = server.memory() / stock_memory
+        send_request(server, "/invoke/size", b"x" * 1_000_000)
         before = server.memory()
         for _ in range(100):
-            call(server, "/invoke/size", b"x" * 1_000_000)
+            send_request(server, "/invoke/size", b"x" * 1_000_000)
         growth = server.memory() - before
     return [
-        (
-            "memory (PSS) of gateway and kernel, against stock",
-            f"{engine_memory / stock_memory:.2f} x",
-            "1.1 x",
-            "0.9 x",
-        ),
+        ("memory (PSS) of gateway and kernel, against stock", f"{ratio:.2f} x", "1.1 x", "0.9 x"),
         ("its growth over 100 posts of 1 MB", f"{growth / 1e6:.1f} MB", "5 MB", "0"),
     ]
 

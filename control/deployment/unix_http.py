@@ -1,6 +1,6 @@
 """HTTP requests over unix sockets.
 
-By http.client: httpx would add 65 ms and 5 MB to the control app, and normalizes the targets that it sends.
+With http.client: httpx would add 90 ms and 6 MB to the start of the control app, and normalizes targets.
 """
 
 import http.client

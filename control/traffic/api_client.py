@@ -1,9 +1,11 @@
-"""Why a request to the served API got no response."""
+"""Timeouts and errors of requests to the served API."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from control.deployment import unix_http
+
+EXTRA_TIMEOUT = 5  # seconds to wait beyond the API's own time limit
 
 
 class NoResponse(Exception):

@@ -12,15 +12,13 @@ from flask.typing import ResponseReturnValue
 from control.config.errors import ApiError
 from control.supervision.client import SupervisorError
 from control.traffic import manual_request
-from control.traffic.api_client import NoResponse
+from control.traffic.api_client import EXTRA_TIMEOUT, NoResponse
 from control.traffic.manual_request import ManualRequest
 from control.web.components import components
 from control.web.csrf import refuse_cross_site
 from control.web.homepage_view import HomepageView
 from control.web.project_api import create_from_template, create_from_upload
 from control.web.requests_page import HOMEPAGE_ROWS, RequestList
-
-EXTRA_TIMEOUT = 5  # seconds beyond the API's own time limit
 
 homepage = Blueprint("homepage", __name__)
 
@@ -46,8 +44,8 @@ def act() -> ResponseReturnValue:
         "reload-on": lambda: change(lambda: deployment.reload.turn(True)),
         "reload-off": lambda: change(lambda: deployment.reload.turn(False)),
         "test": test_api,
-        "upload": lambda: create(create_from_upload),
-        "new": lambda: create(create_from_template),
+        "upload": lambda: change(create_from_upload),
+        "new": lambda: change(create_from_template),
     }
     action = actions.get(request.form.get("do", ""))
     if action is None:
@@ -58,22 +56,15 @@ def act() -> ResponseReturnValue:
 def change(action: Callable[[], object]) -> ResponseReturnValue:
     """Run the action and redirect to the page; if it fails, the page shows the error, with its status code."""
     try:
-        action()
+        result = action()
     except ApiError as error:
         return render(notice=str(error)), error.status
     except SupervisorError as error:
         return render(notice=f"{error}. Try again in a few seconds."), 503
-    return redirect(url_for("homepage.index"), 303)
-
-
-def create(action: Callable[[], str]) -> ResponseReturnValue:
-    """Create a project and redirect to the page with it selected; if it fails, the page shows the error."""
-    try:
-        name = action()
-    except ApiError as error:
-        return render(notice=str(error)), error.status
-    components().deployment.listing.forget()
-    return redirect(url_for("homepage.index", notebook=name), 303)
+    new_project = result if isinstance(result, str) else None  # the page selects it
+    if new_project:
+        components().deployment.listing.forget()
+    return redirect(url_for("homepage.index", notebook=new_project), 303)
 
 
 def test_api() -> ResponseReturnValue:

@@ -20,6 +20,14 @@ def deployment() -> Deployment:
     return components().deployment
 
 
+def switch(name: str, default: str, hint: str) -> bool:
+    """The parameter, 0 or 1."""
+    value = request.values.get(name, default)
+    if value not in {"0", "1"}:
+        abort(400, f"{name} is {value!r}: give {hint}.")
+    return value == "1"
+
+
 def requested_project() -> str | None:
     """The parameter `notebook`, or `seed` as older clients name it."""
     return next((v for n in ("notebook", "seed") if (v := request.values.get(n, "").strip())), None)
@@ -49,10 +57,7 @@ def stop() -> Response:
 @process.route("/reload", methods=["GET", "POST"])
 def reload() -> Response:
     refuse_cross_site(request)
-    switch = request.values.get("on", "")
-    if switch not in {"0", "1"}:
-        abort(400, f"on is {switch!r}: give reload?on=1 to restart the API at each save, or reload?on=0.")
-    is_on = switch == "1"
+    is_on = switch("on", "", "reload?on=1 to restart the API at each save, or reload?on=0")
     deployment().reload.turn(is_on)
     message = "The API restarts at each save." if is_on else "The API no longer restarts at each save."
     return jsonify({"message": message, "reload": is_on})
@@ -100,10 +105,7 @@ def logs() -> Response:
     lines = request.args.get("lines", "200")
     if not lines.isascii() or not lines.isdigit() or int(lines) > MAX_LINES:
         abort(400, f"lines is {lines!r}: give a whole number from 0 to {MAX_LINES}.")
-    switch = request.args.get("follow", "0")
-    if switch not in {"0", "1"}:
-        abort(400, f"follow is {switch!r}: give 1 to follow the log, or 0.")
-    if switch == "1":
+    if switch("follow", "0", "1 to follow the log, or 0"):
         return follow(int(lines))
     return Response(last_lines(deployment().run.api_log, int(lines)), mimetype="text/plain")
 

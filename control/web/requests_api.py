@@ -7,13 +7,12 @@ from flask import Blueprint, Response, jsonify, request
 from prometheus_client.exposition import choose_encoder
 
 from control.config.errors import UnknownRequest
+from control.traffic.api_client import EXTRA_TIMEOUT
 from control.traffic.exchange import Exchange
 from control.traffic.replay import ReplayResult, replay
 from control.web.components import components
 from control.web.csrf import refuse_cross_site
 from control.web.json_errors import register_error_handlers
-
-EXTRA_TIMEOUT = 5  # seconds that a replay waits beyond the API's own time limit
 
 requests_api = Blueprint("requests_api", __name__, url_prefix="/process")
 register_error_handlers(requests_api)
