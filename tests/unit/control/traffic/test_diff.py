@@ -27,20 +27,20 @@ def exchange_of(text: str, **changes: Any) -> Exchange:
         ("[" * 100_000, "[" * 100_000),
     ],
 )  # fmt: skip
-def test_json_gets_its_lines_and_all_else_stays(text: str, shown: str) -> None:
+def test_json_is_indented_and_everything_else_unchanged(text: str, shown: str) -> None:
     assert format_body(Message([], Body(len(text), False, text))) == shown
 
 
-def test_what_is_no_text_is_not_shown() -> None:
+def test_binary_bodies_are_not_shown() -> None:
     assert format_body(Message([], Body(1, False, base64="/w=="))) is None
 
 
-def test_the_same_answer_is_called_the_same_whatever_its_request_id() -> None:
+def test_the_same_response_has_no_differences_whatever_its_request_id() -> None:
     before = exchange_of('{"request_id": "r1"}', request_id="r1")
     assert Comparison(before, exchange_of('{"request_id": "r2"}', request_id="r2")).differences == []
 
 
-def test_what_differs_is_named_and_its_lines_are_marked() -> None:
+def test_differences_are_named_and_their_lines_marked() -> None:
     comparison = Comparison(exchange_of('{"a": 1, "b": 2}'), exchange_of('{"a": 1, "b": 3, "c": 4}', status=201))
     assert comparison.differences == ["status", "body"]
     old, new = comparison.rows
@@ -48,11 +48,11 @@ def test_what_differs_is_named_and_its_lines_are_marked() -> None:
     assert [line for kind, line in new if kind == "changed"] == ['  "b": 3,', '  "c": 4']
 
 
-def test_headers_that_differ_are_named_but_not_those_of_each_call() -> None:
+def test_headers_that_differ_are_named_except_volatile_ones() -> None:
     before, after = exchange(), exchange()
     after.response.headers[:] = [("content-type", "text/plain"), ("Content-Length", "2"), ("X-New", "1")]
-    found = Comparison(before, after).changed_headers
-    assert found == [("content-type", "application/json", "text/plain"), ("x-new", None, "1")]
+    changed = Comparison(before, after).changed_headers
+    assert changed == [("content-type", "application/json", "text/plain"), ("x-new", None, "1")]
 
 
 def test_bodies_of_many_lines_are_compared_in_little_time() -> None:

@@ -51,7 +51,7 @@ def test_the_same_over_a_longer_time_limits_nobody(limit: LoginLimit, tmp_path: 
     assert limited(tmp_path) == set()
 
 
-def test_whoever_was_quiet_for_a_minute_is_let_go(
+def test_a_quiet_minute_ends_the_limit(
     limit: LoginLimit, tmp_path: Path, clock: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for _ in range(MAX_FAILURES):
@@ -74,7 +74,7 @@ def test_whoever_was_quiet_for_a_minute_is_let_go(
     assert limited(tmp_path) == set(), "it begins anew"
 
 
-def test_whom_an_earlier_program_limited_still_is(tmp_path: Path, clock: Clock) -> None:
+def test_limits_of_an_earlier_process_stay_in_force(tmp_path: Path, clock: Clock) -> None:
     (tmp_path / "2001:db8:1:2:").touch()
     limit = LoginLimit(tmp_path, clock)
 
@@ -85,7 +85,7 @@ def test_whom_an_earlier_program_limited_still_is(tmp_path: Path, clock: Clock) 
     assert limited(tmp_path) == set()
 
 
-def test_a_second_is_told_in_few_lines(limit: LoginLimit, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_second_is_logged_in_few_lines(limit: LoginLimit, capsys: pytest.CaptureFixture[str]) -> None:
     for caller in range(6):
         for _ in range(MAX_FAILURES + caller):
             limit.add_failure(f"192.0.2.{caller}".encode())
@@ -110,7 +110,7 @@ def test_more_callers_than_are_remembered_do_no_harm(limit: LoginLimit, tmp_path
 
 
 @pytest.mark.parametrize("message", [b"", b"../../etc/passwd", b"a/b", b"192.0.2.1\n", b"\xff", b"1" * 100])
-def test_what_is_no_address_makes_no_file(limit: LoginLimit, tmp_path: Path, message: bytes) -> None:
+def test_an_invalid_address_creates_no_file(limit: LoginLimit, tmp_path: Path, message: bytes) -> None:
     for _ in range(MAX_FAILURES):
         with pytest.raises(ValueError, match=r"."):
             limit.add_failure(message)

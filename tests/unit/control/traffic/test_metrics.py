@@ -34,67 +34,67 @@ def api() -> Any:
     return SimpleNamespace(slots=FakeSlots(), restarts=4, failed_restarts=1, settings=settings)
 
 
-def scraped(api: Any, counters: Counters) -> dict[str, float]:
+def scrape(api: Any, counters: Counters) -> dict[str, float]:
     """Each sample by its name and labels, as `name{a=1,b=2}`."""
     text = generate_latest(Metrics(api, counters).registry).decode()
-    found = {}
+    samples = {}
     for family in text_string_to_metric_families(text):
         assert family.documentation, family.name
         for sample in family.samples:
             labels = ",".join(f"{name}={value}" for name, value in sorted(sample.labels.items()))
-            found[f"{sample.name}{{{labels}}}"] = sample.value
-    return found
+            samples[f"{sample.name}{{{labels}}}"] = sample.value
+    return samples
 
 
 def test_durations_are_a_histogram_of_all_statuses(api: Any) -> None:
     counters = Counters()
     counters.add(batch(count("/a", 200, [1, 2, 3], 9.0), count("/a", 500, [0, 0, 1], 4.0)))
-    found = scraped(api, counters)
+    samples = scrape(api, counters)
     name = "notebook_api_request_duration_seconds"
-    buckets = [found[f"{name}_bucket{{endpoint=/a,le={le},method=GET}}"] for le in ("0.1", "1.0", "+Inf")]
+    buckets = [samples[f"{name}_bucket{{endpoint=/a,le={le},method=GET}}"] for le in ("0.1", "1.0", "+Inf")]
     assert buckets == [1, 3, 7]
-    assert found[f"{name}_count{{endpoint=/a,method=GET}}"] == 7
-    assert found[f"{name}_sum{{endpoint=/a,method=GET}}"] == 13.0
+    assert samples[f"{name}_count{{endpoint=/a,method=GET}}"] == 7
+    assert samples[f"{name}_sum{{endpoint=/a,method=GET}}"] == 13.0
 
 
-def test_kernels_deaths_restarts_and_the_build_are_told(api: Any) -> None:
+def test_kernels_deaths_restarts_and_the_build_are_metrics(api: Any) -> None:
     counters = Counters()
     counters.add(batch(deaths=2))
     counters.add(batch(deaths=1))
-    found = scraped(api, counters)
-    assert found["notebook_api_up{}"] == 1
-    assert found["notebook_api_kernels{}"] == 2
-    assert found["notebook_api_queue_length{}"] == 3
-    assert found["notebook_api_kernel_deaths_total{}"] == 3
-    assert found["notebook_api_restarts_total{}"] == 4
-    assert found["notebook_api_failed_restarts_total{}"] == 1
-    assert [name for name in found if "build_info" in name and "revision=abc" in name and "version=1.2" in name]
+    samples = scrape(api, counters)
+    assert samples["notebook_api_up{}"] == 1
+    assert samples["notebook_api_kernels{}"] == 2
+    assert samples["notebook_api_queue_length{}"] == 3
+    assert samples["notebook_api_kernel_deaths_total{}"] == 3
+    assert samples["notebook_api_restarts_total{}"] == 4
+    assert samples["notebook_api_failed_restarts_total{}"] == 1
+    assert [name for name in samples if "build_info" in name and "revision=abc" in name and "version=1.2" in name]
 
 
-def test_where_the_system_does_not_tell_the_queue_there_is_no_such_metric(api: Any) -> None:
+def test_an_unknown_queue_length_has_no_metric(api: Any) -> None:
     api.slots.status = GatewayStatus(True, [], [], 1, 0, None)
-    assert "notebook_api_queue_length{}" not in scraped(api, Counters())
+    assert "notebook_api_queue_length{}" not in scrape(api, Counters())
 
 
 def test_while_nothing_is_served_there_are_no_kernels(api: Any) -> None:
     api.slots.status = None
-    found = scraped(api, Counters())
-    assert (found["notebook_api_up{}"], found["notebook_api_kernels{}"]) == (0, 0)
+    samples = scrape(api, Counters())
+    assert (samples["notebook_api_up{}"], samples["notebook_api_kernels{}"]) == (0, 0)
 
 
 @pytest.mark.parametrize("path", ['/a"b', "/a\\b", "/ü"])
 def test_paths_of_all_kinds_are_labels(api: Any, path: str) -> None:
     counters = Counters()
     counters.add(batch(count(path, 200, [1, 0, 0])))
-    assert scraped(api, counters)[f"notebook_api_requests_total{{endpoint={path},method=GET,status=200}}"] == 1
+    assert scrape(api, counters)[f"notebook_api_requests_total{{endpoint={path},method=GET,status=200}}"] == 1
 
 
-def test_openmetrics_is_spoken_to_who_asks_for_it(tmp_path: Path) -> None:
+def test_openmetrics_is_negotiated(tmp_path: Path) -> None:
     settings = replace(Settings.from_env({"NOTEBOOK_DIR": str(tmp_path)}), run_dir=tmp_path)
     client = create_app(settings, resume=False).test_client()
     plain = client.get("/process/metrics")
     assert plain.mimetype == "text/plain"
     assert "notebook_api_up 0.0" in plain.text
-    asked = client.get("/process/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
-    assert asked.mimetype == "application/openmetrics-text"
-    assert asked.text.endswith("# EOF\n")
+    openmetrics = client.get("/process/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
+    assert openmetrics.mimetype == "application/openmetrics-text"
+    assert openmetrics.text.endswith("# EOF\n")

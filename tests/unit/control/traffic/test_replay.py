@@ -22,7 +22,7 @@ def test_a_masked_parameter_is_left_out(path: str, target: str, left_out: list[s
 
 
 @pytest.mark.parametrize(
-    ("value", "answer"),
+    ("value", "expected"),
     [
         (None, True),
         ("https://x/y?***", True),
@@ -36,8 +36,8 @@ def test_a_masked_parameter_is_left_out(path: str, target: str, left_out: list[s
         ("are *** stars?", False),
     ],
 )
-def test_a_header_is_masked_when_a_part_of_it_is(value: str | None, answer: bool) -> None:
-    assert is_masked(value) is answer
+def test_a_header_is_masked_when_a_part_of_it_is(value: str | None, expected: bool) -> None:
+    assert is_masked(value) is expected
 
 
 def test_a_body_is_sent_as_it_came_also_one_that_is_no_text() -> None:
