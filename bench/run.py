@@ -218,7 +218,7 @@ def report(rates: Rates, rows: list[Row]) -> str:
     lines = [
         "# Results",
         "",
-        f"Written by `make bench` on {servers.machine()}. All servers stand behind the product's nginx",
+        f"Written by `make bench` on {servers.machine()}. All servers are behind the product's nginx",
         "configuration with Basic auth, one kernel or one worker each, load by wrk, medians of",
         f"{ROUNDS} alternating rounds of {SECONDS} s.",
         "",

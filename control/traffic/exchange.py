@@ -68,7 +68,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """`at` is the Unix time of the request's begin, `path` includes the query.
+    """`at` is the Unix time of the request's start, `path` includes the query.
 
     `endpoint` is as annotated, None where none matched; `status` is 499 where the client disconnected first. One that
     nginx rejected (`is_rejected`) has no query, no body and few headers.
@@ -97,7 +97,7 @@ class Exchange:
 
     @property
     def time(self) -> str:
-        """The request's begin in ISO 8601, UTC."""
+        """The request's start in ISO 8601, UTC."""
         return datetime.fromtimestamp(self.at, UTC).isoformat(timespec="milliseconds")
 
     @property
