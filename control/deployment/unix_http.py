@@ -17,7 +17,7 @@ CHUNK = 65536  # bytes
 
 @dataclass(frozen=True)
 class Response:
-    """`body` holds the first `max_body` of `size` bytes; `seconds` from the start of the connection to the body's end."""
+    """`body` holds the first `max_body` of `size` bytes; `seconds` from connecting to the end of the body."""
 
     status: int
     reason: str
