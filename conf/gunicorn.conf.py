@@ -1,4 +1,4 @@
-"""gunicorn for the control app: one process, because the lock that orders starts and stops lives in it."""
+"""gunicorn for the control app: one process, as the lock that orders starts and stops is in it."""
 
 import tempfile
 from typing import Any
@@ -14,21 +14,18 @@ bind = f"unix:{run.control_socket}"
 umask = 0o077
 workers = 1
 worker_class = "gthread"
-# A start may wait for its notebook a minute; status and log lines must be answered meanwhile, and each of those
-# who follow the log takes a thread. One that nobody needs is never started.
-threads = 16 + follow.MOST
+# A start may wait a minute for its notebook while other requests must get a response, and each follower of the log
+# takes a thread. Threads are started on demand.
+threads = 16 + follow.MAX_FOLLOWERS
 graceful_timeout = 2
 worker_tmp_dir = str(run.path)
 control_socket_disable = True
-# An upload that is taken apart waits where nginx has it wait, too: /tmp is memory in a container.
+# Uploads are parsed on the disk on which nginx buffers them: /tmp is memory in a container.
 tempfile.tempdir = str(settings.body_dir)
 loglevel = "warning"
 
 
 def post_worker_init(worker: Any) -> None:
-    """Let those who follow the log end as soon as this program is told to: an end must not wait for them.
-
-    And have no caller's text begin a line of the log.
-    """
+    """End followers of the log as soon as this worker stops, which would wait for them; escape log records."""
     log_record.install()
     worker.wsgi.extensions["components"].log_followers.is_up = lambda: worker.alive

@@ -1,7 +1,7 @@
-"""Read by every ipykernel at its start, whatever environment it runs in: keeps it off TCP.
+"""Keeps every ipykernel, which reads this at its start in whatever environment, off TCP.
 
-ipykernel has one port, on the loopback address, for what forked processes print. Here that takes a unix socket.
-A version of ipykernel that does not know these two methods does not call them.
+ipykernel has one port, on the loopback address, for the output of forked processes. Here that is a unix socket.
+A version of ipykernel without these two methods does not call them.
 """
 
 import os
@@ -14,12 +14,12 @@ from zmq.eventloop.zmqstream import ZMQStream
 
 
 def _setup_pipe_in(self: IOPubThread) -> None:
-    """Listen for what forked processes print; raises ZMQError and OSError."""
+    """Listen for the output of forked processes; raises ZMQError and OSError."""
     path = Path(jupyter_runtime_dir(), f"forks-{os.getpid()}")
     pipe_in = self.socket.context.socket(zmq.PULL)
     pipe_in.linger = 0
     pipe_in.bind(f"ipc://{path}")
-    # Held open, it is reached through /proc without its name: nothing is left behind, however the kernel ends.
+    # While open, it is reached through /proc without its name: no file remains, however the kernel ends.
     self._pipe_file = os.open(path, os.O_PATH)
     path.unlink()
     self._pipe_uuid = os.urandom(16)
@@ -28,11 +28,11 @@ def _setup_pipe_in(self: IOPubThread) -> None:
 
 
 def _setup_pipe_out(self: IOPubThread) -> tuple[zmq.Context, zmq.Socket]:
-    """In a forked process, a way to its kernel. Both are the caller's to close, after each use."""
-    context = zmq.Context()  # libzmq wants a new one after a fork
+    """In a forked process, a socket to its kernel. The caller closes both after each use."""
+    context = zmq.Context()  # libzmq needs a new one after a fork
     pipe_out = context.socket(zmq.PUSH)
-    pipe_out.linger = 3000  # milliseconds; as ipykernel has it
-    # Not /proc/self: a process that becomes a daemon closes what it has inherited.
+    pipe_out.linger = 3000  # milliseconds; as in ipykernel
+    # Not /proc/self: a process that becomes a daemon closes inherited files.
     pipe_out.connect(f"ipc:///proc/{self._master_pid}/fd/{self._pipe_file}")
     return context, pipe_out
 

@@ -1,4 +1,4 @@
-"""Jupyter behind nginx: on a socket that only this user can open, at /jupyter/, with nginx as its guard."""
+"""Jupyter behind nginx, which asks for the password: at /jupyter/, on a socket that only this user can open."""
 
 import os
 from pathlib import Path
@@ -10,11 +10,11 @@ from control.config.settings import Settings
 from gateway.notebook.kernel_specs import KernelSpecs
 
 
-class GuardedByNginx(PasswordIdentityProvider):
-    """nginx has asked for the password by then."""
+class NginxIdentityProvider(PasswordIdentityProvider):
+    """Jupyter's provider without a password: nginx has checked it."""
 
     def validate_security(self, app: object, ssl_options: object = None) -> None:
-        """Nothing to warn of at each start: nobody but this user, whom nginx runs as, can open the socket."""
+        """No warning at each start: only this user, as which nginx runs too, can open the socket."""
 
 
 settings = Settings.from_env()
@@ -29,16 +29,16 @@ c.ServerApp.open_browser = False
 c.ServerApp.allow_root = os.geteuid() == 0
 c.ServerApp.log_level = "WARN"
 # The check against cross-site requests stays on.
-c.ServerApp.identity_provider_class = GuardedByNginx
+c.ServerApp.identity_provider_class = NginxIdentityProvider
 c.IdentityProvider.token = ""
 c.PasswordIdentityProvider.password_required = False
 c.ServerApp.allow_remote_access = True
 if settings.home_dir:
-    # What is typed in a terminal runs as in a kernel (control/launch/kernel_env.py). Not a login shell: that
-    # would read /etc/profile, which sets another PATH.
+    # Terminals get the kernels' environment (control/launch/kernel_env.py). Not a login shell: /etc/profile
+    # sets another PATH.
     packages = Path.home() / "packages" / "bin"
     shell = ["env", f"PATH={packages}:{os.environ['PATH']}", "bash"]
     c.ServerApp.terminado_settings = {"shell_command": shell}
-# Kernels talk through sockets too: nginx is the only program that listens on TCP.
+# Unix sockets for kernels too: nginx is the only program that listens on TCP.
 c.KernelManager.transport = "ipc"
 c.ServerApp.kernel_spec_manager_class = KernelSpecs

@@ -1,16 +1,17 @@
-"""What can go wrong with a start, restart or stop, each with the HTTP status that says so."""
+"""Errors that users see, each with its HTTP status."""
 
 from typing import Any
 
 
 class ApiError(Exception):
-    """Something that the caller asked for cannot be done; the text says what to do."""
+    """A request cannot be carried out; the text says what to do."""
 
     status = 500
+    name: str | None = None  # in last_error, where it is not the class's own
 
     def details(self) -> dict[str, Any]:
-        """What is kept of it for the status: at least its name."""
-        return {"name": type(self).__name__}
+        """The fields for `last_error`: at least its name."""
+        return {"name": self.name or type(self).__name__}
 
 
 class UnknownProject(ApiError):
@@ -23,6 +24,7 @@ class ProjectConflict(ApiError):
     """A start of one project while another is being served."""
 
     status = 409
+    name = "AnotherIsServed"
 
 
 class NothingToRestart(ApiError):
@@ -32,12 +34,10 @@ class NothingToRestart(ApiError):
 
 
 class CancelledStart(ApiError):
-    """The API was stopped while this start waited for its notebook."""
+    """The API was stopped during this start."""
 
     status = 409
-
-    def details(self) -> dict[str, Any]:
-        return {"name": "Cancelled"}
+    name = "Cancelled"
 
 
 class NotebookFailure(ApiError):
@@ -54,54 +54,54 @@ class NotebookFailure(ApiError):
 
 
 class TooManyFollowers(ApiError):
-    """The log is followed as often as this program has threads for."""
+    """As many clients follow the log as this process has threads for."""
 
     status = 503
 
 
 class UnknownRequest(ApiError):
-    """A call that is not, or no longer, among those that are kept."""
+    """A request that is not in the history, or no longer."""
 
     status = 404
 
 
-class CannotReplay(ApiError):
-    """A call that cannot be sent again, or got no answer when it was."""
+class ReplayError(ApiError):
+    """A request that cannot be sent again, or got no response."""
 
     status = 409
 
 
-class BadName(ApiError):
+class InvalidName(ApiError):
     """A name that no project can have."""
 
     status = 400
 
 
-class NameTaken(ApiError):
-    """A new project with the name of something that is there."""
+class ProjectExists(ApiError):
+    """A new project with the name of an existing file or folder."""
 
     status = 409
 
 
-class BadArchive(ApiError):
-    """An uploaded file that is no zip of a project, or holds what must not be unpacked."""
+class InvalidArchive(ApiError):
+    """An uploaded file that is no zip of a project, or has entries that must not be unpacked."""
 
     status = 400
 
 
 class ArchiveTooLarge(ApiError):
-    """An uploaded zip that would unpack to more than is allowed."""
+    """An uploaded zip that exceeds the limits when unpacked."""
 
     status = 413
 
 
-class CannotWrite(ApiError):
-    """The folder of notebooks takes no new project."""
+class StorageError(ApiError):
+    """The folder of notebooks cannot be written to."""
 
     status = 500
 
 
 class NotReady(ApiError):
-    """The notebook was still running its cells when START_TIMEOUT was over."""
+    """The notebook was still running its cells after START_TIMEOUT."""
 
     status = 504

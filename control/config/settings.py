@@ -1,4 +1,4 @@
-"""Every setting of the product: read from the environment once, here, and checked."""
+"""Every setting of the product, read from the environment and validated."""
 
 import ipaddress
 import os
@@ -12,17 +12,17 @@ from control.config.run_dir import RunDir
 ROOT = Path(__file__).resolve().parents[2]
 
 SOCKET_PATH_LIMIT = 107  # bytes; sun_path of unix(7) holds 108 with its closing NUL
-# A kernel's, as jupyter_client names them with the transport "ipc".
+# A kernel's, as jupyter_client names it with the transport "ipc".
 LONGEST_SOCKET = "jupyter/kernel-01234567-89ab-cdef-0123-456789abcdef-ipc-5"
 
 
 class SettingError(Exception):
-    """A setting that cannot be used. Its text is one line: which one, what it was, what to do."""
+    """An invalid setting. Its text is one line: the name, the value, what to do."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the programs of the stack need to know; holds no secret."""
+    """The settings of all programs of the stack; no secrets."""
 
     port: int
     bind_address: str
@@ -51,7 +51,7 @@ class Settings:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
-        """Read the settings; raises SettingError for the first that is not usable."""
+        """Read the settings; raises SettingError for the first that is invalid."""
         return cls(
             port=whole_number(environ, "PORT", 8080, 1, 65535),
             bind_address=environ.get("BIND_ADDRESS") or "127.0.0.1",
@@ -80,7 +80,7 @@ class Settings:
         )
 
     def to_env(self) -> dict[str, str]:
-        """The same settings as variables, so that every program of the stack reads one resolved set."""
+        """The resolved settings as environment variables, for the other programs of the stack."""
         values = {name.upper(): getattr(self, name) for name in self.__dataclass_fields__}
         return {name: _as_text(value) for name, value in values.items() if value is not None}
 
@@ -103,18 +103,18 @@ def switch(environ: Mapping[str, str], name: str, default: str = "0") -> bool:
 
 def origins(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
     """The variable as web origins, separated by spaces or commas: `https://a.example`, or `*` for all."""
-    found = tuple(environ.get(name, "").replace(",", " ").split())
-    for origin in found:
+    values = tuple(environ.get(name, "").replace(",", " ").split())
+    for origin in values:
         if origin != "*" and not re.fullmatch(r"https?://[A-Za-z0-9._:\[\]-]+", origin):
             raise SettingError(f"{name} has {origin!r}: give origins such as https://app.example, or *.")
-    return found
+    return values
 
 
 def networks(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
     """The variable as IP addresses and networks, separated by spaces or commas: `172.16.0.0/12`."""
-    given = environ.get(name, "").replace(",", " ").split()
+    values = environ.get(name, "").replace(",", " ").split()
     try:
-        return tuple(str(ipaddress.ip_network(network, strict=False)) for network in given)
+        return tuple(str(ipaddress.ip_network(value, strict=False)) for value in values)
     except ValueError as error:
         raise SettingError(
             f"{name} is {environ[name]!r}: give addresses of proxies, or networks such as 172.16.0.0/12 ({error})."
@@ -137,12 +137,12 @@ def folder(environ: Mapping[str, str], name: str, default: Path | str = "") -> P
 
 def body_dir(environ: Mapping[str, str]) -> Path:
     """BODY_DIR as an absolute path; without one, a folder in RUN_DIR."""
-    given = environ.get("BODY_DIR")
-    return plain_path("BODY_DIR", given) if given else RunDir(run_dir(environ)).bodies
+    value = environ.get("BODY_DIR")
+    return plain_path("BODY_DIR", value) if value else RunDir(run_dir(environ)).bodies
 
 
 def plain_path(name: str, text: Path | str) -> Path:
-    """An absolute path that the programs' configuration files can carry."""
+    """An absolute path that needs no quoting in configuration files."""
     path = Path(text).absolute()
     if not re.fullmatch(r"[\w./+@-]+", str(path), re.ASCII):
         raise SettingError(
@@ -153,7 +153,7 @@ def plain_path(name: str, text: Path | str) -> Path:
 
 
 def run_dir(environ: Mapping[str, str]) -> Path:
-    """RUN_DIR as an absolute path that configuration files, and the sockets in it, can carry."""
+    """RUN_DIR as an absolute path, short enough for the sockets in it."""
     path = plain_path("RUN_DIR", environ.get("RUN_DIR") or ROOT / ".run")
     if len(str(path / LONGEST_SOCKET)) > SOCKET_PATH_LIMIT:
         raise SettingError(

@@ -1,1 +1,1 @@
-"""Start, restart and stop of the API: the two slots, what is served, reload on save."""
+"""Start, restart and stop of the API: the two slots, its status, reload on save."""

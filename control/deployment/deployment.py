@@ -1,4 +1,4 @@
-"""The API's life: start, restart, stop, and what is served now."""
+"""Starts, restarts and stops the API, and reports its status."""
 
 import threading
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from control.config.run_dir import SLOTS, read_json, write_json
 from control.config.settings import Settings
 from control.deployment.gateway_client import GatewayStatus
 from control.deployment.slots import Slots
-from control.deployment.state_files import LastServed, ReloadSwitch
+from control.deployment.state import LastProject, ReloadSwitch
 from control.projects import catalog
 from control.projects.catalog import Project
 from control.supervision.client import Supervisor
@@ -21,13 +21,12 @@ State = Literal["stopped", "starting", "serving", "failed"]
 
 @dataclass(frozen=True)
 class Status:
-    """What is served and whether it is well.
+    """What is served, and its health.
 
-    `since` is ISO 8601 in UTC; `endpoints`, `problems`, `kernels` and `kernel_deaths` are as in
-    gateway_client.GatewayStatus; `busy` what is being done right now,
-    such as "Restarting hello_world.", `last_error` {"message", "notebook", "cell", "line", "name",
-    "value", "traceback", "source": the cell's text} of the last start that failed, gone after a good one
-    or a stop; `reload` whether a save restarts what is served.
+    `since`: ISO 8601 in UTC; `endpoints`, `problems`, `kernels` and `kernel_deaths` as in
+    gateway_client.GatewayStatus; `busy`: the change in progress, such as "Restarting hello_world.";
+    `last_error`: {"message", "notebook", "cell", "line", "name", "value", "traceback", "source": the cell's
+    text} of the last start, None after one that succeeded or a stop; `reload`: whether a save restarts the API.
     """
 
     state: State
@@ -47,7 +46,7 @@ class Status:
 
 
 class Deployment:
-    """Changes happen one after the other; reads never wait for one."""
+    """Makes one change at a time; reads never wait for one."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -55,16 +54,16 @@ class Deployment:
         self.slots = Slots(settings, self.supervisor)
         self.run = self.slots.run
         self.listing = catalog.Listing(settings.notebook_dir)
-        self.last_served = LastServed(settings.notebook_dir)
+        self.last_project = LastProject(settings.notebook_dir)
         self.reload = ReloadSwitch(self.run, settings.reload)
-        self.changing = threading.Lock()
-        self.stops_waiting = 0
+        self.lock = threading.Lock()  # held during a change
+        self.pending_stops = 0
         self.busy: str | None = None
-        self.restarts = self.failed_restarts = 0  # starts too, since this program started
+        self.restarts = self.failed_restarts = 0  # with starts, since this process started
 
     def status(self) -> Status:
-        """What is served now. Raises SupervisorError."""
-        slot = self.slots.serving()
+        """The status now. Raises SupervisorError."""
+        slot = self.slots.serving_slot()
         gateway = self.slots.gateway(slot) if slot else None
         error = read_json(self.run.last_error)
         if slot and not gateway and not error:
@@ -87,34 +86,34 @@ class Deployment:
         if slot and gateway and gateway.ready:
             return "serving"
         if slot:
-            return "failed" if self.slots.has_ended(slot) else "starting"
+            return "failed" if self.slots.is_down(slot) else "starting"
         if self.busy:
             return "starting"
         return "failed" if error else "stopped"
 
     def start(self, name: str) -> Status:
-        """Serve a project; returns once it answers. One that is served already is left alone.
+        """Serve a project; returns once it is ready. Does nothing for the one that is served already.
 
-        Raises UnknownProject, AnotherIsServed, NotebookFailed, NotReady, Cancelled.
+        Raises UnknownProject, ProjectConflict, NotebookFailure, NotReady, CancelledStart.
         """
         with self.change(f"Starting {name}."):
             project = catalog.find(self.settings.notebook_dir, name)
-            now = self.status()
-            if now.state == "serving" and now.notebook != project.name:
+            status = self.status()
+            if status.state == "serving" and status.notebook != project.name:
                 raise ProjectConflict(
-                    f"{now.notebook} is being served. Restart the API with {project.name} to replace it."
+                    f"{status.notebook} is being served. Restart the API with {project.name} to replace it."
                 )
-            if now.state != "serving":
+            if status.state != "serving":
                 self.replace(project)
         return self.status()
 
     def restart(self, name: str | None = None) -> Status:
-        """Serve a project anew, by default the one being served, which answers until the new one does.
+        """Start a project in place of the served one, by default the same, which serves until the new one is ready.
 
-        Raises UnknownProject, NothingToRestart, NotebookFailed, NotReady, Cancelled; what was served
-        before then goes on being served.
+        Raises UnknownProject, NothingToRestart, NotebookFailure, NotReady, CancelledStart, after which the served
+        one goes on serving.
         """
-        name = name or self.status().notebook or self.last_served.name()
+        name = name or self.status().notebook or self.last_project.load()
         if not name:
             raise NothingToRestart("Nothing is being served. Name a project: restart?notebook=<project>.")
         with self.change(f"Restarting {name}."):
@@ -122,72 +121,71 @@ class Deployment:
         return self.status()
 
     def stop(self) -> Status:
-        """Stop serving, or give up a start; requests in flight are finished. Else does nothing."""
-        self.stops_waiting += 1
+        """Stop serving, or cancel a start; requests in flight are finished."""
+        self.pending_stops += 1
         try:
             with self.change("Stopping."):
-                self.slots.cut_off()  # first, so that callers get a clear 503 at once
+                self.slots.cut_off()  # first, so that callers get a 503 at once
                 for slot in SLOTS:
                     self.slots.stop(slot)
                 for slot in SLOTS:
-                    self.slots.wait_until_ended(slot)
+                    self.slots.wait_until_down(slot)
                 self.run.last_error.unlink(missing_ok=True)
-                self.last_served.remember(None)
+                self.last_project.store(None)
         finally:
-            self.stops_waiting -= 1
+            self.pending_stops -= 1
         return self.status()
 
     def resume(self) -> None:
-        """Bring up what should be served when the control app starts; a failure is kept for the status.
+        """Start what should be served when the control app starts; a failure is stored for the status.
 
-        A control app that was killed finds the API serving and leaves it so. A slot that its predecessor
-        was bringing up has nobody who waits for it, and is stopped.
+        After a crash of the control app the API is still serving, and goes on. The other slot is stopped: nobody
+        waits any more for a start in it.
         """
-        with self.changing:
-            serving = self.slots.serving()
+        with self.lock:
+            serving_slot = self.slots.serving_slot()
             for slot in SLOTS:
-                if slot != serving:
+                if slot != serving_slot:
                     self.slots.stop(slot)
-        name = None if serving else self.settings.serve or self.last_served.name()
+        name = None if serving_slot else self.settings.serve or self.last_project.load()
         if name:
             try:
                 self.start(name)
             except ApiError as error:
                 print(error, flush=True)
                 if not self.run.last_error.exists():
-                    kept = {**error.details(), "message": str(error), "notebook": name}
-                    write_json(self.run.last_error, kept)
+                    write_json(self.run.last_error, {**error.details(), "message": str(error), "notebook": name})
 
     @contextmanager
-    def change(self, what: str) -> Iterator[None]:
-        """Let nothing else change meanwhile, and tell in the status what is being done."""
-        with self.changing:
-            self.busy = what
+    def change(self, description: str) -> Iterator[None]:
+        """Exclude other changes, and report this one in the status."""
+        with self.lock:
+            self.busy = description
             try:
                 yield
             finally:
                 self.busy = None
 
     def replace(self, project: Project) -> None:
-        """Bring the project up in the idle slot, let callers reach it, stop the slot that served before.
+        """Bring the project up in the idle slot, cut over to it, stop the slot that served before.
 
-        To be called within a `change`; raises NotebookFailed, NotReady, Cancelled.
+        Only within a `change`; raises NotebookFailure, NotReady, CancelledStart.
         """
-        old, new = self.slots.serving(), self.slots.idle()
+        old, new = self.slots.serving_slot(), self.slots.idle_slot()
         self.restarts += 1
         try:
-            self.slots.bring_up(new, project, cancelled=lambda: self.stops_waiting > 0)
+            self.slots.bring_up(new, project, cancelled=lambda: self.pending_stops > 0)
         except ApiError as error:
             self.failed_restarts += not isinstance(error, CancelledStart)
             if old:
                 sentence = str(error).rstrip(".")
                 error.args = (f"{sentence}. {self.slots.project(old)} goes on serving as it was.",)
-            kept = {**error.details(), "message": str(error), "notebook": project.name}
-            kept["source"] = project.code_cell(kept.get("cell"))
-            write_json(self.run.last_error, kept)
+            details = {**error.details(), "message": str(error), "notebook": project.name}
+            details["source"] = project.code_cell(details.get("cell"))
+            write_json(self.run.last_error, details)
             raise
         self.slots.cut_over(new)
         self.run.last_error.unlink(missing_ok=True)
-        self.last_served.remember(project.name)
+        self.last_project.store(project.name)
         if old:
             self.slots.stop(old)

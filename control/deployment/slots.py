@@ -1,31 +1,42 @@
-"""The two slots, blue and green: bringing one up, and which of them callers reach.
+"""The two slots, blue and green: starts and stops their gateways, and routes callers to one of them.
 
-The truth is in the run directory and in supervisord, not in this process: the link `api` names the
-serving slot, a file in the slot its project. So the control app may be killed and started again at any time.
+The truth is in the run directory and in supervisord, not in this process: the link `api` leads to the serving slot,
+and a slot's file has its project. So the control app may be killed and started again at any time.
 """
 
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
+from enum import Enum
 from typing import Any
 
 from control.config.errors import CancelledStart, NotebookFailure, NotReady
-from control.config.run_dir import SLOTS, RunDir, point_link, read_json, write_json
+from control.config.run_dir import SLOTS, STANDBY, RunDir, point_link, read_json, write_json
 from control.config.settings import Settings
 from control.deployment import gateway_client
-from control.deployment.fingerprint import code_of
+from control.deployment.fingerprint import file_fingerprint
 from control.deployment.gateway_client import GatewayStatus
 from control.projects.catalog import Project
-from control.supervision.client import ENDED, Supervisor
+from control.supervision.client import DOWN, Supervisor
 
-POLL = 0.03  # seconds between two looks at a slot
-# What a slot may need beyond its longest request to end; supervisord kills it before (supervisord.conf.j2).
-END_MARGIN = 10  # seconds
+POLL = 0.03  # seconds between two checks of a slot
+# How much longer than its longest request a slot may take to stop; supervisord kills it earlier (supervisord.conf.j2).
+STOP_MARGIN = 10  # seconds
+
+
+class SlotState(Enum):
+    """What a slot's gateway does, from supervisord's state of it and its slot file."""
+
+    DOWN = "down"  # and stays so until it is started
+    STANDBY = "standby"  # it has started, or is about to, and waits for a project
+    STANDBY_FAILED = "standby failed"  # it cannot be started; supervisord tries again, or has given up
+    UP = "up"  # with a project: it starts, serves, or crashed and is started again
+    STOPPING = "stopping"  # it finishes its requests
 
 
 class Slots:
-    """Start, look at and stop the gateways in the two slots."""
+    """The gateways in the two slots."""
 
     def __init__(self, settings: Settings, supervisor: Supervisor) -> None:
         self.settings = settings
@@ -34,83 +45,94 @@ class Slots:
 
     # -- which one serves
 
-    def serving(self) -> str | None:
+    def serving_slot(self) -> str | None:
         """The slot that callers reach; None when nothing is served."""
         with suppress(OSError):
-            target = self.run.serving.readlink().name
+            target = self.run.serving_link.readlink().name
             return target if target in SLOTS else None
         return None
 
-    def idle(self) -> str:
+    def idle_slot(self) -> str:
         """A slot that callers do not reach."""
-        serving = self.serving()
-        return next(slot for slot in SLOTS if slot != serving)
+        serving_slot = self.serving_slot()
+        return next(slot for slot in SLOTS if slot != serving_slot)
 
     def serving_since(self) -> str | None:
-        """When callers were switched to the serving slot, in ISO 8601, UTC."""
+        """The time of the last cut-over, in ISO 8601, UTC."""
         with suppress(OSError):
-            made = self.run.serving.lstat().st_mtime
-            return datetime.fromtimestamp(made, UTC).isoformat(timespec="seconds")
+            timestamp = self.run.serving_link.lstat().st_mtime
+            return datetime.fromtimestamp(timestamp, UTC).isoformat(timespec="seconds")
         return None
 
     def cut_over(self, slot: str) -> None:
-        """Let every call from now on reach this slot."""
-        point_link(self.run.serving, self.run.slot(slot))
+        """Route all requests from now on to this slot."""
+        point_link(self.run.serving_link, self.run.slot(slot))
 
     def cut_off(self) -> None:
-        """Let no call reach a slot: nginx answers 503 by itself."""
-        self.run.serving.unlink(missing_ok=True)
+        """Route no request to a slot: nginx responds with 503."""
+        self.run.serving_link.unlink(missing_ok=True)
 
     # -- one slot
 
     def gateway(self, slot: str) -> GatewayStatus | None:
-        """What the slot's gateway says; None while it does not answer."""
+        """The status that the slot's gateway reports; None while it does not respond."""
         return gateway_client.fetch_status(self.run.slot_admin_socket(slot))
 
     def project(self, slot: str) -> str | None:
-        """The name of the project that the slot is to serve."""
+        """The name of the slot's project."""
         return (read_json(self.run.slot_file(slot)) or {}).get("notebook")
 
     def last_code(self, name: str) -> str | None:
-        """The fingerprint of the code that a project's last start found; None where that is not known."""
-        serving = self.serving()
-        for file in (self.run.last_start, *([self.run.slot_file(serving)] if serving else [])):
-            order = read_json(file) or {}
-            if order.get("notebook") == name:
-                return order.get("code")
+        """The fingerprint of a project's code at its last start; None where that is not known."""
+        serving_slot = self.serving_slot()
+        for file in (self.run.last_start, *([self.run.slot_file(serving_slot)] if serving_slot else [])):
+            content = read_json(file) or {}
+            if content.get("notebook") == name:
+                return content.get("code")
         return None
 
     def failure(self, slot: str) -> dict[str, Any] | None:
-        """Why the slot's notebook does not run, where its gateway has said so."""
+        """Why the slot's notebook does not run, where its gateway has written that."""
         return read_json(self.run.slot_failure(slot))
 
-    def has_ended(self, slot: str) -> bool:
-        """Whether the slot's gateway is down and will stay so."""
-        return self.supervisor.process(slot).state in ENDED
+    def state(self, slot: str) -> SlotState:
+        """What the slot's gateway does now."""
+        process = self.supervisor.process(slot).state
+        is_standby = read_json(self.run.slot_file(slot)) == STANDBY
+        if process == "STOPPING":
+            return SlotState.STOPPING
+        if is_standby and process in ("BACKOFF", "FATAL"):
+            return SlotState.STANDBY_FAILED
+        if process in DOWN:
+            return SlotState.DOWN
+        return SlotState.STANDBY if is_standby else SlotState.UP
 
-    def is_on_standby(self, slot: str) -> bool:
-        """Whether the slot's gateway has started and waits to be told what to serve."""
-        return not self.run.slot_file(slot).exists() and not self.has_ended(slot)
+    def is_down(self, slot: str) -> bool:
+        """Whether the slot's gateway has exited and will not be started again."""
+        return self.supervisor.process(slot).state in DOWN
 
-    def set_standby(self, slot: str, wanted: bool) -> None:
-        """Start an idle slot's gateway ahead of its order, or stop one that waits.
+    def set_standby(self, slot: str, on: bool) -> None:
+        """Start an idle slot's gateway before there is a project for it, or stop it again.
 
-        Its imports are half of the time that a restart takes.
+        Its imports are half of the time that a restart takes. One that cannot be started is left to supervisord,
+        and after that to the next restart.
         """
-        if wanted and self.has_ended(slot):
-            self.run.slot_file(slot).unlink(missing_ok=True)
+        state = self.state(slot)
+        if on and state is SlotState.DOWN:
+            # Before the start: the gateway reads it, and after a crash of this process resume() stops what it started.
+            write_json(self.run.slot_file(slot), STANDBY)
             self.supervisor.start(slot)
-        elif not wanted and self.is_on_standby(slot):
+        elif not on and state in (SlotState.STANDBY, SlotState.STANDBY_FAILED):
             self.stop(slot)
 
     def stop(self, slot: str, *, wait: bool = False) -> None:
-        """Ask a slot to finish its requests and end."""
+        """Let a slot finish its requests and exit."""
         self.supervisor.stop(slot, wait=wait)
 
-    def wait_until_ended(self, slot: str) -> None:
-        """Wait for a slot that was asked to stop; raises NotReady when it does not."""
-        deadline = time.monotonic() + self.settings.request_timeout + END_MARGIN
-        while not self.has_ended(slot):
+    def wait_until_down(self, slot: str) -> None:
+        """Wait for a slot that is stopping; raises NotReady when it does not stop."""
+        deadline = time.monotonic() + self.settings.request_timeout + STOP_MARGIN
+        while not self.is_down(slot):
             if time.monotonic() > deadline:
                 raise NotReady(f"The slot {slot} still has requests in flight. Try again.")
             time.sleep(POLL)
@@ -118,17 +140,21 @@ class Slots:
     def bring_up(self, slot: str, project: Project, cancelled: Callable[[], bool]) -> None:
         """Start a slot and return once it is ready; otherwise stop it and raise.
 
-        Raises NotebookFailed, NotReady, or Cancelled when `cancelled` says so.
+        Raises NotebookFailure, NotReady, or CancelledStart when `cancelled` returns True.
         """
-        # It may still be finishing requests that it took before the last restart.
-        if not self.is_on_standby(slot):
-            self.wait_until_ended(slot)
-        for left in (self.run.slot_failure(slot), self.run.slot_admin_socket(slot)):
-            left.unlink(missing_ok=True)
-        # The code is looked at before the gateway reads it: what is saved in between is one more change.
-        order = {"notebook": project.name, "path": str(project.notebook), "code": code_of(project.notebook)}
-        write_json(self.run.last_start, order)
-        write_json(self.run.slot_file(slot), order)
+        state = self.state(slot)
+        if state is not SlotState.STANDBY:
+            if state in (SlotState.UP, SlotState.STANDBY_FAILED):
+                self.stop(slot)
+            # It may still be finishing requests from before the last restart.
+            self.wait_until_down(slot)
+        for file in (self.run.slot_failure(slot), self.run.slot_admin_socket(slot)):
+            file.unlink(missing_ok=True)
+        # Before the gateway reads the notebook, so that a save in between counts as one more change.
+        code = file_fingerprint(project.notebook)
+        content = {"notebook": project.name, "path": str(project.notebook), "code": code}
+        write_json(self.run.last_start, content)
+        write_json(self.run.slot_file(slot), content)
         self.supervisor.start(slot)
         try:
             self._wait_until_ready(slot, project, cancelled)
@@ -137,8 +163,8 @@ class Slots:
             raise
 
     def _wait_until_ready(self, slot: str, project: Project, cancelled: Callable[[], bool]) -> None:
-        limit = self.settings.start_timeout
-        deadline = time.monotonic() + limit
+        timeout = self.settings.start_timeout
+        deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             gateway = self.gateway(slot)
             if gateway and gateway.ready:
@@ -147,7 +173,7 @@ class Slots:
             if cancelled():
                 raise CancelledStart(f"The API was stopped while {project.name} was starting.")
             time.sleep(POLL)
-        raise NotReady(f"{project.name} was still running its cells after {limit} s (START_TIMEOUT).")
+        raise NotReady(f"{project.name} was still running its cells after {timeout} s (START_TIMEOUT).")
 
     def _raise_if_failed(self, slot: str, project: Project) -> None:
         failure = self.failure(slot)
@@ -155,8 +181,8 @@ class Slots:
             cell = f" (cell {failure['cell']})" if failure["cell"] else ""
             raise NotebookFailure(f"{project.name} does not run{cell}. {failure['name']}: {failure['value']}", failure)
         process = self.supervisor.process(slot)
-        if process.state in ENDED or process.state == "BACKOFF":
+        if process.state in DOWN or process.state == "BACKOFF":
             raise NotebookFailure(
-                f"{project.name} does not run: its gateway ended. {process.why}",
-                {"cell": None, "line": None, "name": "GatewayEnded", "value": process.why, "traceback": ""},
+                f"{project.name} does not run: its gateway ended. {process.reason}",
+                {"cell": None, "line": None, "name": "GatewayEnded", "value": process.reason, "traceback": ""},
             )

@@ -1,1 +1,1 @@
-"""What happens before anything runs: credentials, kernels' environment, rendered configuration, health check."""
+"""Everything before the stack runs: credentials, the kernels' environment, configuration files, health check."""

@@ -1,4 +1,4 @@
-"""The two users who may come in: where their passwords come from, and how nginx stores them."""
+"""The two users who may log in: reads their passwords, and hashes them for nginx."""
 
 import base64
 import hashlib
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from control.config.settings import SettingError
 
-# The form in which Hasura hands a connector its configuration: {"password": "…"}.
+# Where Hasura mounts a connector's configuration: {"password": "…"}.
 CONNECTOR_CONFIG = Path("/etc/connector/config.json")
 MIN_LENGTH = 8
 VARIABLES = (
@@ -26,7 +26,7 @@ VARIABLES = (
 
 @dataclass(frozen=True)
 class User:
-    """A name and its password; the password stays out of every repr."""
+    """A name and its password, which is in no repr."""
 
     name: str
     password: str = field(repr=False)
@@ -34,8 +34,8 @@ class User:
     def htpasswd_line(self) -> str:
         """The user's line in a password file, as `{SSHA}`.
 
-        nginx checks it on every request. A slow hash would cost nearly all of the throughput, and guards
-        nothing here: the file lies beside processes that hold the plain password.
+        nginx checks it on every request. A slow hash would cost nearly all of the throughput, and protects
+        nothing here: processes of the same user have the plain password.
         """
         salt = os.urandom(16)
         digest = hashlib.sha1(self.password.encode() + salt, usedforsecurity=False).digest()
@@ -44,24 +44,24 @@ class User:
 
 @dataclass(frozen=True)
 class Credentials:
-    """Who may come in: `owner` everywhere, `api` (optional) to `/invoke/` alone."""
+    """Who may log in: `owner` everywhere, `api` (optional) only to `/invoke/`."""
 
     owner: User
     api: User | None
-    generated: bool  # the owner's password was made up at this start
+    generated: bool  # whether the owner's password is new at this start
 
     @classmethod
     def from_env(
         cls, environ: Mapping[str, str] = os.environ, connector_config: Path = CONNECTOR_CONFIG
     ) -> "Credentials":
-        """Read both users; raises SettingError for the first value that is not usable."""
-        name = user_name(environ, "NOTEBOOK_USER") or "hasura"
-        given = password(environ, "NOTEBOOK_PASSWORD") or connector_password(connector_config)
-        owner = User(name, given or secrets.token_urlsafe(16))
-        return cls(owner, api_user(environ, owner), generated=given is None)
+        """Read both users; raises SettingError for the first invalid value."""
+        name = read_user_name(environ, "NOTEBOOK_USER") or "hasura"
+        password = read_password(environ, "NOTEBOOK_PASSWORD") or read_connector_password(connector_config)
+        owner = User(name, password or secrets.token_urlsafe(16))
+        return cls(owner, read_api_user(environ, owner), generated=password is None)
 
 
-def user_name(environ: Mapping[str, str], variable: str) -> str | None:
+def read_user_name(environ: Mapping[str, str], variable: str) -> str | None:
     """A user name, where the variable is set."""
     name = environ.get(variable)
     if name and (":" in name or not name.isprintable()):
@@ -69,47 +69,47 @@ def user_name(environ: Mapping[str, str], variable: str) -> str | None:
     return name or None
 
 
-def api_user(environ: Mapping[str, str], owner: User) -> User | None:
+def read_api_user(environ: Mapping[str, str], owner: User) -> User | None:
     """The second user, where one is configured."""
-    name = user_name(environ, "API_USER")
-    secret = password(environ, "API_PASSWORD")
-    if name is None and secret is None:
+    name = read_user_name(environ, "API_USER")
+    password = read_password(environ, "API_PASSWORD")
+    if name is None and password is None:
         return None
-    if name is None or secret is None:
+    if name is None or password is None:
         missing = "API_USER" if name is None else "API_PASSWORD"
         raise SettingError(f"{missing} is not set: give both API_USER and API_PASSWORD, or neither.")
     if name == owner.name:
         raise SettingError(f"API_USER is {name!r}, the same as NOTEBOOK_USER: give it a name of its own.")
-    return User(name, secret)
+    return User(name, password)
 
 
-def password(environ: Mapping[str, str], variable: str) -> str | None:
+def read_password(environ: Mapping[str, str], variable: str) -> str | None:
     """The password in `variable` or in the file that `variable`_FILE names; None where neither is set."""
     value, file = environ.get(variable), environ.get(f"{variable}_FILE")
     if value and file:
         raise SettingError(f"{variable} and {variable}_FILE are both set: keep one of them.")
     if value:
-        return checked(value, variable)
+        return validate_password(value, variable)
     if file:
-        # Editors and `echo` end a file with a newline that nobody means as part of the password.
-        return checked(readable(Path(file), f"{variable}_FILE").rstrip("\r\n"), f"{variable}_FILE {file!r}")
+        # Editors and `echo` end a file with a newline that is not part of the password.
+        return validate_password(read_text(Path(file), f"{variable}_FILE").rstrip("\r\n"), f"{variable}_FILE {file!r}")
     return None
 
 
-def connector_password(path: Path) -> str | None:
+def read_connector_password(path: Path) -> str | None:
     """The password in a connector's JSON configuration; None where there is no such file."""
     if not path.exists():
         return None
     try:
-        value = json.loads(readable(path, "The password file"))["password"]
+        value = json.loads(read_text(path, "The password file"))["password"]
     except (ValueError, KeyError, TypeError):
         raise SettingError(f'{path} is not of the form {{"password": "…"}}: write it so.') from None
     if not isinstance(value, str):
         raise SettingError(f'{path}: "password" is not text: give it in quotes.')
-    return checked(value, str(path))
+    return validate_password(value, str(path))
 
 
-def readable(path: Path, what: str) -> str:
+def read_text(path: Path, what: str) -> str:
     """The text of a file; raises SettingError where it cannot be read."""
     try:
         return path.read_text(encoding="utf-8")
@@ -118,10 +118,10 @@ def readable(path: Path, what: str) -> str:
         raise SettingError(f"{what} is {str(path)!r}: it cannot be read ({reason}).") from None
 
 
-def checked(value: str, where: str) -> str:
-    """The password, if it is usable; the message never contains it."""
+def validate_password(value: str, source: str) -> str:
+    """The password; raises SettingError for one that cannot be used, without it in the message."""
     if len(value) < MIN_LENGTH:
-        raise SettingError(f"{where} holds a password of {len(value)} characters: give at least {MIN_LENGTH}.")
+        raise SettingError(f"{source} holds a password of {len(value)} characters: give at least {MIN_LENGTH}.")
     if not value.isprintable():
-        raise SettingError(f"{where} holds a password with a control character: remove it.")
+        raise SettingError(f"{source} holds a password with a control character: remove it.")
     return value

@@ -1,15 +1,14 @@
-"""HOME for kernels and terminals, and below it the environment into which their `pip install` goes.
+"""HOME for kernels and terminals, with the virtual environment into which their `pip install` goes.
 
-The image is read-only to the user it runs as, and its Python environment is the one that the control app,
-Jupyter and the gateway run from. So kernels get a virtual environment of their own, on the volume, laid
-over the image's: they see everything in the image, what a user installs comes first for kernels, and never
-reaches another program.
+The image is read-only for the user it runs as, and its Python environment is the one of the control app, Jupyter
+and the gateway. So kernels get an environment of their own, on the volume, over the image's: they see all packages
+of the image, theirs come first, and no other program sees those.
 """
 
 import json
-import sys
 import sysconfig
 from pathlib import Path
+from venv import EnvBuilder
 
 PIP = """#!{python}
 import sys
@@ -21,54 +20,51 @@ sys.exit(main())
 
 
 def prepare(home: Path, run_dir: Path) -> dict[str, str]:
-    """Make `home` and the kernels' environment in it; returns the variables that programs need for them.
+    """Create `home` and the kernels' environment in it; returns the environment variables for programs.
 
-    Where `home` cannot be written to, one in the run directory takes its place for as long as this stack
-    runs, over the packages that were installed earlier.
+    Where `home` is not writable, one in the run directory takes its place while this stack runs, over the packages
+    that were installed earlier.
     """
     image = Path(sysconfig.get_path("purelib"))
     try:
-        make_environment(home / "packages", [image])
+        create_environment(home / "packages", [image])
     except OSError:
         layers = [site_packages(home / "packages"), image]
         home = run_dir / "home"
-        make_environment(home / "packages", layers)
+        create_environment(home / "packages", layers)
     kernels = run_dir / "jupyter-data"
     write_kernel_spec(kernels / "kernels" / "python3", home / "packages")
     return {
         "HOME": str(home),
-        # Ours first: an ipykernel that a user installs brings a `python3` that the image's Python would run.
+        # Ours first: an ipykernel that a user installs has a `python3` that the image's Python would run.
         "JUPYTER_PATH": f"{kernels}:{home / 'packages' / 'share' / 'jupyter'}",
     }
 
 
 def site_packages(environment: Path) -> Path:
-    """Where an environment keeps its packages, each version of Python its own."""
+    """The packages of an environment, which differ by the version of Python."""
     return environment / "lib" / f"python{sysconfig.get_python_version()}" / "site-packages"
 
 
-def make_environment(path: Path, layers: list[Path]) -> None:
-    """Make or renew a virtual environment over the packages in `layers`; raises OSError.
+def create_environment(path: Path, layers: list[Path]) -> None:
+    """Create or renew a virtual environment over the packages in `layers`; raises OSError.
 
-    What `python -m venv` would do in a second or two, in a millisecond: this runs at every start, because
-    the volume may come from an image with another Python.
+    At every start, as the volume may come from an image with another Python. Without pip of its own, whose
+    installation takes a second or two: the image's installs there as well.
     """
-    python = Path(sys._base_executable)  # type: ignore[attr-defined]
-    site_packages(path).mkdir(parents=True, exist_ok=True)
-    # site.py puts the lines of such a file behind the folder that holds it.
+    for file in (path / "bin").glob("python*"):
+        if file.is_symlink():  # venv would keep it, even if it leads to a Python that is gone
+            file.unlink()
+    EnvBuilder(symlinks=True).create(path)
+    # site.py appends the lines of such a file to sys.path, after the folder that contains it.
     (site_packages(path) / "_image.pth").write_text("".join(f"{layer}\n" for layer in layers))
-    (path / "pyvenv.cfg").write_text(f"home = {python.parent}\ninclude-system-site-packages = false\n")
-    (path / "bin").mkdir(exist_ok=True)
-    for name in ("python", "python3"):
-        (path / "bin" / name).unlink(missing_ok=True)
-        (path / "bin" / name).symlink_to(python)
     for name in ("pip", "pip3"):
         (path / "bin" / name).write_text(PIP.format(python=path / "bin" / "python"))
         (path / "bin" / name).chmod(0o755)
 
 
 def write_kernel_spec(folder: Path, environment: Path) -> None:
-    """Describe the kernel `python3` that runs in the environment.
+    """Write the kernel spec `python3` for the environment.
 
     https://jupyter-client.readthedocs.io/en/stable/kernels.html#kernel-specs
     """

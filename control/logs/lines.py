@@ -1,66 +1,66 @@
-"""What programs print, as lines of the log: none can be forged, coloured, hidden or without an end."""
+"""Splits a program's output into lines of the log, none of which can be forged, coloured, hidden or endless."""
 
 import re
 from codecs import getincrementaldecoder
 
-# Bytes of a line. With what stands before it, plain text stays within the 16 KiB at which Docker cuts lines in two.
-LONGEST = 16_000
+# Bytes. With the label before it, a line of plain text stays within the 16 KiB at which Docker splits lines.
+MAX_LINE = 16_000
 COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
-# All control characters but the tab, what else ends a line in Unicode, and what turns the direction of a text round.
+# All control characters but the tab, Unicode's other line ends, and what changes the direction of text.
 CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-# What nginx says of a request behind the client's address: all of it is the caller's text.
-SAID_BY_CALLER = re.compile(r', (?:request|subrequest|upstream|host|referrer): "')
+# What nginx logs of a request behind the client's address: all of it is text from the client.
+REQUEST_FIELDS = re.compile(r', (?:request|subrequest|upstream|host|referrer): "')
 
 
-class Lines:
-    """Makes lines of one program's output. Of a line that is too long it keeps the beginning, and counts the rest."""
+class LineBuffer:
+    """Splits one program's output. Of a line that is too long it keeps the beginning, and counts the rest."""
 
     def __init__(self) -> None:
-        self.beginning = b""  # of the line that is not complete yet
-        self.left_out = 0
+        self.partial = b""
+        self.omitted = 0  # bytes of the partial line
 
-    def take(self, data: bytes) -> list[str]:
-        """The lines that are complete with `data`, as `line` gives them."""
-        rest, *more = data.split(b"\n")
-        self._add(rest)
+    def feed(self, data: bytes) -> list[str]:
+        """The lines that `data` completes, as `format_line` returns them."""
+        first, *more = data.split(b"\n")
+        self._append(first)
         if not more:
             return []
-        whole = [self.end(), *map(line, more[:-1])]
-        self._add(more[-1])
-        return whole
+        lines = [self.flush(), *map(format_line, more[:-1])]
+        self._append(more[-1])
+        return lines
 
-    def end(self) -> str:
-        """What there is of a line, as if it were complete; "" where that is nothing."""
-        text = line(self.beginning, self.left_out)
-        self.beginning, self.left_out = b"", 0
+    def flush(self) -> str:
+        """The partial line as if it were complete; "" where there is none."""
+        text = format_line(self.partial, self.omitted)
+        self.partial, self.omitted = b"", 0
         return text
 
-    def _add(self, data: bytes) -> None:
-        room = LONGEST - len(self.beginning)
-        self.beginning += data[:room]
-        self.left_out += max(0, len(data) - room)
+    def _append(self, data: bytes) -> None:
+        room = MAX_LINE - len(self.partial)
+        self.partial += data[:room]
+        self.omitted += max(0, len(data) - room)
 
 
-def line(data: bytes, left_out: int = 0) -> str:
-    """A line without its end, harmless and cut to LONGEST; `left_out` bytes of it are missing already."""
-    left_out += max(0, len(data) - LONGEST)
-    if not left_out:
+def format_line(data: bytes, omitted: int = 0) -> str:
+    """A line without its end, escaped and cut to MAX_LINE; `omitted` bytes of it are missing already."""
+    omitted += max(0, len(data) - MAX_LINE)
+    if not omitted:
         return escape(data.decode(errors="replace").removesuffix("\r"))
-    # A character may be cut in two.
-    text = getincrementaldecoder("utf-8")("replace").decode(data[:LONGEST])
-    return f"{escape(text)} … ({left_out:,} bytes left out)"
+    # The cut may split a character.
+    text = getincrementaldecoder("utf-8")("replace").decode(data[:MAX_LINE])
+    return f"{escape(text)} … ({omitted:,} bytes left out)"
 
 
 def escape(text: str) -> str:
     """The text without a terminal's colours, and with its other control characters as `\\x1b` or `\\u202e`."""
-    if text.isprintable():  # most are, and this is the quickest way to know
+    if text.isprintable():  # most lines are, and this is the fastest test
         return text
     return CONTROL.sub(_code, COLOUR.sub("", text))
 
 
-def without_request(text: str) -> str:
-    """A line of nginx's error log without the request, in whose query secrets may be; the client's address stays."""
-    return SAID_BY_CALLER.split(text, maxsplit=1)[0]
+def strip_request(text: str) -> str:
+    """A line of nginx's error log without the request, whose query may have secrets; the client's address stays."""
+    return REQUEST_FIELDS.split(text, maxsplit=1)[0]
 
 
 def _code(match: re.Match[str]) -> str:

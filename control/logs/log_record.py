@@ -1,7 +1,7 @@
-"""What the control app says through `logging`: one line, and below it an exception's, of which none begins like one.
+"""Log records of the control app: a message on one line, and an exception indented below it.
 
-Flask says at which path an exception came, decoded: a caller's `%0A` would begin a line of its own. The text of an
-exception may have lines too.
+Flask logs the path at which an exception was raised, decoded: a `%0A` in it would begin a line of its own. The text
+of an exception may have lines too.
 """
 
 import logging
@@ -9,32 +9,32 @@ import textwrap
 import traceback
 from typing import Any
 
-from control.logs.lines import LONGEST, escape
+from control.logs.lines import MAX_LINE, escape
 
 INDENT = "  "
 
 
-class Record(logging.LogRecord):
-    """As logging's, see `install`."""
+class EscapedRecord(logging.LogRecord):
+    """A LogRecord that cannot forge a line."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self.exc_info and self.exc_info[0]:
-            # Formatters take it where it is there.
-            self.exc_text = _traceback("".join(traceback.format_exception(*self.exc_info)))
+            # Formatters use it instead of formatting exc_info.
+            self.exc_text = _indent("".join(traceback.format_exception(*self.exc_info)))
 
     def getMessage(self) -> str:
-        """As logging's, on one line."""
+        """The message on one line."""
         return escape(super().getMessage())
 
 
 def install() -> None:
-    """From now on all that is said through `logging` is said so."""
-    logging.setLogRecordFactory(Record)
+    """Make `logging` use EscapedRecord."""
+    logging.setLogRecordFactory(EscapedRecord)
 
 
-def _traceback(text: str) -> str:
-    """Its last LONGEST characters, and before them how many are missing."""
-    missing = len(text) - LONGEST
+def _indent(text: str) -> str:
+    """The last MAX_LINE characters of a traceback, and before them how many are missing."""
+    missing = len(text) - MAX_LINE
     note = f"({missing:,} characters left out)\n" if missing > 0 else ""
-    return textwrap.indent(note + text[-LONGEST:].rstrip("\n"), INDENT)
+    return textwrap.indent(note + text[-MAX_LINE:].rstrip("\n"), INDENT)

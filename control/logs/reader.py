@@ -1,4 +1,4 @@
-"""Reading a log as it grows."""
+"""Reads a log as it grows."""
 
 import os
 import re
@@ -6,13 +6,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from control.logs.tail import last_lines, rotated
+from control.logs.tail import last_lines, rotated_path
 
-AT_ONCE = 1_000_000  # bytes that are read at most, so also how far back a reader may catch up
+MAX_READ = 1_000_000  # bytes of one read, so also how far back a reader may catch up
 
 
 class LogReader:
-    """The whole lines of a log from its end on, wherever its file is renamed, made anew or cut short.
+    """The complete lines of a log from its end on, also when its file is rotated, replaced or truncated.
 
     Begins after `position`, which an earlier reader had, and otherwise with the last `lines` lines.
     """
@@ -24,17 +24,17 @@ class LogReader:
         self.file: BinaryIO | None = None
 
     def read(self) -> str:
-        """What was added since; the last line only once it is complete. Raises OSError."""
+        """The lines since the last call; an incomplete one waits until it is complete. Raises OSError."""
         if self.file is None:
             return self._open()
-        # Looked at before the read: what came before it was replaced is read to its end first.
+        # Checked before the read: a file that was replaced is read to its end first.
         is_replaced = self._is_replaced(self.file)
-        added = self._added(self.file)
-        if added or not is_replaced:
-            return added
+        text = self._read_lines(self.file)
+        if text or not is_replaced:
+            return text
         self.file.close()
         self.file = self.path.open("rb")
-        return self._added(self.file)
+        return self._read_lines(self.file)
 
     def close(self) -> None:
         if self.file:
@@ -42,52 +42,52 @@ class LogReader:
 
     def _open(self) -> str:
         try:
-            self.file, known = self._where_it_was()
+            self.file, offset = self._find_position()
         except FileNotFoundError:
             return ""
         size = os.fstat(self.file.fileno()).st_size
-        start = max(known or 0, size - AT_ONCE)
+        start = max(offset or 0, size - MAX_READ)
         self.file.seek(start)
-        if start and start != known:
-            self.file.readline(AT_ONCE)  # the rest of a line that was cut
-        text = self._added(self.file)
-        if known is not None:
+        if start and start != offset:
+            self.file.readline(MAX_READ)  # the rest of a partial line
+        text = self._read_lines(self.file)
+        if offset is not None:
             return text
         lines = text.splitlines(keepends=True)[-self.lines :] if self.lines else []
-        # Those before them are in the rotated file, unless they are in this one and too far back.
-        before = "" if start else last_lines(rotated(self.path), self.lines - len(lines))
-        return before + "".join(lines)
+        # Earlier ones are in the rotated file, unless they are in this one and too far back.
+        earlier = "" if start else last_lines(rotated_path(self.path), self.lines - len(lines))
+        return earlier + "".join(lines)
 
-    def _where_it_was(self) -> tuple[BinaryIO, int | None]:
-        """The file that an earlier reader was in, which may have been rotated since, and where; else the log."""
+    def _find_position(self) -> tuple[BinaryIO, int | None]:
+        """The file of `position`, which may have been rotated since, and the offset in it; else the log."""
         with suppress(FileNotFoundError):
-            file = rotated(self.path).open("rb")
-            known = self._known_offset(file)
-            if known is not None:
-                return file, known
+            file = rotated_path(self.path).open("rb")
+            offset = self._offset_in(file)
+            if offset is not None:
+                return file, offset
             file.close()
         file = self.path.open("rb")
-        return file, self._known_offset(file)
+        return file, self._offset_in(file)
 
-    def _known_offset(self, file: BinaryIO) -> int | None:
-        """Where an earlier reader was, if that was in this very file."""
-        about = os.fstat(file.fileno())
+    def _offset_in(self, file: BinaryIO) -> int | None:
+        """The offset of `position`, if that is in this very file."""
+        stat = os.fstat(file.fileno())
         inode, _, offset = self.position.partition("-")
-        is_known = inode == str(about.st_ino) and re.fullmatch("[0-9]{1,18}", offset) and int(offset) <= about.st_size
-        return int(offset) if is_known else None
+        is_valid = inode == str(stat.st_ino) and re.fullmatch("[0-9]{1,18}", offset) and int(offset) <= stat.st_size
+        return int(offset) if is_valid else None
 
     def _is_replaced(self, file: BinaryIO) -> bool:
         try:
-            now = self.path.stat()
-        except FileNotFoundError:  # just being renamed
+            stat = self.path.stat()
+        except FileNotFoundError:  # being rotated
             return False
-        return now.st_ino != os.fstat(file.fileno()).st_ino or now.st_size < file.tell()
+        return stat.st_ino != os.fstat(file.fileno()).st_ino or stat.st_size < file.tell()
 
-    def _added(self, file: BinaryIO) -> str:
+    def _read_lines(self, file: BinaryIO) -> str:
         start = file.tell()
-        data = file.read(AT_ONCE)
-        is_endless = len(data) == AT_ONCE and b"\n" not in data
-        whole = data if is_endless else data[: data.rfind(b"\n") + 1]
-        file.seek(start + len(whole))
+        data = file.read(MAX_READ)
+        is_endless = len(data) == MAX_READ and b"\n" not in data
+        lines = data if is_endless else data[: data.rfind(b"\n") + 1]
+        file.seek(start + len(lines))
         self.position = f"{os.fstat(file.fileno()).st_ino}-{file.tell()}"
-        return whole.decode(errors="replace")
+        return lines.decode(errors="replace")

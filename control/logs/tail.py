@@ -1,4 +1,4 @@
-"""The last lines of a log file that may be large."""
+"""Reads the last lines of a log file that may be large."""
 
 import os
 from pathlib import Path
@@ -11,16 +11,16 @@ def last_lines(path: Path, count: int) -> str:
 
     Reads only the ends of the files.
     """
-    lines = _last_of(path, count)
-    return "".join(_last_of(rotated(path), count - len(lines)) + lines)
+    lines = _tail(path, count)
+    return "".join(_tail(rotated_path(path), count - len(lines)) + lines)
 
 
-def rotated(path: Path) -> Path:
-    """What the log before this one is named (logging.handlers.RotatingFileHandler)."""
+def rotated_path(path: Path) -> Path:
+    """The path of the log before this one (logging.handlers.RotatingFileHandler)."""
     return path.with_name(f"{path.name}.1")
 
 
-def _last_of(path: Path, count: int) -> list[str]:
+def _tail(path: Path, count: int) -> list[str]:
     if count <= 0:
         return []
     data = b""

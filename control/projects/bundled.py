@@ -1,34 +1,34 @@
-"""The projects that ship with the product, copied once into the folder that people work in."""
+"""Copies the projects that ship with the product, once, into the folder of notebooks."""
 
 import shutil
 from contextlib import suppress
 from pathlib import Path
 
-# Beside the notebooks: the name of every project that was ever copied there, one a line.
-EVER_SHIPPED = ".shipped"
+# In the folder of notebooks: the names of all projects that were ever copied there, one per line.
+RECORD = ".shipped"
 
 
 def copy_new(shipped: Path, notebooks: Path) -> list[str]:
-    """Copy each project of `shipped` that never was in `notebooks`; returns the names, sorted.
+    """Copy each project of `shipped` that was never copied to `notebooks`; returns the names, sorted.
 
-    What a user changed stays as it is, what a user deleted stays deleted, and a project of the user's own
-    is left alone where it has a shipped one's name. Raises OSError where `notebooks` cannot be written to.
+    A project that the user has changed, deleted, or created under the same name is not touched. Raises OSError
+    where `notebooks` cannot be written to.
     """
-    record = notebooks / EVER_SHIPPED
-    known = record.read_text(encoding="utf-8").split("\n") if record.exists() else []
+    record = notebooks / RECORD
+    earlier = record.read_text(encoding="utf-8").split("\n") if record.exists() else []
     names = sorted(folder.name for folder in shipped.iterdir() if folder.is_dir())
-    new = [name for name in names if name not in known]
-    copied = [name for name in new if _copy(shipped / name, notebooks)]
+    new = [name for name in names if name not in earlier]
+    copies = [name for name in new if _copy(shipped / name, notebooks)]
     if new:
-        # Last, and in one step: a start that is interrupted before copies the rest the next time.
-        partial = notebooks / f"{EVER_SHIPPED}.partial"
-        partial.write_text("".join(f"{name}\n" for name in [*filter(None, known), *new]), encoding="utf-8")
+        # Last, and atomically: after an interruption the next start copies the rest.
+        partial = notebooks / f"{RECORD}.partial"
+        partial.write_text("".join(f"{name}\n" for name in [*filter(None, earlier), *new]), encoding="utf-8")
         partial.replace(record)
-    return copied
+    return copies
 
 
 def _copy(project: Path, notebooks: Path) -> bool:
-    """Copy one project, so that it is there as a whole or not at all; False where its name is taken."""
+    """Copy one project atomically; False where its name is taken."""
     target = notebooks / project.name
     if target.exists() or target.is_symlink():
         return False
@@ -41,7 +41,7 @@ def _copy(project: Path, notebooks: Path) -> bool:
 
 
 def copy_writable(project: Path, target: Path) -> None:
-    """Copy a project's folder. An image may be read-only; the copy is the user's. Raises OSError."""
+    """Copy a project's folder and make the copy writable, as an image may be read-only. Raises OSError."""
     shutil.copytree(project, target, ignore=shutil.ignore_patterns(".ipynb_checkpoints", "__pycache__"))
     for path in (target, *target.rglob("*")):
         path.chmod(path.stat().st_mode | 0o200)

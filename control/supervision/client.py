@@ -1,4 +1,4 @@
-"""The one place that speaks XML-RPC to supervisord and knows its fault codes."""
+"""The client of supervisord's XML-RPC interface: the one place that knows its fault codes."""
 
 import xmlrpc.client
 from dataclasses import dataclass
@@ -9,46 +9,44 @@ from supervisor.xmlrpc import Faults, SupervisorTransport
 
 # As in http://supervisord.org/subprocess.html#process-states
 State = Literal["STOPPED", "STARTING", "RUNNING", "BACKOFF", "STOPPING", "EXITED", "FATAL", "UNKNOWN"]
-ENDED: frozenset[State] = frozenset({"STOPPED", "EXITED", "FATAL"})
+DOWN: frozenset[State] = frozenset({"STOPPED", "EXITED", "FATAL"})
 
 
 class SupervisorError(Exception):
-    """supervisord could not be reached, or refused for a reason that no caller expects."""
+    """supervisord cannot be reached, or refused for a reason that no caller expects."""
 
 
-class StackEnds(SupervisorError):
-    """supervisord is ending all programs, this one too."""
+class ShutdownInProgress(SupervisorError):
+    """supervisord is stopping all programs, this one too."""
 
 
 @dataclass(frozen=True)
 class Process:
-    """What supervisord says of a program; `started` in seconds since the epoch, `pid` 0 when not up."""
+    """A program's state, and why it has it: an error of its start, or how long it is up or down."""
 
     state: State
-    pid: int
-    started: int
-    why: str
+    reason: str
 
 
 class Supervisor:
-    """Starts, stops and describes the programs of the group `gateway`."""
+    """Starts, stops and inspects the programs of the group `gateway`."""
 
     def __init__(self, socket: Path, group: str = "gateway") -> None:
         self.socket = socket
         self.group = group
 
     def start(self, program: str) -> None:
-        """Start a program without waiting for it; one that runs already is left alone."""
+        """Start a program without waiting for it, unless it is up."""
         self._call("startProcess", program, False, tolerate=(Faults.ALREADY_STARTED,))
 
     def stop(self, program: str, *, wait: bool) -> None:
-        """Stop a program; with `wait`, return when it has ended. One that does not run is left alone."""
+        """Stop a program, unless it is down; with `wait`, return once it has exited."""
         self._call("stopProcess", program, wait, tolerate=(Faults.NOT_RUNNING,))
 
     def process(self, program: str) -> Process:
-        """What supervisord knows about a program."""
+        """A program's state."""
         info = cast(dict[str, Any], self._call("getProcessInfo", program))
-        return Process(info["statename"], info["pid"], info["start"], info["spawnerr"] or info["description"])
+        return Process(info["statename"], info["spawnerr"] or info["description"])
 
     def _call(self, method: str, program: str, *arguments: bool, tolerate: tuple[int, ...] = ()) -> object:
         # The transport keeps a connection and is not thread-safe, so each call has its own.
@@ -60,7 +58,7 @@ class Supervisor:
             if fault.faultCode in tolerate:
                 return None
             if fault.faultCode == Faults.SHUTDOWN_STATE:
-                raise StackEnds("The stack is being ended") from fault
+                raise ShutdownInProgress("The stack is shutting down") from fault
             raise SupervisorError(f"supervisord refused {method}({program}): {fault.faultString}") from fault
         except (OSError, xmlrpc.client.ProtocolError) as error:
             raise SupervisorError(f"supervisord cannot be reached: {error}") from error

@@ -1,4 +1,4 @@
-"""When supervisord takes its next turn: at once after a signal, and often while the stack ends."""
+"""Shortens supervisord's wait of a second between its turns: after a signal, and at shutdown."""
 
 import os
 import signal
@@ -10,11 +10,11 @@ from supervisor.medusa import asyncore_25 as asyncore
 
 from control.supervision.process_tree import kill_descendants
 
-LOOK_AT_SHUTDOWN = 0.1  # seconds
+SHUTDOWN_POLL = 0.1  # seconds
 
 
-class Waker:
-    """Ends supervisord's wait of a second when a signal comes. It takes one signal from its list at each turn."""
+class SignalWakeup:
+    """Wakes supervisord for each signal: it handles one of them in a turn."""
 
     def __init__(self) -> None:
         self._signals, write_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -31,18 +31,18 @@ class Waker:
         os.read(self._signals, 1)  # a byte for each signal, so a turn for each
 
     def handle_error(self) -> None:
-        """Somebody else has read it."""
+        """Ignore that the pipe is empty."""
 
 
-def at_shutdown(poll: Callable[[float], Any], end: float) -> Callable[[float], Any]:
-    """`poll` for supervisord while the stack ends: it looks often, and kills what is left after `end` (monotonic).
+def poll_until(poll: Callable[[float], Any], deadline: float) -> Callable[[float], Any]:
+    """supervisord's `poll` for a shutdown: ten times a second; after `deadline` (monotonic) it kills all programs.
 
-    It would look once a second. Six seconds and then three, each found to be over too late, came to twelve.
+    With one turn a second, the limits of six seconds and then three came to twelve, as each was noticed too late.
     """
 
-    def look(_seconds: float) -> Any:
-        if time.monotonic() > end:
-            kill_descendants(os.getpid())
-        return poll(LOOK_AT_SHUTDOWN)
+    def poll_often(_timeout: float) -> Any:
+        if time.monotonic() > deadline:
+            kill_descendants()
+        return poll(SHUTDOWN_POLL)
 
-    return look
+    return poll_often

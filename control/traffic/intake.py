@@ -31,7 +31,7 @@ class Intake:
 
     def start(self, run: RunDir) -> None:
         """Listen on the sockets in the run directory. All wrong passwords are read: in a flood none may be missed."""
-        rejections, limit = NginxRejections(self.add_rejection), LoginLimit(run.limited)
+        rejections, limit = NginxRejections(self.add_rejection), LoginLimit(run.limited_callers)
         BatchServer(run.records_socket, self.add_batch).start()
         Datagrams(run.rejections_socket, rejections.add, rejections.tick, MAX_RATE).start()
         Datagrams(run.failed_logins_socket, limit.add_failure, limit.tick, UNLIMITED).start()

@@ -58,7 +58,7 @@ class Metrics(Collector):
         return family
 
     def _gateway(self) -> Iterator[Metric]:
-        slot = self.deployment.slots.serving()
+        slot = self.deployment.slots.serving_slot()
         gateway = self.deployment.slots.gateway(slot) if slot else None
         up = "1 while a notebook is being served, else 0."
         yield GaugeMetricFamily("notebook_api_up", up, value=1 if gateway and gateway.ready else 0)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from control.config.errors import CannotReplay
+from control.config.errors import ReplayError
 from control.config.run_dir import RunDir
 from control.deployment import unix_http
 from control.traffic.api_client import NoResponse, translate_errors
@@ -34,7 +34,7 @@ class ReplayResult:
 
 
 def replay(exchange: Exchange, run: RunDir, history: History, timeout: float) -> ReplayResult:
-    """Send the request again, on the socket that nginx uses; `timeout` in seconds. Raises CannotReplay."""
+    """Send the request again, on the socket that nginx uses; `timeout` in seconds. Raises ReplayError."""
     body = request_body(exchange)
     target, left_out = remove_masked(exchange.path)
     complete = {name: value for name, value in exchange.request.headers if value and not is_masked(value)}
@@ -48,14 +48,14 @@ def replay(exchange: Exchange, run: RunDir, history: History, timeout: float) ->
 
 
 def request_body(exchange: Exchange) -> bytes:
-    """Raises CannotReplay where the body was not stored in full."""
+    """Raises ReplayError where the body was not stored in full."""
     if exchange.is_rejected:
-        raise CannotReplay(
+        raise ReplayError(
             "nginx rejected this request, so neither its body nor its query is stored: it cannot be sent again."
         )
     body = exchange.request.body
     if body.cut:
-        raise CannotReplay(
+        raise ReplayError(
             f"Of this request's body of {body.size:,} bytes only the beginning is stored: it cannot be sent again."
         )
     return body.to_bytes()
@@ -104,7 +104,7 @@ class ReplayRequest:
                     }
                     return self._send(run.api_admin_socket, "POST", "/explain", headers)
         except NoResponse as error:
-            raise CannotReplay(str(error)) from None
+            raise ReplayError(str(error)) from None
 
     def _send(self, socket: Path, method: str, target: str, headers: dict[str, str]) -> Exchange:
         at = time.time()

@@ -9,7 +9,7 @@ from control.config.settings import Settings
 from control.deployment import unix_http
 from control.deployment.deployment import Deployment
 from control.deployment.reloader import Reloader
-from control.projects.create import NewProjects
+from control.projects.create import ProjectCreator
 from control.traffic.counters import Counters
 from control.traffic.intake import Intake
 from control.traffic.metrics import Metrics
@@ -29,7 +29,7 @@ def create_app(settings: Settings | None = None, *, resume: bool = True) -> Flas
     """The control app; with `resume`, it starts what should be served in the background, and watches it."""
     app = Flask(__name__)
     deployment, counters = Deployment(settings or Settings.from_env()), Counters()
-    components = Components(deployment, Metrics(deployment, counters), NewProjects(deployment.settings))
+    components = Components(deployment, Metrics(deployment, counters), ProjectCreator(deployment.settings))
     app.extensions[KEY] = components
     for blueprint in (process, project_api, requests_api, requests_page, homepage, docs_page):
         app.register_blueprint(blueprint)

@@ -6,7 +6,7 @@ from flask import current_app
 
 from control.deployment.deployment import Deployment
 from control.logs.follow import Followers
-from control.projects.create import NewProjects
+from control.projects.create import ProjectCreator
 from control.traffic.history import History
 from control.traffic.metrics import Metrics
 
@@ -17,7 +17,7 @@ KEY = "components"  # in `Flask.extensions`
 class Components:
     deployment: Deployment
     metrics: Metrics
-    new_projects: NewProjects
+    project_creator: ProjectCreator
     history: History = field(default_factory=History)
     log_followers: Followers = field(default_factory=Followers)
 

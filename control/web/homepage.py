@@ -41,8 +41,8 @@ def act() -> ResponseReturnValue:
         "start": lambda: change(lambda: deployment.start(form_project())),
         "restart": lambda: change(lambda: deployment.restart(form_project())),
         "stop": lambda: change(deployment.stop),
-        "reload-on": lambda: change(lambda: deployment.reload.turn(True)),
-        "reload-off": lambda: change(lambda: deployment.reload.turn(False)),
+        "reload-on": lambda: change(lambda: deployment.reload.set(True)),
+        "reload-off": lambda: change(lambda: deployment.reload.set(False)),
         "test": test_api,
         "upload": lambda: change(create_from_upload),
         "new": lambda: change(create_from_template),
@@ -63,7 +63,7 @@ def change(action: Callable[[], object]) -> ResponseReturnValue:
         return render(notice=f"{error}. Try again in a few seconds."), 503
     new_project = result if isinstance(result, str) else None  # the page selects it
     if new_project:
-        components().deployment.listing.forget()
+        components().deployment.listing.invalidate()
     return redirect(url_for("homepage.index", notebook=new_project), 303)
 
 
@@ -91,14 +91,14 @@ def render(view: HomepageView | None = None, **variables: object) -> str:
     last_error = view.status.last_error if view.status else None
     if last_error and variables.get("notice") == last_error.get("message"):
         del variables["notice"]  # the page shows it with its cell and its traceback
-    new_projects = components().new_projects
+    project_creator = components().project_creator
     return render_template(
         "homepage.html",
         view=view,
         request_list=RequestList.load(HOMEPAGE_ROWS),
         project=request.values.get("notebook") or view.project,
-        free_name=new_projects.free_name("my_api"),
-        templates=new_projects.templates(),
+        free_name=project_creator.suggest_name("my_api"),
+        templates=project_creator.templates(),
         api_request=form_request(view.suggested_request()),
         methods=manual_request.METHODS,
         **variables,

@@ -58,7 +58,7 @@ def stop() -> Response:
 def reload() -> Response:
     refuse_cross_site(request)
     is_on = switch("on", "", "reload?on=1 to restart the API at each save, or reload?on=0")
-    deployment().reload.turn(is_on)
+    deployment().reload.set(is_on)
     message = "The API restarts at each save." if is_on else "The API no longer restarts at each save."
     return jsonify({"message": message, "reload": is_on})
 

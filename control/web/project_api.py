@@ -48,10 +48,10 @@ def create_from_upload() -> str:
         abort(400, "Choose a zip file first: the form's field is named archive.")
     name = request.form.get("name", "").strip() or re.sub(r"\.zip$", "", file.filename, flags=re.IGNORECASE)
     # IO[bytes] is a BinaryIO
-    return components().new_projects.from_zip(file.stream, name)  # type: ignore[arg-type]
+    return components().project_creator.create_from_zip(file.stream, name)  # type: ignore[arg-type]
 
 
 def create_from_template() -> str:
     """Copy the form's `template` as the project `name`; returns the name."""
     name = request.values.get("name", "").strip() or abort(400, "Give the new project a name.")
-    return components().new_projects.from_template(request.values.get("template", ""), name)
+    return components().project_creator.create_from_template(request.values.get("template", ""), name)

@@ -51,7 +51,7 @@ def find_exchange(exchange_id: str) -> Exchange:
 
 
 def replay_exchange(exchange: Exchange) -> ReplayResult:
-    """Raises CannotReplay."""
+    """Raises ReplayError."""
     deployment = components().deployment
     timeout = deployment.settings.request_timeout + EXTRA_TIMEOUT
     return replay(exchange, deployment.run, components().history, timeout)

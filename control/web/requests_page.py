@@ -7,7 +7,7 @@ from http import HTTPStatus
 from flask import Blueprint, Response, render_template, request
 from flask.typing import ResponseReturnValue
 
-from control.config.errors import CannotReplay, UnknownRequest
+from control.config.errors import ReplayError, UnknownRequest
 from control.traffic.diff import Comparison, format_body
 from control.traffic.exchange import Exchange
 from control.web.components import components
@@ -73,7 +73,7 @@ def replay_one(exchange_id: str) -> ResponseReturnValue:
     exchange = find_exchange(exchange_id)
     try:
         result = replay_exchange(exchange)
-    except CannotReplay as error:
+    except ReplayError as error:
         return render(exchange, notice=str(error)), error.status
     return render(exchange, comparison=Comparison(result.before, result.after), left_out=result.left_out)
 

@@ -40,19 +40,15 @@ class GatewaySettings:
 
     @classmethod
     def load(cls, slot: str, environ: Mapping[str, str] = os.environ) -> "GatewaySettings":
-        """Read what the control app has written for the slot.
-
-        Where it has written nothing yet, this gateway was started ahead of its order, and waits for it.
-        """
+        """Read the slot file; while it is `{"state": "standby"}` (control/deployment/slots.py), wait for a project."""
         folder = Path(environ["RUN_DIR"]) / slot
-        order = folder / "slot.json"
-        while not order.exists():
+        slot_file = folder / "slot.json"
+        while (content := json.loads(slot_file.read_text(encoding="utf-8"))).get("state") == "standby":
             time.sleep(POLL)
-        wanted = json.loads(order.read_text(encoding="utf-8"))
         return cls(
             slot=slot,
-            project=wanted["notebook"],
-            notebook=Path(wanted["path"]),
+            project=content["notebook"],
+            notebook=Path(content["path"]),
             socket=folder / "api.sock",
             admin_socket=folder / "admin.sock",
             workers_socket=folder / "workers.sock",

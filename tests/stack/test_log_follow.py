@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from control.logs.follow import MOST
+from control.logs.follow import MAX_FOLLOWERS
 from tests.support.stack import OWNER, STOP_SECONDS, Stack
 from tests.support.waiting import eventually
 
@@ -51,12 +51,12 @@ def test_curl_shows_each_line_as_it_is_written(talking: Stack) -> None:
 def test_all_who_fit_follow_and_the_next_is_told_so_while_other_calls_are_answered(
     talking: Stack, follow: Callable[[], requests.Response]
 ) -> None:
-    followers = [follow() for _ in range(MOST)]
+    followers = [follow() for _ in range(MAX_FOLLOWERS)]
     refused = follow()
 
-    assert [one.status_code for one in followers] == [200] * MOST
+    assert [one.status_code for one in followers] == [200] * MAX_FOLLOWERS
     assert refused.status_code == 503
-    assert f"{MOST} times already" in refused.json()["message"]
+    assert f"{MAX_FOLLOWERS} times already" in refused.json()["message"]
     assert talking.status()["state"] == "serving"
     assert talking.restart_api().status_code == 200
     for one in followers:
@@ -67,7 +67,7 @@ def test_all_who_fit_follow_and_the_next_is_told_so_while_other_calls_are_answer
 def test_open_followers_do_not_delay_the_end(new_stack: Callable[..., Stack]) -> None:
     stack = new_stack().start()
     with ExitStack() as opened:
-        for _ in range(MOST):
+        for _ in range(MAX_FOLLOWERS):
             assert opened.enter_context(stack.get(FOLLOW, stream=True)).status_code == 200
         begun = time.monotonic()
 

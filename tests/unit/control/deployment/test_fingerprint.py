@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from control.deployment import fingerprint as module
-from control.deployment.fingerprint import NotebookFile, code_of, fingerprint
+from control.deployment.fingerprint import NotebookFile, file_fingerprint, fingerprint
 from tests.support.notebooks import notebook, notebook_text
 
 CELLS = ["import json", "# GET /a\nprint('a')"]
@@ -71,13 +71,13 @@ def file(tmp_path: Path) -> NotebookFile:
 
 def test_a_save_in_place_and_one_by_rename_are_both_seen(file: NotebookFile) -> None:
     file.path.write_text(notebook_text(["a = 1"]))
-    first = file.look()
+    first = file.poll()
     file.path.write_text(notebook_text(["a = 2"]))  # of the same size
-    second = file.look()
+    second = file.poll()
     saved = file.path.with_name("~server.ipynb")
     saved.write_text(notebook_text(["a = 3"]))
     saved.replace(file.path)
-    third = file.look()
+    third = file.poll()
 
     assert None not in (first, second, third)
     assert len({first, second, third}) == 3
@@ -91,44 +91,44 @@ def test_a_save_is_seen_whatever_its_time_stamp_says(file: NotebookFile, step: i
     for number in range(3):
         file.path.write_text(notebook_text([f"a = {number}"]))  # in place, of the same size
         os.utime(file.path, (stamp + number * step,) * 2)
-        codes.append(file.look())
+        codes.append(file.poll())
     assert codes == [code(f"a = {number}") for number in range(3)]
 
 
 def test_a_file_that_is_being_written_is_waited_for(file: NotebookFile) -> None:
     whole = notebook_text(["a = 1"])
     file.path.write_text(whole[:50])
-    assert file.look() is None
+    assert file.poll() is None
 
     file.path.write_text(whole)
-    assert file.look() == code("a = 1")
+    assert file.poll() == code("a = 1")
 
 
 def test_a_file_that_stays_broken_counts_as_it_is(file: NotebookFile, monkeypatch: pytest.MonkeyPatch) -> None:
     file.path.write_text("<<<<<<< HEAD")
-    assert file.look() is None
-    monkeypatch.setattr(module, "SETTLED", -1)
+    assert file.poll() is None
+    monkeypatch.setattr(module, "SETTLE_TIME", -1)
 
-    assert file.look() == code_of(file.path) is not None
+    assert file.poll() == file_fingerprint(file.path) is not None
 
 
 def test_a_file_that_was_deleted_has_no_code_until_it_is_back(file: NotebookFile) -> None:
     file.path.write_text(notebook_text(["a = 1"]))
-    first = file.look()
+    first = file.poll()
     file.path.unlink()
-    assert file.look() is None
-    assert code_of(file.path) is None
+    assert file.poll() is None
+    assert file_fingerprint(file.path) is None
 
     file.path.write_text(notebook_text(["a = 1"]))
-    assert file.look() == first
+    assert file.poll() == first
 
 
 def test_a_file_that_has_long_been_the_same_is_not_read(file: NotebookFile, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "SETTLED", -1)
+    monkeypatch.setattr(module, "SETTLE_TIME", -1)
     file.path.write_text(notebook_text(["a = 1"]))
-    known = file.look()
+    known = file.poll()
     read: list[bytes] = []
     monkeypatch.setattr(module, "fingerprint", read.append)
 
-    assert [file.look() for _ in range(3)] == [known] * 3
+    assert [file.poll() for _ in range(3)] == [known] * 3
     assert read == []

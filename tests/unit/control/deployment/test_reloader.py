@@ -11,7 +11,7 @@ from control.config.run_dir import write_json
 from control.config.settings import Settings
 from control.deployment import reloader as module
 from control.deployment.deployment import Deployment
-from control.deployment.fingerprint import code_of
+from control.deployment.fingerprint import file_fingerprint
 from control.deployment.reloader import Reloader
 from control.projects.catalog import Project
 from tests.support.notebooks import notebook_text
@@ -42,19 +42,19 @@ class Served:
         path.write_text(notebook_text(list(cells)))
 
     def replace(self, project: Project) -> None:
-        code = code_of(project.notebook)
+        code = file_fingerprint(project.notebook)
         write_json(self.api.run.last_start, {"notebook": project.name, "code": code})
         self.starts.append(code)
         self.on_start()
-        slot = self.api.slots.idle()
+        slot = self.api.slots.idle_slot()
         write_json(self.api.run.slot_file(slot), {"notebook": project.name, "code": code})
         self.api.slots.cut_over(slot)
 
-    def look(self, times: int = 3) -> int:
-        """How many restarts so many looks cause."""
+    def poll(self, times: int = 3) -> int:
+        """How many restarts so many polls cause."""
         before = len(self.starts)
         for _ in range(times):
-            self.reloader.look()
+            self.reloader.poll()
         return len(self.starts) - before
 
 
@@ -68,28 +68,28 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Served:
 
 
 def test_new_code_causes_one_restart(served: Served) -> None:
-    assert served.look() == 0
+    assert served.poll() == 0
     served.save("x = 2")
-    assert served.look() == 1
+    assert served.poll() == 1
 
 
 def test_saves_without_new_code_cause_none(served: Served) -> None:
     for _ in range(5):
         served.save("x = 1", "", "  ")
-        assert served.look(1) == 0
+        assert served.poll(1) == 0
 
 
 def test_while_the_switch_is_off_a_save_waits_until_it_is_on(served: Served) -> None:
-    served.api.reload.turn(False)
+    served.api.reload.set(False)
     served.save("x = 2")
-    assert served.look() == 0
+    assert served.poll() == 0
 
-    served.api.reload.turn(True)
-    assert served.look() == 1
+    served.api.reload.set(True)
+    assert served.poll() == 1
 
 
 def test_the_switch_outlives_the_control_app(served: Served) -> None:
-    served.api.reload.turn(False)
+    served.api.reload.set(False)
 
     assert Deployment(served.api.settings).reload.is_on() is False
 
@@ -98,7 +98,7 @@ def test_a_save_that_the_control_app_slept_through_is_seen_by_the_next_one(serve
     served.save("x = 2")
     served.reloader = Reloader(served.api)
 
-    assert served.look() == 1
+    assert served.poll() == 1
 
 
 def test_a_version_that_does_not_run_is_tried_once_and_its_repair_again(served: Served) -> None:
@@ -108,12 +108,12 @@ def test_a_version_that_does_not_run_is_tried_once_and_its_repair_again(served: 
     served.on_start = fail
     served.save("x = ")
     with pytest.raises(NotebookFailure):
-        served.look(1)
-    assert served.look() == 0
+        served.poll(1)
+    assert served.poll() == 0
 
     served.on_start = lambda: None
     served.save("x = 1")  # as it was
-    assert served.look() == 1
+    assert served.poll() == 1
 
 
 def test_a_save_in_the_middle_of_a_restart_causes_one_more(served: Served) -> None:
@@ -124,21 +124,21 @@ def test_a_save_in_the_middle_of_a_restart_causes_one_more(served: Served) -> No
     served.on_start = save_once_more
     served.save("x = 2")
 
-    assert served.look(5) == 2
+    assert served.poll(5) == 2
 
 
 def test_a_restart_by_hand_of_the_same_code_is_enough(served: Served) -> None:
     served.save("x = 2")
     served.replace(Project("shop", served.notebook_dir / "shop" / "server.ipynb"))
 
-    assert served.look() == 0
+    assert served.poll() == 0
 
 
 def test_what_was_stopped_stays_stopped(served: Served) -> None:
     served.api.slots.cut_off()
     served.save("x = 2")
 
-    assert served.look() == 0
+    assert served.poll() == 0
 
 
 def test_what_is_stopped_while_a_save_waits_for_its_turn_stays_stopped(served: Served) -> None:
@@ -153,16 +153,16 @@ def test_what_is_stopped_while_a_save_waits_for_its_turn_stays_stopped(served: S
 def test_a_project_that_failed_while_nothing_was_served_starts_when_it_is_repaired(served: Served) -> None:
     served.api.slots.cut_off()
     write_json(served.api.run.last_error, {**FAILURE, "notebook": "shop"})
-    assert served.look() == 0
+    assert served.poll() == 0
 
     served.save("x = 2")
-    assert served.look() == 1
+    assert served.poll() == 1
 
 
 def test_a_deleted_notebook_restarts_nothing(served: Served) -> None:
     (served.notebook_dir / "shop" / "server.ipynb").unlink()
 
-    assert served.look() == 0
+    assert served.poll() == 0
 
 
 def test_a_notebook_that_may_not_be_served_is_tried_once(served: Served, tmp_path: Path) -> None:
@@ -173,8 +173,8 @@ def test_a_notebook_that_may_not_be_served_is_tried_once(served: Served, tmp_pat
     notebook.symlink_to(elsewhere)
 
     with pytest.raises(UnknownProject):
-        served.look(1)
-    assert served.look() == 0
+        served.poll(1)
+    assert served.poll() == 0
 
 
 def test_a_gateway_is_kept_ready_only_while_a_save_would_restart(
@@ -182,13 +182,13 @@ def test_a_gateway_is_kept_ready_only_while_a_save_would_restart(
 ) -> None:
     told: list[bool] = []
     monkeypatch.setattr(served.api.slots, "set_standby", lambda slot, wanted: told.append(wanted))
-    monkeypatch.setattr(module, "READY_LOOK", 0)
+    monkeypatch.setattr(module, "STANDBY_POLL", 0)
 
-    served.look(1)
-    served.api.reload.turn(False)
-    served.look(1)
-    served.api.reload.turn(True)
+    served.poll(1)
+    served.api.reload.set(False)
+    served.poll(1)
+    served.api.reload.set(True)
     served.api.slots.cut_off()
-    served.look(1)
+    served.poll(1)
 
     assert told == [True, False, False]

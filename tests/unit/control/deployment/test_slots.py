@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from control.config.errors import CancelledStart, NotebookFailure, NotReady
-from control.config.run_dir import read_json, write_json
+from control.config.run_dir import STANDBY, read_json, write_json
 from control.config.settings import Settings
 from control.deployment import slots as module
 from control.deployment.gateway_client import GatewayStatus
-from control.deployment.slots import Slots
+from control.deployment.slots import Slots, SlotState
 from control.projects.catalog import Project
 from control.supervision.client import Process, State, Supervisor, SupervisorError
 
@@ -29,7 +29,8 @@ class FakeSupervisor:
 
     def start(self, program: str) -> None:
         self.calls.append(("start", program))
-        self.states[program] = "RUNNING"
+        if self.states[program] != "STOPPING":  # supervisord does nothing then
+            self.states[program] = "RUNNING"
         self.on_start(program)
 
     def stop(self, program: str, *, wait: bool) -> None:
@@ -37,7 +38,7 @@ class FakeSupervisor:
         self.states[program] = "STOPPED"
 
     def process(self, program: str) -> Process:
-        return Process(self.states[program], 1, 0, "exit status 1")
+        return Process(self.states[program], "exit status 1")
 
 
 @pytest.fixture
@@ -72,15 +73,15 @@ def ready(slot: str) -> GatewayStatus:
 
 
 def test_nothing_is_served_at_first(slots: Slots) -> None:
-    assert slots.serving() is None
+    assert slots.serving_slot() is None
     assert slots.serving_since() is None
-    assert slots.idle() in {"blue", "green"}
+    assert slots.idle_slot() in {"blue", "green"}
 
 
 def test_callers_reach_the_slot_that_was_cut_over_to(slots: Slots) -> None:
     for slot, other in (("blue", "green"), ("green", "blue"), ("green", "blue")):
         slots.cut_over(slot)
-        assert (slots.serving(), slots.idle()) == (slot, other)
+        assert (slots.serving_slot(), slots.idle_slot()) == (slot, other)
         assert slots.run.api_socket.parent.resolve() == slots.run.slot(slot)
     since = slots.serving_since()
     assert since is not None
@@ -93,7 +94,7 @@ def test_callers_reach_none_after_a_cut_off(slots: Slots) -> None:
     slots.cut_off()
     slots.cut_off()
 
-    assert slots.serving() is None
+    assert slots.serving_slot() is None
 
 
 def test_a_slot_is_brought_up_with_what_it_is_to_serve(
@@ -107,7 +108,7 @@ def test_a_slot_is_brought_up_with_what_it_is_to_serve(
     order = {"notebook": "shop", "path": str(shop.notebook), "code": None}
     assert read_json(slots.run.slot_file("green")) == order
     assert slots.project("green") == "shop"
-    assert slots.serving() is None  # that is the caller's decision
+    assert slots.serving_slot() is None  # that is the caller's decision
 
 
 def test_a_failing_notebook_is_told_and_its_slot_stopped(
@@ -168,7 +169,7 @@ def test_a_slot_that_still_finishes_requests_is_waited_for(
     write_json(slots.run.slot_file("blue"), {"notebook": "shop"})
     monkeypatch.setattr(slots, "gateway", ready)
     looks = iter([False, False, True])
-    monkeypatch.setattr(slots, "has_ended", lambda slot: next(looks))
+    monkeypatch.setattr(slots, "is_down", lambda slot: next(looks))
 
     slots.bring_up("blue", shop, never)
 
@@ -180,31 +181,33 @@ def test_a_slot_that_never_ends_is_not_waited_for_without_limit(
     slots: Slots, shop: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_json(slots.run.slot_file("blue"), {"notebook": "shop"})
-    monkeypatch.setattr(module, "END_MARGIN", 0)
+    monkeypatch.setattr(module, "STOP_MARGIN", 0)
     slots.settings = replace(slots.settings, request_timeout=0)
-    monkeypatch.setattr(slots, "has_ended", lambda slot: False)
+    monkeypatch.setattr(slots, "is_down", lambda slot: False)
 
     with pytest.raises(NotReady):
         slots.bring_up("blue", shop, never)
 
 
-def test_a_gateway_that_waits_for_its_order_is_given_it(
+def test_a_gateway_on_standby_is_given_its_project(
     slots: Slots, shop: Project, supervisor: FakeSupervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_json(slots.run.slot_file("blue"), {"notebook": "left by an earlier start"})
+    write_json(slots.run.slot_file("blue"), {"notebook": "of an earlier start"})
 
     slots.set_standby("blue", True)
     slots.set_standby("blue", True)
     assert supervisor.calls == [("start", "blue")]
-    assert slots.is_on_standby("blue")
+    assert slots.state("blue") is SlotState.STANDBY
+    assert slots.project("blue") is None
 
     monkeypatch.setattr(slots, "gateway", ready)
     slots.bring_up("blue", shop, never)
     assert slots.project("blue") == "shop"
-    assert not slots.is_on_standby("blue")
+    assert slots.state("blue") is SlotState.UP
+    assert ("stop", "blue") not in supervisor.calls
 
 
-def test_a_gateway_that_waits_is_ended_when_no_restart_is_expected(slots: Slots, supervisor: FakeSupervisor) -> None:
+def test_a_gateway_on_standby_is_stopped_when_no_restart_is_expected(slots: Slots, supervisor: FakeSupervisor) -> None:
     slots.set_standby("blue", True)
 
     slots.set_standby("blue", False)
@@ -212,16 +215,112 @@ def test_a_gateway_that_waits_is_ended_when_no_restart_is_expected(slots: Slots,
     assert supervisor.states["blue"] == "STOPPED"
 
 
-def test_a_slot_that_finishes_requests_is_not_taken_for_one_that_waits(
-    slots: Slots, supervisor: FakeSupervisor
+@pytest.mark.parametrize("content", [{"notebook": "shop"}, STANDBY], ids=["requests", "standby"])
+def test_a_slot_that_is_stopping_is_neither_started_nor_stopped(
+    slots: Slots, supervisor: FakeSupervisor, content: dict[str, str]
 ) -> None:
-    write_json(slots.run.slot_file("blue"), {"notebook": "shop"})
+    write_json(slots.run.slot_file("blue"), content)
     supervisor.states["blue"] = "STOPPING"
 
     slots.set_standby("blue", True)
     slots.set_standby("blue", False)
 
     assert supervisor.calls == []
+
+
+PROJECT = {"notebook": "shop"}
+
+
+@pytest.mark.parametrize(
+    ("process", "content", "state"),
+    [
+        ("STOPPED", None, SlotState.DOWN),
+        ("STOPPED", STANDBY, SlotState.DOWN),  # the control app was killed before it started the gateway
+        ("STOPPED", PROJECT, SlotState.DOWN),
+        ("EXITED", STANDBY, SlotState.DOWN),
+        ("STARTING", STANDBY, SlotState.STANDBY),
+        ("RUNNING", STANDBY, SlotState.STANDBY),
+        ("BACKOFF", STANDBY, SlotState.STANDBY_FAILED),
+        ("FATAL", STANDBY, SlotState.STANDBY_FAILED),
+        ("STARTING", PROJECT, SlotState.UP),
+        ("RUNNING", PROJECT, SlotState.UP),
+        ("BACKOFF", PROJECT, SlotState.UP),
+        ("FATAL", PROJECT, SlotState.DOWN),
+        ("STOPPING", STANDBY, SlotState.STOPPING),
+        ("STOPPING", PROJECT, SlotState.STOPPING),
+    ],
+)
+def test_the_state_of_a_slot_follows_from_its_process_and_its_file(
+    slots: Slots, supervisor: FakeSupervisor, process: State, content: dict[str, str] | None, state: SlotState
+) -> None:
+    supervisor.states["blue"] = process
+    if content:
+        write_json(slots.run.slot_file("blue"), content)
+
+    assert slots.state("blue") is state
+
+
+def test_a_gateway_that_does_not_come_up_on_standby_is_not_started_for_ever(
+    slots: Slots, supervisor: FakeSupervisor
+) -> None:
+    slots.set_standby("blue", True)
+    for state in ("BACKOFF", "FATAL"):
+        supervisor.states["blue"] = state
+        slots.set_standby("blue", True)
+
+    assert supervisor.calls == [("start", "blue")]
+
+
+@pytest.mark.parametrize(
+    ("state", "content", "calls"),
+    [
+        ("RUNNING", PROJECT, ["stop", "start"]),  # nobody waited for its start any more
+        ("BACKOFF", STANDBY, ["stop", "start"]),
+        ("FATAL", STANDBY, ["stop", "start"]),
+        ("RUNNING", STANDBY, ["start"]),
+        ("STOPPED", STANDBY, ["start"]),
+    ],
+)
+def test_a_start_gets_a_gateway_whatever_state_its_slot_is_in(
+    slots: Slots,
+    shop: Project,
+    supervisor: FakeSupervisor,
+    monkeypatch: pytest.MonkeyPatch,
+    state: State,
+    content: dict[str, str],
+    calls: list[str],
+) -> None:
+    write_json(slots.run.slot_file("blue"), content)
+    supervisor.states["blue"] = state
+    monkeypatch.setattr(slots, "gateway", lambda slot: ready(slot) if slots.project(slot) == "shop" else None)
+
+    slots.bring_up("blue", shop, never)
+
+    assert supervisor.calls == [(call, "blue") for call in calls]
+    assert slots.state("blue") is SlotState.UP
+
+
+def test_a_start_waits_for_a_gateway_on_standby_that_is_being_stopped(
+    slots: Slots, shop: Project, supervisor: FakeSupervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As supervisord starts nothing that is still stopping: the start would fail."""
+    write_json(slots.run.slot_file("blue"), STANDBY)
+    supervisor.states["blue"] = "STOPPING"
+    monkeypatch.setattr(slots, "gateway", lambda slot: ready(slot) if supervisor.calls else None)
+    process = supervisor.process
+    polls = iter(["STOPPING"] * 3)
+
+    def stops(program: str) -> Process:
+        if next(polls, None) is None and not supervisor.calls:
+            supervisor.states[program] = "STOPPED"
+        return process(program)
+
+    monkeypatch.setattr(supervisor, "process", stops)
+
+    slots.bring_up("blue", shop, never)
+
+    assert supervisor.calls == [("start", "blue")]
+    assert supervisor.states["blue"] == "RUNNING"
 
 
 def test_the_code_of_the_last_start_is_known_whether_it_was_good_or_not(

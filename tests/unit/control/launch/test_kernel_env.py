@@ -67,6 +67,21 @@ def test_what_is_installed_stays_over_a_later_start(home: Path, run_dir: Path, t
     assert origin(home, "greeting") == str(mine)
 
 
+def test_the_python_of_an_earlier_image_is_replaced(home: Path, run_dir: Path, tmp_path: Path) -> None:
+    kernel_env.prepare(home, run_dir)
+    links = [path for path in (home / "packages" / "bin").iterdir() if path.is_symlink()]
+    assert links
+    for link in links:
+        link.unlink()
+        link.symlink_to("/gone/python")
+    (tmp_path / "next").mkdir()
+
+    kernel_env.prepare(home, tmp_path / "next")
+
+    assert all(link.exists() for link in links)
+    assert origin(home, "flask") == pytest.importorskip("flask").__file__
+
+
 def test_pip_installs_there(home: Path, run_dir: Path) -> None:
     kernel_env.prepare(home, run_dir)
 
@@ -91,14 +106,14 @@ def test_a_home_that_cannot_be_written_to_is_replaced_and_what_is_installed_in_i
 ) -> None:
     kernel_env.prepare(home, run_dir)
     mine = install(home, "greeting")
-    make = kernel_env.make_environment
+    make = kernel_env.create_environment
 
     def refuse(path: Path, layers: list[Path]) -> None:
         if path.is_relative_to(home):
             raise PermissionError(13, "Read-only file system")
         make(path, layers)
 
-    monkeypatch.setattr(kernel_env, "make_environment", refuse)
+    monkeypatch.setattr(kernel_env, "create_environment", refuse)
     (tmp_path / "next").mkdir()
     variables = kernel_env.prepare(home, tmp_path / "next")
 

@@ -9,6 +9,7 @@ import pytest
 
 from control.config.settings import SettingError, Settings
 from control.launch import launch
+from control.launch.configuration import LOCK_FILE, prepare_run_dir
 from control.launch.credentials import VARIABLES, Credentials, User
 
 OWNER = User("ada", "the owner's password")
@@ -30,7 +31,7 @@ def mode(path: Path) -> int:
 
 
 def test_the_run_directory_is_private(settings: Settings) -> None:
-    launch.prepare(settings, BOTH)
+    prepare_run_dir(settings, BOTH)
 
     assert mode(settings.run_dir) == 0o700
     for name in ("htpasswd", "htpasswd-api", "nginx.conf", "supervisord.conf"):
@@ -43,7 +44,7 @@ def test_a_folder_with_somebody_elses_files_is_refused_and_left_alone(settings: 
     thesis.write_text("years of work", encoding="utf-8")
 
     with pytest.raises(SettingError, match=r"RUN_DIR is .*not ours"):
-        launch.prepare(settings, BOTH)
+        prepare_run_dir(settings, BOTH)
 
     assert thesis.read_text(encoding="utf-8") == "years of work"
 
@@ -61,7 +62,7 @@ def test_a_folder_with_somebody_elses_files_is_refused_and_left_alone(settings: 
     ids=["as it is", "other origins and a proxy", "any origin and trusted pages"],
 )
 def test_nginx_accepts_the_rendered_configuration(settings: Settings, changes: dict[str, object]) -> None:
-    launch.prepare(Settings(**{**vars(settings), **changes}), BOTH)  # type: ignore[arg-type]
+    prepare_run_dir(Settings(**{**vars(settings), **changes}), BOTH)  # type: ignore[arg-type]
     run_dir = str(settings.run_dir)
     command = ["nginx", "-t", "-q", "-e", "stderr", "-c", f"{run_dir}/nginx.conf", "-p", run_dir]
 
@@ -74,27 +75,27 @@ def test_a_folder_for_bodies_that_cannot_be_written_to_is_replaced_with_a_warnin
     settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     usable = Settings(**{**vars(settings), "body_dir": tmp_path / "volume" / "bodies"})
-    assert launch.with_body_dir(usable).body_dir == usable.body_dir
+    assert launch.resolve_body_dir(usable).body_dir == usable.body_dir
     (tmp_path / "file").touch()
     unusable = Settings(**{**vars(settings), "body_dir": tmp_path / "file" / "bodies"})
 
-    replaced = launch.with_body_dir(unusable)
+    replaced = launch.resolve_body_dir(unusable)
 
     assert replaced == settings
     assert "warning: BODY_DIR is" in capsys.readouterr().out
-    launch.prepare(replaced, BOTH)
+    prepare_run_dir(replaced, BOTH)
     assert settings.body_dir.is_dir()
 
 
 def test_what_an_earlier_run_left_is_gone(settings: Settings) -> None:
     settings.run_dir.mkdir(mode=0o755)
-    (settings.run_dir / launch.LOCK).touch()
+    (settings.run_dir / LOCK_FILE).touch()
     (settings.run_dir / "last-error.json").write_text("{}", encoding="utf-8")
     (settings.run_dir / "blue").mkdir()
     (settings.run_dir / "blue" / "slot.json").write_text("{}", encoding="utf-8")
     (settings.run_dir / "api").symlink_to("blue")
 
-    launch.prepare(settings, BOTH)
+    prepare_run_dir(settings, BOTH)
 
     assert mode(settings.run_dir) == 0o700
     assert not (settings.run_dir / "last-error.json").exists()
@@ -103,7 +104,7 @@ def test_what_an_earlier_run_left_is_gone(settings: Settings) -> None:
 
 
 def test_no_password_is_in_any_rendered_file(settings: Settings) -> None:
-    launch.prepare(settings, BOTH)
+    prepare_run_dir(settings, BOTH)
 
     files = [path for path in settings.run_dir.rglob("*") if path.is_file()]
     assert files
@@ -114,7 +115,7 @@ def test_no_password_is_in_any_rendered_file(settings: Settings) -> None:
 
 
 def test_the_owner_is_in_both_password_files_and_the_caller_in_one(settings: Settings) -> None:
-    launch.prepare(settings, BOTH)
+    prepare_run_dir(settings, BOTH)
 
     owner = (settings.run_dir / "htpasswd").read_text(encoding="utf-8")
     api = (settings.run_dir / "htpasswd-api").read_text(encoding="utf-8")
@@ -123,7 +124,7 @@ def test_the_owner_is_in_both_password_files_and_the_caller_in_one(settings: Set
 
 
 def test_nginx_keeps_its_own_variables_and_listens_as_the_settings_say(settings: Settings) -> None:
-    launch.prepare(settings, BOTH)
+    prepare_run_dir(settings, BOTH)
 
     text = (settings.run_dir / "nginx.conf").read_text(encoding="utf-8")
     assert "listen 127.0.0.1:18080;" in text
@@ -136,14 +137,14 @@ def test_a_run_directory_that_cannot_be_made_is_refused(settings: Settings) -> N
     settings.run_dir.write_text("a file", encoding="utf-8")
 
     with pytest.raises(SettingError, match=r"RUN_DIR is .*: it cannot be used"):
-        launch.prepare(settings, BOTH)
+        prepare_run_dir(settings, BOTH)
 
 
 def test_a_run_directory_in_use_is_refused(settings: Settings) -> None:
-    launch.prepare(settings, BOTH)  # keeps the lock for as long as this process lives
+    prepare_run_dir(settings, BOTH)  # keeps the lock for as long as this process lives
 
     with pytest.raises(SettingError, match="RUN_DIR is"):
-        launch.prepare(settings, BOTH)
+        prepare_run_dir(settings, BOTH)
 
 
 def test_programs_inherit_the_settings_and_no_credential(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,8 +187,8 @@ def test_a_missing_nginx_is_refused_with_the_command_that_installs_it(
 
 
 def test_the_welcome_shows_a_password_only_where_it_was_made_up(settings: Settings) -> None:
-    assert OWNER.password in launch.welcome(settings, ALONE)
-    given = launch.welcome(settings, BOTH)
+    assert OWNER.password in launch.banner(settings, ALONE)
+    given = launch.banner(settings, BOTH)
     assert OWNER.password not in given
     assert CALLER.password not in given
     assert "http://127.0.0.1:18080/" in given

@@ -10,7 +10,7 @@ from flask import Response
 
 from control.config.errors import TooManyFollowers
 from control.logs import follow as module
-from control.logs.follow import MOST, Followers, event
+from control.logs.follow import MAX_FOLLOWERS, Followers, event
 from control.logs.reader import LogReader
 
 
@@ -63,7 +63,7 @@ def test_no_line_can_be_taken_for_another_field(text: str) -> None:
 def test_a_silent_log_gives_signs_of_life(
     log: Path, follow: Callable[..., Response], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "SIGN_OF_LIFE", 0)
+    monkeypatch.setattr(module, "HEARTBEAT", 0)
     log.write_text("")
     coming = events(follow(Followers()))
 
@@ -75,9 +75,9 @@ def test_one_more_than_there_is_room_for_is_refused_until_one_leaves(
 ) -> None:
     followers = Followers()
     first = followers.response(LogReader(log, 10), None)
-    for _ in range(MOST - 1):
+    for _ in range(MAX_FOLLOWERS - 1):
         follow(followers)
-    with pytest.raises(TooManyFollowers, match=f"{MOST} times already"):
+    with pytest.raises(TooManyFollowers, match=f"{MAX_FOLLOWERS} times already"):
         follow(followers)
 
     first.close()  # before it was ever read

@@ -4,7 +4,7 @@ import unicodedata
 
 import pytest
 
-from control.logs.lines import LONGEST, Lines, escape, line, without_request
+from control.logs.lines import MAX_LINE, LineBuffer, escape, format_line, strip_request
 
 
 @pytest.mark.parametrize(
@@ -35,34 +35,34 @@ def test_no_character_that_controls_anything_is_left() -> None:
 
 
 def test_the_end_of_a_line_as_windows_has_it_is_not_shown() -> None:
-    assert line(b"text\r") == "text"
-    assert line(b"\r") == ""
+    assert format_line(b"text\r") == "text"
+    assert format_line(b"\r") == ""
 
 
 def test_a_line_that_is_too_long_is_cut_and_says_how_much_is_missing() -> None:
-    assert line(b"x" * LONGEST) == "x" * LONGEST
-    assert line(b"x" * (LONGEST + 1234)) == "x" * LONGEST + " … (1,234 bytes left out)"
+    assert format_line(b"x" * MAX_LINE) == "x" * MAX_LINE
+    assert format_line(b"x" * (MAX_LINE + 1234)) == "x" * MAX_LINE + " … (1,234 bytes left out)"
 
 
 def test_a_cut_within_a_character_leaves_whole_ones() -> None:
-    beginning = line(b"x" + "é".encode() * LONGEST).partition(" … ")[0]
-    assert beginning == "x" + "é" * (LONGEST // 2 - 1)
+    beginning = format_line(b"x" + "é".encode() * MAX_LINE).partition(" … ")[0]
+    assert beginning == "x" + "é" * (MAX_LINE // 2 - 1)
 
 
 @pytest.mark.parametrize("step", [1, 1000, 7_777, 200_000])
 def test_lines_are_the_same_in_whatever_pieces_they_come(step: int) -> None:
     data = b"first\n\n" + b"x" * 100_000 + b"\nsecond\r\n" + b"y" * 20_000
-    lines = Lines()
-    taken = [text for start in range(0, len(data), step) for text in lines.take(data[start : start + step])]
-    x, y = "x" * LONGEST + " … (84,000 bytes left out)", "y" * LONGEST + " … (4,000 bytes left out)"
-    assert [*taken, lines.end(), lines.end()] == ["first", "", x, "second", y, ""]
+    lines = LineBuffer()
+    taken = [text for start in range(0, len(data), step) for text in lines.feed(data[start : start + step])]
+    x, y = "x" * MAX_LINE + " … (84,000 bytes left out)", "y" * MAX_LINE + " … (4,000 bytes left out)"
+    assert [*taken, lines.flush(), lines.flush()] == ["first", "", x, "second", y, ""]
 
 
 def test_a_line_without_an_end_is_held_to_a_bound() -> None:
-    lines = Lines()
-    assert [text for _ in range(1000) for text in lines.take(b"x" * 10_000)] == []
-    assert len(lines.beginning) == LONGEST
-    assert lines.take(b"\nnext\n") == ["x" * LONGEST + " … (9,984,000 bytes left out)", "next"]
+    lines = LineBuffer()
+    assert [text for _ in range(1000) for text in lines.feed(b"x" * 10_000)] == []
+    assert len(lines.partial) == MAX_LINE
+    assert lines.feed(b"\nnext\n") == ["x" * MAX_LINE + " … (9,984,000 bytes left out)", "next"]
 
 
 @pytest.mark.parametrize(
@@ -74,4 +74,4 @@ def test_a_line_without_an_end_is_held_to_a_bound() -> None:
 )
 def test_of_an_error_of_nginx_the_client_stays_and_what_it_sent_goes(request_line: str) -> None:
     said = "2026/01/01 00:00:00 [error] 1#1: *1 connect() failed, client: 10.0.0.1, server: "
-    assert without_request(f"{said}, {request_line}") == said
+    assert strip_request(f"{said}, {request_line}") == said

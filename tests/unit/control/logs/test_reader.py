@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from control.logs.reader import AT_ONCE, LogReader
+from control.logs.reader import MAX_READ, LogReader
 from control.logs.tail import last_lines
 
 
@@ -83,7 +83,7 @@ def test_no_line_is_lost_or_doubled_by_a_rotation(reader_of: Make, log: Path) ->
 def test_what_was_not_read_yet_of_a_rotated_log_is_read_to_its_end(reader_of: Make, log: Path) -> None:
     reader = reader_of(log, 0)
     reader.read()
-    many = 3 * AT_ONCE // 1000
+    many = 3 * MAX_READ // 1000
     append(log, "".join(f"{number:0999}\n" for number in range(many)))
     log.rename(log.with_name("api.log.1"))
     log.write_text("first of the new\n")
@@ -152,6 +152,6 @@ def test_of_a_hundred_megabytes_only_the_end_is_read(reader_of: Make, log: Path)
 def test_a_line_without_an_end_comes_in_pieces(reader_of: Make, log: Path) -> None:
     reader = reader_of(log, 0)
     reader.read()
-    append(log, "x" * (AT_ONCE + 5) + "\n")
+    append(log, "x" * (MAX_READ + 5) + "\n")
 
-    assert [len(reader.read()) for _ in range(2)] == [AT_ONCE, 6]
+    assert [len(reader.read()) for _ in range(2)] == [MAX_READ, 6]

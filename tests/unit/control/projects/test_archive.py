@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from control.config.errors import ArchiveTooLarge, BadArchive
+from control.config.errors import ArchiveTooLarge, InvalidArchive
 from control.projects import archive
 from control.projects.archive import pack, unpack
 
@@ -84,25 +84,25 @@ def test_a_path_that_leads_out_or_cannot_be_shown_is_refused(target: Path, name:
     info = zipfile.ZipInfo("placeholder")
     info.filename = name  # as it is: the constructor would mend some of these
 
-    with pytest.raises(BadArchive, match="cannot have"):
+    with pytest.raises(InvalidArchive, match="cannot have"):
         unpack(zipped((NOTEBOOK, "{}"), (info, "x")), target)
 
 
 @pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFCHR, stat.S_IFBLK, stat.S_IFIFO, stat.S_IFSOCK])
 def test_what_is_neither_file_nor_folder_is_refused(target: Path, kind: int) -> None:
-    with pytest.raises(BadArchive, match="'link', which is a symlink or a device"):
+    with pytest.raises(InvalidArchive, match="'link', which is a symlink or a device"):
         unpack(zipped((NOTEBOOK, "{}"), (of_kind("link", kind), "/etc/passwd")), target)
 
 
 @pytest.mark.parametrize("members", [[], ["other.ipynb"], ["a/server.ipynb", "b/x"], ["a/b/server.ipynb"]])
 def test_an_archive_without_a_notebook_is_refused(target: Path, members: list[str]) -> None:
-    with pytest.raises(BadArchive, match=r"has no server\.ipynb"):
+    with pytest.raises(InvalidArchive, match=r"has no server\.ipynb"):
         unpack(zipped(*((name, "{}") for name in members)), target)
 
 
 def test_a_file_that_is_no_zip_is_refused(target: Path) -> None:
     for data in (b"", b"PK", b"{}" * 1000, zipped((NOTEBOOK, "{}")).getvalue()[:-30]):
-        with pytest.raises(BadArchive, match="no zip archive"):
+        with pytest.raises(InvalidArchive, match="no zip archive"):
             unpack(io.BytesIO(data), target)
 
 
@@ -110,7 +110,7 @@ def test_one_whose_data_are_damaged_is_refused(target: Path) -> None:
     data = bytearray(zipped((NOTEBOOK, "x" * 1000)).getvalue())
     data[45] ^= 0xFF
 
-    with pytest.raises(BadArchive, match="cannot be unpacked"):
+    with pytest.raises(InvalidArchive, match="cannot be unpacked"):
         unpack(io.BytesIO(bytes(data)), target)
 
 
@@ -120,7 +120,7 @@ def test_one_that_is_packed_so_that_it_cannot_be_unpacked_piece_by_piece_is_refu
     with zipfile.ZipFile(data, "w", kind) as made:
         made.writestr(NOTEBOOK, "{}")
 
-    with pytest.raises(BadArchive, match="Deflate"):
+    with pytest.raises(InvalidArchive, match="Deflate"):
         unpack(data, target)
 
 
@@ -129,30 +129,30 @@ def test_one_that_is_encrypted_is_refused(target: Path) -> None:
     for flags in (6, data.rfind(b"PK\x01\x02") + 8):
         data[flags] |= 1
 
-    with pytest.raises(BadArchive, match="cannot be unpacked"):
+    with pytest.raises(InvalidArchive, match="cannot be unpacked"):
         unpack(io.BytesIO(bytes(data)), target)
 
 
 def test_a_file_that_is_there_twice_is_refused(target: Path) -> None:
-    with pytest.raises(BadArchive, match="twice"):
+    with pytest.raises(InvalidArchive, match="twice"):
         unpack(zipped((NOTEBOOK, "{}"), ("a", "1"), ("./a", "2")), target)
 
 
 @pytest.mark.parametrize("names", [("a", "a/b"), ("a/b", "a")])
 def test_a_file_that_is_also_a_folder_is_refused(target: Path, names: tuple[str, str]) -> None:
-    with pytest.raises(BadArchive, match="cannot be unpacked"):
+    with pytest.raises(InvalidArchive, match="cannot be unpacked"):
         unpack(zipped((NOTEBOOK, "{}"), *((name, "x") for name in names)), target)
 
 
 def test_a_name_that_is_too_long_is_refused(target: Path) -> None:
-    with pytest.raises(BadArchive, match="too long"):
+    with pytest.raises(InvalidArchive, match="too long"):
         unpack(zipped((NOTEBOOK, "{}"), ("x" * 300, "x")), target)
 
 
 def test_a_bomb_is_stopped_at_the_limit_whatever_it_says_of_its_size(
     target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(archive, "MOST_BYTES", 1_000_000)
+    monkeypatch.setattr(archive, "MAX_BYTES", 1_000_000)
     data = bytearray(zipped((NOTEBOOK, "0" * 3_000_000)).getvalue())
     for sizes in (22, data.rfind(b"PK\x01\x02") + 24):
         honest = bytes(data)
@@ -162,7 +162,7 @@ def test_a_bomb_is_stopped_at_the_limit_whatever_it_says_of_its_size(
         (target / NOTEBOOK).unlink()
         target.rmdir()
         data[sizes : sizes + 4] = struct.pack("<I", 10)
-    with pytest.raises((BadArchive, ArchiveTooLarge)):
+    with pytest.raises((InvalidArchive, ArchiveTooLarge)):
         unpack(io.BytesIO(bytes(data)), target)
     assert sum(path.stat().st_size for path in target.iterdir()) <= 1_000_000
 
@@ -186,7 +186,7 @@ def test_an_archive_in_an_archive_is_a_file_like_any_other(target: Path) -> None
         made.writestr("inner.zip", inner)
     unpack(outer, target)
     assert (target / "inner.zip").read_bytes() == inner
-    with pytest.raises(BadArchive, match=r"has no server\.ipynb"):
+    with pytest.raises(InvalidArchive, match=r"has no server\.ipynb"):
         unpack(zipped(("inner.zip", "{}")), target.with_name("other"))
 
 
@@ -211,13 +211,13 @@ def test_a_name_is_read_in_the_encoding_that_the_archive_says(
         unpack(io.BytesIO(bytes(data)), target)
         assert files(target) == {NOTEBOOK: "{}", becomes: "x"}
     else:
-        with pytest.raises(BadArchive):
+        with pytest.raises(InvalidArchive):
             unpack(io.BytesIO(bytes(data)), target)
 
 
 def test_too_many_files_are_refused_before_any_is_written(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     many = zipped((NOTEBOOK, "{}"), *((f"f{number}", "") for number in range(20)))
-    for limit, value in (("MOST_FILES", 20), ("MOST_BYTES_OF_LIST", 500)):
+    for limit, value in (("MAX_FILES", 20), ("MAX_READ", 500)):
         with monkeypatch.context() as patch:
             patch.setattr(archive, limit, value)
             with pytest.raises(ArchiveTooLarge, match="more than"):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from control.projects.bundled import EVER_SHIPPED, copy_new
+from control.projects.bundled import RECORD, copy_new
 
 
 @pytest.fixture
@@ -136,4 +136,4 @@ def test_the_copies_belong_to_the_user_even_when_the_image_is_read_only(shipped:
 def test_the_record_is_a_text_that_people_can_read(shipped: Path, notebooks: Path) -> None:
     copy_new(shipped, notebooks)
 
-    assert (notebooks / EVER_SHIPPED).read_text() == "etl\nhello_world\n"
+    assert (notebooks / RECORD).read_text() == "etl\nhello_world\n"

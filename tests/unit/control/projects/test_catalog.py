@@ -146,6 +146,6 @@ def test_a_listing_is_not_walked_anew_for_everybody_who_asks(folder: Path, monke
     assert len(walks) == 1
     assert listing.names() == names  # at 2.2
     assert len(walks) == 2
-    listing.forget()
+    listing.invalidate()
     assert listing.names() == names
     assert len(walks) == 3

@@ -21,7 +21,7 @@ class FakeSlots:
     def __init__(self) -> None:
         self.status: GatewayStatus | None = GatewayStatus(True, [], [], 2, 7, 3)
 
-    def serving(self) -> str | None:
+    def serving_slot(self) -> str | None:
         return "blue" if self.status else None
 
     def gateway(self, slot: str) -> GatewayStatus | None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from control.config.errors import CannotReplay
+from control.config.errors import ReplayError
 from control.traffic.replay import is_masked, remove_masked, request_body
 from tests.support.records import exchange
 
@@ -48,5 +48,5 @@ def test_a_body_is_sent_as_it_came_also_one_that_is_no_text() -> None:
 
 def test_a_body_that_was_cut_is_not_sent() -> None:
     cut = {"headers": [], "body": {"size": 5_000_000, "cut": True, "text": "x"}}
-    with pytest.raises(CannotReplay, match="5,000,000 bytes only the beginning"):
+    with pytest.raises(ReplayError, match="5,000,000 bytes only the beginning"):
         request_body(exchange(request=cut))

@@ -213,7 +213,7 @@ def test_a_reader_who_has_seen_this_version_gets_nothing_and_a_change_is_a_new_v
     assert (again.status_code, again.data) == (204, b"")
     api_of(app).run.api_log.write_text("one more line, which the page follows by itself\n")
     assert client.get("/", query_string={"seen": version[1]}).status_code == 204
-    api_of(app).reload.turn(True)
+    api_of(app).reload.set(True)
     assert client.get("/", query_string={"seen": version[1]}).status_code == 200
 
 
