@@ -155,7 +155,7 @@ def test_a_call_with_a_wrong_password_is_there_without_its_secrets(inspected: St
     assert ["Authorization", None] in call["request"]["headers"]
     assert call["response"]["body"]["text"] == answer.text
     page = inspected.get(f"/requests/{call['id']}").text
-    assert "Answered by nginx." in page
+    assert "Rejected by nginx." in page
     assert SECRET not in page + json.dumps(call)
     assert "somebody" not in page + json.dumps(call)
     assert counted(inspected, "other", "POST", "401") == before + 1
