@@ -1,1 +1,1 @@
-"""Measurements of the product, side by side with its peers, in one run on one machine."""
+"""Benchmarks of the product and its peers, in one run on one machine."""

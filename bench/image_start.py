@@ -1,7 +1,7 @@
-"""How soon a container of the image answers: `python bench/image_start.py [image]`, after `make image`.
+"""Start time of a container: `python bench/image_start.py [image]`, after `make image`.
 
-Takes the time from `docker run`, on an empty volume, to the first 200 of `/healthz`, and with
-SERVE=hello_world to the first 200 of `/invoke/hello_world`; five times each, the image local.
+Measures from `docker run`, on an empty volume, to the first 200 of `/healthz`, and with SERVE=hello_world
+to the first 200 of `/invoke/hello_world`; five times each, with a local image.
 """
 
 import os
@@ -14,7 +14,7 @@ from http.client import HTTPConnection, HTTPException
 
 RUNS = 5
 POLL = 0.02  # seconds between two requests
-GIVE_UP = 60  # seconds
+TIMEOUT = 60  # seconds
 TARGETS = {"/healthz": ([], 4.0), "/invoke/hello_world": (["--env=SERVE=hello_world"], 6.0)}
 # "hasura:measured-password"
 AUTHORIZATION = {"Authorization": "Basic aGFzdXJhOm1lYXN1cmVkLXBhc3N3b3Jk"}
@@ -25,14 +25,14 @@ def main() -> None:
     """Measure and print; exits with 1 where a median is over its target."""
     image = sys.argv[1] if len(sys.argv) > 1 else "notebook-api"
     print(f"load of this machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
-    late = False
+    is_late = False
     for path, (options, target) in TARGETS.items():
         seconds = [measure(image, path, options) for _ in range(RUNS)]
         median = statistics.median(seconds)
-        late |= median > target
+        is_late |= median > target
         runs = " ".join(f"{value:.2f}" for value in sorted(seconds))
         print(f"{path:22} median {median:.2f} s (at most {target:.0f} s) of {runs}")
-    sys.exit(late)
+    sys.exit(is_late)
 
 
 def measure(image: str, path: str, options: list[str]) -> float:
@@ -42,17 +42,17 @@ def measure(image: str, path: str, options: list[str]) -> float:
     try:
         docker("run", f"--name={name}", *OPTIONS, *options, image)
         port = int(docker("port", name, "8080").splitlines()[0].rpartition(":")[2])
-        while not answers(port, path):
-            if time.monotonic() - began > GIVE_UP:
-                sys.exit(f"no 200 from {path} within {GIVE_UP} s:\n{docker('logs', name)}")
+        while not is_up(port, path):
+            if time.monotonic() - began > TIMEOUT:
+                sys.exit(f"no 200 from {path} within {TIMEOUT} s:\n{docker('logs', name)}")
             time.sleep(POLL)
         return time.monotonic() - began
     finally:
         docker("rm", "--force", "--volumes", name)
 
 
-def answers(port: int, path: str) -> bool:
-    """Whether a GET is answered with 200."""
+def is_up(port: int, path: str) -> bool:
+    """Whether the response to a GET has status 200."""
     connection = HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         connection.request("GET", path, headers=AUTHORIZATION)
@@ -64,7 +64,7 @@ def answers(port: int, path: str) -> bool:
 
 
 def docker(*arguments: str) -> str:
-    """What a docker command prints."""
+    """The command's stdout."""
     return subprocess.run(["docker", *arguments], stdout=subprocess.PIPE, text=True, check=True).stdout
 
 

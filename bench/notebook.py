@@ -1,4 +1,4 @@
-"""The notebook whose endpoints are measured, and the event that is posted to it."""
+"""The notebook that is measured, and the event that is posted to it."""
 
 import json
 from pathlib import Path
@@ -13,12 +13,12 @@ CELLS = [
         "print(json.dumps({'id': row['id'], 'op': payload['event']['op']}))"
     ),
     ("# ResponseInfo POST /event\nprint(json.dumps({'headers': {'Content-Type': 'application/json'}, 'status': 201}))"),
-    # Says how long it itself took: a sleep lasts a little longer than it is told.
+    # Returns its own duration: a sleep takes a little longer than requested.
     "# GET /blocks_100ms\nbegan = time.perf_counter()\ntime.sleep(0.1)\nprint(time.perf_counter() - began)",
     "# GET /blocks_1s\ntime.sleep(1)\nprint('done')",
     "# POST /size\nprint(len(REQUEST))",
 ]
-# Stock cannot run it: its kernel awaits, but answers one request at a time.
+# Stock cannot run it concurrently: its kernel awaits, but processes one request at a time.
 AWAITS = "# GET /awaits_1s\nawait asyncio.sleep(1)\nprint('done')"
 
 

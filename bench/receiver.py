@@ -1,4 +1,4 @@
-"""`python -m bench.receiver <socket>`: takes in what is told of requests, as the control app does."""
+"""`python -m bench.receiver <socket>`: receives the records of requests as the control app does."""
 
 import sys
 from pathlib import Path
@@ -6,13 +6,13 @@ from pathlib import Path
 from control.traffic.batch_server import BatchServer
 from control.traffic.counters import Counters
 from control.traffic.history import History
-from control.web.app import take
+from control.traffic.intake import Intake
 
 
 def main() -> None:
-    inspector, totals = History(), Counters()
-    with BatchServer(Path(sys.argv[1]), lambda batch: take(batch, inspector, totals)) as reception:
-        reception.serve_forever()
+    intake = Intake(History(), Counters(), inspect=True)
+    with BatchServer(Path(sys.argv[1]), intake.add_batch) as server:
+        server.serve_forever()
 
 
 if __name__ == "__main__":

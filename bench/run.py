@@ -1,6 +1,6 @@
-"""`python -m bench.run`: the engine beside stock, Flask and FastAPI; writes bench/results.md.
+"""`python -m bench.run`: compares the engine with stock, Flask and FastAPI; writes bench/results.md.
 
-Rounds alternate between the servers, so that a machine whose speed drifts does so for all of them; the
+Rounds alternate between the servers, so that a drift of the machine's speed affects all of them; the
 figures are medians over the rounds.
 """
 
@@ -26,17 +26,17 @@ SOAK_REQUESTS = 100_000
 RESULTS = Path(__file__).parent / "results.md"
 AUTHORIZATION = "Basic " + base64.b64encode(f"{OWNER.name}:{OWNER.password}".encode()).decode()
 
-Row = tuple[str, str, str, str]  # what, measured, must reach, hope for
+Row = tuple[str, str, str, str]  # what, measured, required, target
 
 
 def main() -> None:
-    """Measure all, print and write the table."""
+    """Run all benchmarks, print and write the table."""
     with tempfile.TemporaryDirectory(dir="/tmp", prefix="bench") as folder:
         home = Path(folder)
         book = notebook.write(home / "server.ipynb")
         rates, rows = throughput(book, home)
         rows += [*concurrency(book, home), *memory(book, home), *starts(book, home)]
-        loads = {name: of_case(f"{name}, 16 connections", home) for name in ("GET", "POST 10 KB")}
+        loads = {name: case_load(f"{name}, 16 connections", home) for name in ("GET", "POST 10 KB")}
         rows.append(inspection.cost(book, home, loads))
         rows += page.rows()
         if "--soak" in sys.argv:
@@ -88,13 +88,13 @@ def ratios(peer: str, *cases: dict[str, float]) -> str:
     return " and ".join(f"{case['engine'] / case[peer]:.1f} x" for case in cases)
 
 
-def of_case(case: str, home: Path) -> inspection.Load:
+def case_load(case: str, home: Path) -> inspection.Load:
     path, connections, body = CASES[case]
     return lambda server, seconds: load(server, path, connections, body, home, seconds)
 
 
 def load(server: Server, path: str, connections: int, body: str, home: Path, seconds: int = SECONDS) -> float:
-    """Requests per second, by wrk; raises RuntimeError where any answer was no success."""
+    """Requests per second, by wrk; raises RuntimeError if any request failed."""
     script = home / "post.lua"
     script.write_text(
         f"wrk.method = 'POST'\nwrk.headers['Content-Type'] = 'application/json'\nwrk.body = [==[{body}]==]\n"
@@ -102,65 +102,65 @@ def load(server: Server, path: str, connections: int, body: str, home: Path, sec
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-H", f"Authorization: {AUTHORIZATION}"]
     command += ["-s", str(script)] if body else []
     command.append(f"http://127.0.0.1:{server.port}{path}")
-    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    if "Non-2xx" in said or "Socket errors" in said:
-        raise RuntimeError(f"{server.name} failed under load:\n{said}")
-    return float(next(line.split()[1] for line in said.splitlines() if line.startswith("Requests/sec")))
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    if "Non-2xx" in output or "Socket errors" in output:
+        raise RuntimeError(f"{server.name} failed under load:\n{output}")
+    return float(next(line.split()[1] for line in output.splitlines() if line.startswith("Requests/sec")))
 
 
-# -- waiting and blocking cells
+# -- awaiting and blocking cells
 
 
 def concurrency(book: Path, home: Path) -> list[Row]:
-    """How long many requests at once take, and what the engine adds to a cell that takes 100 ms."""
+    """The time of many concurrent requests, and the engine's overhead on a cell that takes 100 ms."""
     with Server("awaiting", servers.engine, book, home) as server:
-        awaiting = statistics.median(together(server, "/invoke/awaits_1s", 100) for _ in range(ROUNDS))
-        added = statistics.median(beyond_its_cell(server, "/invoke/blocks_100ms", 30))
+        awaiting = statistics.median(send_concurrently(server, "/invoke/awaits_1s", 100) for _ in range(ROUNDS))
+        overhead = statistics.median(overheads(server, "/invoke/blocks_100ms", 30))
     with Server("blocking", servers.engine, book, home, KERNELS="4") as server:
-        blocking = statistics.median(together(server, "/invoke/blocks_1s", 8) for _ in range(ROUNDS))
+        blocking = statistics.median(send_concurrently(server, "/invoke/blocks_1s", 8) for _ in range(ROUNDS))
     return [
         ("100 requests at once to a cell that awaits 1 s, in all", f"{awaiting:.2f} s", "1.3 s", "1.1 s"),
         ("8 requests at once to a cell that blocks 1 s, 4 kernels", f"{blocking:.2f} s", "2.2 s", "2.1 s"),
-        ("added to a cell that takes 100 ms", f"{added * 1000:.2f} ms", "1 ms", "0.5 ms"),
+        ("added to a cell that takes 100 ms", f"{overhead * 1000:.2f} ms", "1 ms", "0.5 ms"),
     ]
 
 
-def together(server: Server, path: str, count: int) -> float:
+def send_concurrently(server: Server, path: str, count: int) -> float:
     with ThreadPoolExecutor(count) as pool:
-        return taken(lambda: list(pool.map(lambda _: call(server, path), range(count))))
+        return measure(lambda: list(pool.map(lambda _: send_request(server, path), range(count))))
 
 
-def taken(action: Callable[[], object]) -> float:
+def measure(action: Callable[[], object]) -> float:
     began = time.monotonic()
     action()
     return time.monotonic() - began
 
 
-def beyond_its_cell(server: Server, path: str, count: int) -> list[float]:
-    """Seconds that requests took longer than the cell that answers with its own duration.
+def overheads(server: Server, path: str, count: int) -> list[float]:
+    """Seconds that requests took longer than their cell, which returns its own duration.
 
-    By a bare socket: http.client's own work would be a third of what is measured.
+    With a bare socket: http.client itself would take a third of the result.
     """
     request = f"GET {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: {AUTHORIZATION}\r\n\r\n".encode()
-    found = []
+    seconds = []
     with socket.create_connection(("127.0.0.1", server.port)) as connection:
         for _ in range(count):
             began = time.perf_counter()
             connection.sendall(request)
-            answer = connection.recv(4096)
-            whole = time.perf_counter() - began
-            found.append(whole - float(answer.partition(b"\r\n\r\n")[2]))
-    return found
+            response = connection.recv(4096)
+            total = time.perf_counter() - began
+            seconds.append(total - float(response.partition(b"\r\n\r\n")[2]))
+    return seconds
 
 
-def call(server: Server, path: str, body: bytes | None = None) -> None:
+def send_request(server: Server, path: str, body: bytes | None = None) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=120)
     try:
         connection.request("POST" if body else "GET", path, body, {"Authorization": AUTHORIZATION})
         response = connection.getresponse()
         response.read()
         if response.status != 200:
-            raise RuntimeError(f"{server.name} answered {response.status} to {path}")
+            raise RuntimeError(f"{server.name} responded to {path} with {response.status}")
     finally:
         connection.close()
 
@@ -169,45 +169,45 @@ def call(server: Server, path: str, body: bytes | None = None) -> None:
 
 
 def memory(book: Path, home: Path) -> list[Row]:
-    """What a gateway and its kernel hold, and what 100 bodies of 1 MB leave behind."""
+    """Of a gateway and its kernel, and its growth over 100 bodies of 1 MB."""
     with Server("stock-memory", servers.stock, book, home) as stock:
-        others = stock.memory()
+        stock_memory = stock.memory()
     with Server("memory", servers.engine, book, home) as server:
         for _ in range(10):
-            call(server, "/invoke/hello_world")
-        ours = server.memory()
-        call(server, "/invoke/size", b"x" * 1_000_000)
+            send_request(server, "/invoke/hello_world")
+        ratio = server.memory() / stock_memory
+        send_request(server, "/invoke/size", b"x" * 1_000_000)
         before = server.memory()
         for _ in range(100):
-            call(server, "/invoke/size", b"x" * 1_000_000)
-        grown = server.memory() - before
+            send_request(server, "/invoke/size", b"x" * 1_000_000)
+        growth = server.memory() - before
     return [
-        ("memory (PSS) of gateway and kernel, against stock", f"{ours / others:.2f} x", "1.1 x", "0.9 x"),
-        ("its growth over 100 posts of 1 MB", f"{grown / 1e6:.1f} MB", "5 MB", "0"),
+        ("memory (PSS) of gateway and kernel, against stock", f"{ratio:.2f} x", "1.1 x", "0.9 x"),
+        ("its growth over 100 posts of 1 MB", f"{growth / 1e6:.1f} MB", "5 MB", "0"),
     ]
 
 
 def starts(book: Path, home: Path) -> list[Row]:
-    """From a program's start to its first answer."""
+    """The time from a program's start to its first response."""
     times: dict[str, list[float]] = {"stock": [], "engine": []}
     for number in range(ROUNDS):
         for name, command in (("stock", servers.stock), ("engine", servers.engine)):
             with Server(f"start-{name}-{number}", command, book, home) as server:
-                times[name].append(server.started_in)
-    ours, others = (statistics.median(times[name]) for name in ("engine", "stock"))
-    what = f"start to first answer, against stock ({others:.2f} s)"
-    return [(what, f"{ours:.2f} s, {ours / others:.2f} x", "0.3 x", "0.2 x")]
+                times[name].append(server.start_seconds)
+    engine, stock = (statistics.median(times[name]) for name in ("engine", "stock"))
+    what = f"start to first response, against stock ({stock:.2f} s)"
+    return [(what, f"{engine:.2f} s, {engine / stock:.2f} x", "0.3 x", "0.2 x")]
 
 
 def soak(book: Path, home: Path) -> list[Row]:
-    """Many requests: none is lost, and memory stays."""
+    """Many requests: none fails, and memory does not grow."""
     with Server("soak", servers.engine, book, home) as server:
         load(server, "/invoke/hello_world", 16, "", home)
         before, done = server.memory(), 0.0
         while done < SOAK_REQUESTS:
             done += SECONDS * load(server, "/invoke/hello_world", 16, "", home)
-        grown = server.memory() / before - 1
-    return [(f"growth over {done:,.0f} requests, none lost", f"{grown:+.1%}", "5 %", "0")]
+        growth = server.memory() / before - 1
+    return [(f"growth over {done:,.0f} requests, none lost", f"{growth:+.1%}", "5 %", "0")]
 
 
 # -- the report
@@ -218,7 +218,7 @@ def report(rates: Rates, rows: list[Row]) -> str:
     lines = [
         "# Results",
         "",
-        f"Written by `make bench` on {servers.machine()}. All servers stand behind the product's nginx",
+        f"Written by `make bench` on {servers.machine()}. All servers are behind the product's nginx",
         "configuration with Basic auth, one kernel or one worker each, load by wrk, medians of",
         f"{ROUNDS} alternating rounds of {SECONDS} s.",
         "",

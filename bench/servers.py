@@ -1,6 +1,5 @@
-"""Starts what is measured, each behind an nginx of its own with the product's configuration."""
+"""Starts the servers to measure, each behind an nginx of its own with the product's configuration."""
 
-import http.client
 import os
 import socket
 import subprocess
@@ -11,15 +10,15 @@ from contextlib import suppress
 from pathlib import Path
 
 from control.config.settings import ROOT, Settings
-from control.deployment.gateway_client import UnixConnection
+from control.deployment import unix_http
 from control.launch import launch
 from control.launch.credentials import Credentials, User
 
 OWNER = User("bench", "a-password-of-the-bench")
-STARTED_WITHIN = 60  # seconds
+START_TIMEOUT = 60  # seconds
 PYTHON = sys.executable
 
-Command = Callable[[Path, Path], list[str]]  # of a notebook and a socket
+Command = Callable[[Path, Path], list[str]]  # (notebook, socket)
 
 
 def stock(notebook: Path, sock: Path) -> list[str]:
@@ -58,7 +57,7 @@ class Server:
         }
         self.settings = Settings.from_env(environ)
         self.command = command(notebook, self.socket)
-        self.started_in = 0.0  # seconds from its start to its first answer
+        self.start_seconds = 0.0  # from its start to its first response
         for folder in (self.run_dir / "nginx", self.settings.body_dir):
             folder.mkdir()
         launch.render(self.settings, Credentials(OWNER, None, generated=False))
@@ -67,21 +66,21 @@ class Server:
         environment = {**launch.child_environment(self.settings), "PYTHONPATH": str(ROOT)}
         began = time.monotonic()
         self.process = subprocess.Popen(self.command, cwd=ROOT, env=environment)
-        self._wait(self._answers)
-        self.started_in = time.monotonic() - began
+        self._wait(self._responds)
+        self.start_seconds = time.monotonic() - began
         nginx = ["nginx", "-e", "stderr", "-c", str(self.run_dir / "nginx.conf"), "-p", str(self.run_dir)]
         self.nginx = subprocess.Popen(nginx, env={"PATH": launch.child_path()})
-        self._wait(self._listens)
+        self._wait(self._is_listening)
         return self
 
-    def _wait(self, done: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + STARTED_WITHIN
-        while not done():
+    def _wait(self, condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + START_TIMEOUT
+        while not condition():
             if self.process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"{self.name} does not answer")
+                raise RuntimeError(f"{self.name} does not respond")
             time.sleep(0.01)
 
-    def _listens(self) -> bool:
+    def _is_listening(self) -> bool:
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
@@ -91,14 +90,12 @@ class Server:
             process.wait()
 
     def memory(self) -> int:
-        """Bytes that the program and its children hold, shared pages in proportion (PSS)."""
-        return sum(proportional_size(pid) for pid in family(self.process.pid))
+        """Bytes of the program and its descendants, shared pages in proportion (PSS)."""
+        return sum(pss(pid) for pid in process_tree(self.process.pid))
 
-    def _answers(self) -> bool:
-        connection = UnixConnection(self.socket, 30)
-        with suppress(OSError, http.client.HTTPException):
-            connection.request("GET", "/invoke/hello_world")
-            return connection.getresponse().status == 200
+    def _responds(self) -> bool:
+        with suppress(*unix_http.ERRORS):
+            return unix_http.send(self.socket, "GET", "/invoke/hello_world", timeout=30).status == 200
         return False
 
 
@@ -108,16 +105,16 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def family(pid: int) -> list[int]:
-    """A process and all below it."""
+def process_tree(pid: int) -> list[int]:
+    """A process and its descendants."""
     children = []
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
         with suppress(OSError):
             children += [int(child) for child in task.read_text().split()]
-    return [pid, *(member for child in children for member in family(child))]
+    return [pid, *(member for child in children for member in process_tree(child))]
 
 
-def proportional_size(pid: int) -> int:
+def pss(pid: int) -> int:
     with suppress(OSError):
         for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
             if line.startswith("Pss:"):
@@ -126,7 +123,7 @@ def proportional_size(pid: int) -> int:
 
 
 def machine() -> str:
-    """What this runs on, in a line."""
+    """The machine in one line."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "unknown CPU")
     return f"{os.cpu_count()} cores of {model}, Python {sys.version.split()[0]}"

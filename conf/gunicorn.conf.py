@@ -28,4 +28,4 @@ loglevel = "warning"
 def post_worker_init(worker: Any) -> None:
     """End followers of the log as soon as this worker stops, which would wait for them; escape log records."""
     log_record.install()
-    worker.wsgi.extensions["log_followers"].is_up = lambda: worker.alive
+    worker.wsgi.extensions["components"].log_followers.is_up = lambda: worker.alive

@@ -1,1 +1,1 @@
-"""The same handlers as in `notebook()`, written by hand for the peers."""
+"""The endpoints of bench/notebook.py, written for the peers."""

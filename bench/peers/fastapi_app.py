@@ -1,4 +1,4 @@
-"""The handlers in FastAPI."""
+"""The endpoints in FastAPI."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The handlers in Flask."""
+"""The endpoints in Flask."""
 
 import json
 

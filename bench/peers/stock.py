@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-sys.path.append(str(Path(sys.prefix, "stock")))  # what stock requires and our lock leaves out
+sys.path.append(str(Path(sys.prefix, "stock")))  # stock's requirements that our lock omits
 
 from kernel_gateway.gatewayapp import KernelGatewayApp
 from tornado import netutil
@@ -12,7 +12,7 @@ from tornado.httpserver import HTTPServer
 
 
 class StockApp(KernelGatewayApp):  # type: ignore[misc]
-    """KernelGatewayApp as it is, but for where it listens."""
+    """KernelGatewayApp, listening on a unix socket."""
 
     def init_http_server(self) -> None:
         self.http_server: Any = HTTPServer(self.web_app)

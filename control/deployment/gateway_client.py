@@ -1,20 +1,22 @@
-"""What a slot's gateway says of itself, asked over its admin socket."""
+"""The client of a gateway's admin socket."""
 
-import http.client
 import json
-import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from control.deployment import unix_http
+
+TIMEOUT = 2  # seconds
+
 
 @dataclass(frozen=True)
 class GatewayStatus:
-    """`ready`: every kernel has run the notebook and answers. `endpoints`: [{"method", "path"}, …].
+    """`ready`: every kernel has run the notebook and takes requests. `endpoints`: [{"method", "path"}, …].
 
-    `problems`: what looks like an annotation and is none, [{"cell", "line", "text", "message"}, …];
+    `problems`: comments that look like an annotation but are none, [{"cell", "line", "text", "message"}, …];
     `kernels` alive now, `kernel_deaths` since the slot was started, `queue` how many requests wait for a
-    kernel, None where the system does not tell.
+    kernel, None where the system does not report it.
     """
 
     ready: bool
@@ -25,35 +27,11 @@ class GatewayStatus:
     queue: int | None = None
 
 
-class UnixConnection(http.client.HTTPConnection):
-    """HTTP over a unix socket."""
-
-    def __init__(self, path: Path, timeout: float) -> None:
-        super().__init__("localhost", timeout=timeout)
-        self.path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self.path))
-
-
-def get(unix_socket: Path, path: str, timeout: float = 2) -> tuple[int, bytes]:
-    """Status and body of a GET over a unix socket; raises OSError or http.client.HTTPException."""
-    connection = UnixConnection(unix_socket, timeout)
+def fetch_status(admin_socket: Path) -> GatewayStatus | None:
+    """None while the gateway does not respond."""
     try:
-        connection.request("GET", path)
-        response = connection.getresponse()
-        return response.status, response.read()
-    finally:
-        connection.close()
-
-
-def status(admin_socket: Path) -> GatewayStatus | None:
-    """The gateway's word; None while it does not answer."""
-    try:
-        code, body = get(admin_socket, "/status")
-        answer: dict[str, Any] = json.loads(body)
-    except (OSError, http.client.HTTPException, ValueError):
+        response = unix_http.send(admin_socket, "GET", "/status", timeout=TIMEOUT)
+        status: dict[str, Any] = json.loads(response.body)
+    except (*unix_http.ERRORS, ValueError):
         return None
-    return GatewayStatus(**answer) if code == 200 else None
+    return GatewayStatus(**status) if response.status == 200 else None

@@ -76,7 +76,7 @@ class Slots:
 
     def gateway(self, slot: str) -> GatewayStatus | None:
         """The status that the slot's gateway reports; None while it does not respond."""
-        return gateway_client.status(self.run.slot_admin_socket(slot))
+        return gateway_client.fetch_status(self.run.slot_admin_socket(slot))
 
     def project(self, slot: str) -> str | None:
         """The name of the slot's project."""

@@ -1,1 +1,1 @@
-"""Requests to the API, as they were recorded and as the page sends them."""
+"""Requests to the API: their records, metrics and limits, and those that the homepage sends."""

@@ -1,7 +1,7 @@
-"""What nginx tells: a datagram for each event to a unix socket in the run directory, with syslog's header before it.
+"""Reads nginx's log messages: a datagram for each event on a unix socket, with syslog's header before it.
 
-nginx waits for nobody: what finds no room in the socket's queue is lost. So a reader that looks at few a second gives a
-flood a bounded part of this program's time.
+nginx never waits: a datagram that does not fit into the socket's queue is lost. So a reader with a maximal rate spends
+a bounded part of this program's time on a flood.
 """
 
 import socket
@@ -11,34 +11,32 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-LONGEST = 256 * 1024  # bytes; more than a datagram may have
+MAX_DATAGRAM = 256 * 1024  # bytes; more than the kernel allows
 SECOND = 1.0
-ALL = sys.maxsize
-
-Take = Callable[[bytes], None]
+UNLIMITED = sys.maxsize
 
 
 class Datagrams:
-    """Reads from `path` in a thread of its own, at most `most` a second.
+    """Reads from `path` in a thread of its own, at most `rate` datagrams per second.
 
-    `take` gets the text of each that can be parsed, `tick` is called once a second. What they raise is printed, a line
-    a second at most, and ends nothing.
+    `handle` gets the text of each datagram, `tick` is called once a second. What they raise is printed, at most one
+    line a second, and does not end the thread.
     """
 
-    def __init__(self, path: Path, take: Take, tick: Callable[[], None], most: int) -> None:
+    def __init__(self, path: Path, handle: Callable[[bytes], None], tick: Callable[[], None], rate: int) -> None:
         path.unlink(missing_ok=True)
         self._name = path.stem
-        self._take = take
+        self._handle = handle
         self._tick = tick
-        self._most = most
+        self._rate = rate
         self._error: Exception | None = None
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind(str(path))
 
-    def begin(self) -> None:
-        threading.Thread(target=self._read_on, name=self._name, daemon=True).start()
+    def start(self) -> None:
+        threading.Thread(target=self._run, name=self._name, daemon=True).start()
 
-    def _read_on(self) -> None:
+    def _run(self) -> None:
         while True:
             self._read_for_a_second()
             self._guard(self._tick)
@@ -48,21 +46,21 @@ class Datagrams:
 
     def _read_for_a_second(self) -> None:
         end = time.monotonic() + SECOND
-        for _ in range(self._most):
-            rest = end - time.monotonic()
-            if rest <= 0:
+        for _ in range(self._rate):
+            timeout = end - time.monotonic()
+            if timeout <= 0:
                 return
-            self._socket.settimeout(rest)
+            self._socket.settimeout(timeout)
             try:
-                datagram = self._socket.recv(LONGEST)
+                datagram = self._socket.recv(MAX_DATAGRAM)
             except TimeoutError:
                 return
             # <190>Nov 26 09:00:00 nginx: the message
-            self._guard(self._take, datagram.partition(b" nginx: ")[2])
+            self._guard(self._handle, datagram.partition(b" nginx: ")[2])
         time.sleep(max(0.0, end - time.monotonic()))
 
-    def _guard(self, work: Callable[..., None], *message: bytes) -> None:
+    def _guard(self, function: Callable[..., None], *message: bytes) -> None:
         try:
-            work(*message)
+            function(*message)
         except Exception as error:  # this thread must go on, whatever was sent
             self._error = error

@@ -1,4 +1,4 @@
-"""How a body, and the difference of two, is shown to a person."""
+"""Formats the body of a message for display, and compares two responses to the same request."""
 
 import json
 from dataclasses import dataclass
@@ -8,27 +8,27 @@ from typing import Literal
 
 from control.traffic.exchange import Exchange, Message
 
-COMPARED = 2000  # lines; more take too long to compare
-# Each call has its own.
-OF_EACH_CALL = frozenset({"connection", "content-length", "date", "transfer-encoding", "x-request-id"})
+MAX_LINES = 2000  # comparing more takes too long
+# Headers that differ with each request.
+VOLATILE_HEADERS = frozenset({"connection", "content-length", "date", "transfer-encoding", "x-request-id"})
 
 Kind = Literal["same", "changed", "only", "gap"]
 Row = tuple[Kind, str]
 
 
-def pretty(message: Message) -> str | None:
-    """The body as text, JSON with its lines; None where it is no text."""
+def format_body(message: Message) -> str | None:
+    """The body as text, JSON indented; None where it is binary."""
     text = message.body.text
     if text is None or message.body.cut or text.lstrip()[:1] not in ("{", "["):
         return text
     try:
-        return json.dumps(json.loads(text, parse_float=_exact), indent=2, ensure_ascii=False)
+        return json.dumps(json.loads(text, parse_float=_parse_exactly), indent=2, ensure_ascii=False)
     except (ValueError, RecursionError):
         return text
 
 
-def _exact(text: str) -> float:
-    """The number. ValueError: it would be shown otherwise than it was written."""
+def _parse_exactly(text: str) -> float:
+    """ValueError: Python would write the number in another way."""
     if repr(float(text)) != text:
         raise ValueError(text)
     return float(text)
@@ -36,38 +36,35 @@ def _exact(text: str) -> float:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two answers to the same call: what differs, in words, and their bodies line by line, side by side."""
+    """Two responses to the same request: which parts differ, and their bodies side by side, line by line."""
 
     before: Exchange
     after: Exchange
 
     @property
     def differences(self) -> list[str]:
-        """Among "status", "headers" and "body"."""
-        found = []
-        if self.before.status != self.after.status:
-            found.append("status")
-        if self.changed_headers:
-            found.append("headers")
-        if not self.is_same_body:
-            found.append("body")
-        return found
+        """Some of "status", "headers" and "body"."""
+        parts = {
+            "status": self.before.status != self.after.status,
+            "headers": self.changed_headers,
+            "body": not self.is_same_body,
+        }
+        return [name for name, differs in parts.items() if differs]
 
     @property
     def is_same_body(self) -> bool:
-        before, after = self._bodies()
-        return before == after
+        return _body_without_id(self.before) == _body_without_id(self.after)
 
     @property
-    def is_known(self) -> bool:
-        """Whether both bodies were kept in full."""
+    def is_complete(self) -> bool:
+        """Whether both bodies were stored in full."""
         return not (self.before.response.body.cut or self.after.response.body.cut)
 
     @property
     def changed_headers(self) -> list[tuple[str, str | None, str | None]]:
         """(name, value before, value after) of those that differ; None: absent."""
         old, new = _headers(self.before), _headers(self.after)
-        if "etag" in old and not self.is_same_body:  # says what the body says
+        if "etag" in old and not self.is_same_body:  # it differs because the body does
             old.pop("etag", None)
             new.pop("etag", None)
         names = dict.fromkeys([*old, *new])
@@ -75,41 +72,38 @@ class Comparison:
 
     @property
     def rows(self) -> tuple[list[Row], list[Row]]:
-        """The lines of both bodies, as many on each side; empty where one is no text."""
-        texts = [pretty(self.before.response), pretty(self.after.response)]
+        """The lines of both bodies, as many on each side; empty where one is binary."""
+        texts = [format_body(self.before.response), format_body(self.after.response)]
         if None in texts:
             return [], []
         old, new = ((text or "").splitlines() for text in texts)
-        if len(old) > COMPARED or len(new) > COMPARED:
+        if len(old) > MAX_LINES or len(new) > MAX_LINES:
             kind: Kind = "same" if old == new else "changed"
             return [(kind, line) for line in old], [(kind, line) for line in new]
-        return _aligned(old, new)
-
-    def _bodies(self) -> tuple[object, object]:
-        """Without the request id, which an error of ours has in its body."""
-        return tuple(_without_id(call) for call in (self.before, self.after))  # type: ignore[return-value]
+        return _align(old, new)
 
 
-def _without_id(call: Exchange) -> object:
-    body = call.response.body
-    return (body.text.replace(call.request_id, "") if body.text is not None else body.base64), body.cut
+def _body_without_id(exchange: Exchange) -> tuple[str | None, bool]:
+    """Our own errors have the request id in their body."""
+    body = exchange.response.body
+    return (body.text.replace(exchange.request_id, "") if body.text is not None else body.base64), body.cut
 
 
-def _headers(call: Exchange) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for name, value in call.response.headers:
+def _headers(exchange: Exchange) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for name, value in exchange.response.headers:
         key = name.lower()
-        if key not in OF_EACH_CALL:
-            found[key] = ", ".join(filter(None, [found.get(key), value or "masked"]))
-    return found
+        if key not in VOLATILE_HEADERS:
+            headers[key] = ", ".join(filter(None, [headers.get(key), value or "masked"]))
+    return headers
 
 
-def _aligned(old: list[str], new: list[str]) -> tuple[list[Row], list[Row]]:
+def _align(old: list[str], new: list[str]) -> tuple[list[Row], list[Row]]:
     left: list[Row] = []
     right: list[Row] = []
     for tag, a, b, c, d in SequenceMatcher(None, old, new).get_opcodes():
         kind: Kind = "same" if tag == "equal" else "changed" if tag == "replace" else "only"
-        for mine, others in zip_longest(old[a:b], new[c:d]):
-            left.append((kind, mine) if mine is not None else ("gap", ""))
-            right.append((kind, others) if others is not None else ("gap", ""))
+        for old_line, new_line in zip_longest(old[a:b], new[c:d]):
+            left.append((kind, old_line) if old_line is not None else ("gap", ""))
+            right.append((kind, new_line) if new_line is not None else ("gap", ""))
     return left, right

@@ -1,29 +1,49 @@
-"""A call of the API as the page and the JSON show it; gateway/records/record.py says where it comes from."""
+"""An exchange, which is a request to the API and its response, as gateway/records/record.py records it."""
 
+import base64
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-Headers = list[tuple[str, str | None]]  # None: masked before it left its kernel
+Headers = list[tuple[str, str | None]]  # None: masked by the kernel
+
+
+def decode_text(data: bytes, is_cut: bool, charset: str = "utf-8") -> str | None:
+    """The text; None where it is binary. Cut data may end within a character."""
+    try:
+        text = data.decode(charset, errors="ignore" if is_cut else "strict")
+    except (ValueError, LookupError):
+        return None
+    return None if "\0" in text else text
 
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """`size` in bytes; of one that was `cut` only the beginning is in `text`, or in `base64` where it is no text."""
+    """`size` in bytes; where `cut`, only the beginning is in `text`, or in `base64` if the body is binary."""
 
     size: int
     cut: bool
     text: str | None = None
     base64: str | None = None
 
+    @classmethod
+    def from_bytes(cls, data: bytes, size: int) -> "Body":
+        """From the first bytes of a body of `size` bytes."""
+        is_cut = len(data) < size
+        text = decode_text(data, is_cut)
+        return cls(size, is_cut, text, base64.b64encode(data).decode() if text is None else None)
+
+    def to_bytes(self) -> bytes:
+        return base64.b64decode(self.base64) if self.base64 is not None else (self.text or "").encode()
+
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """`size` in characters; of one that was `cut` only a part is there."""
+    """`size` in characters; where `cut`, only a part is in `text`."""
 
-    size: int
-    cut: bool
-    text: str
+    size: int = 0
+    cut: bool = False
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +54,7 @@ class Message:
     body: Body
 
     def header(self, name: str) -> str:
-        """Its first value; "" where there is none."""
+        """Its first value; "" where it is absent."""
         return next((value for key, value in self.headers if key.lower() == name.lower() and value), "")
 
     @property
@@ -48,10 +68,10 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One call. `at` is the Unix time of its begin, `path` has its query.
+    """`at` is the Unix time of the request's start, `path` includes the query.
 
-    `endpoint` is as annotated, None where none answered; `status` is 499 where the caller left before. One that nginx
-    `refused` has no query, no body and few headers.
+    `endpoint` is as annotated, None where none matched; `status` is 499 where the client disconnected first. One that
+    nginx rejected (`is_rejected`) has no query, no body and few headers.
     """
 
     id: str
@@ -66,18 +86,18 @@ class Exchange:
     response: Message
     stderr: Text
     traceback: Text
-    refused: bool = False
+    is_rejected: bool = False
 
     @classmethod
-    def from_json(cls, number: str, data: dict[str, Any]) -> "Exchange":
-        """From a record. KeyError, TypeError, ValueError: it is none."""
+    def from_json(cls, exchange_id: str, data: dict[str, Any]) -> "Exchange":
+        """From a record. KeyError, TypeError, ValueError: it is invalid."""
         messages = {name: Message.from_json(data[name]) for name in ("request", "response")}
         texts = {name: Text(**data[name]) for name in ("stderr", "traceback")}
-        return cls(id=number, **{**data, **messages, **texts})
+        return cls(id=exchange_id, **{**data, **messages, **texts})
 
     @property
     def time(self) -> str:
-        """Its begin in ISO 8601, UTC."""
+        """The request's start in ISO 8601, UTC."""
         return datetime.fromtimestamp(self.at, UTC).isoformat(timespec="milliseconds")
 
     @property
@@ -85,11 +105,11 @@ class Exchange:
         return 1000 * self.seconds
 
     @property
-    def failed(self) -> bool:
+    def is_error(self) -> bool:
         return self.status >= 400
 
-    def in_short(self) -> dict[str, Any]:
-        """What a list says of it; sizes in bytes."""
+    def summary(self) -> dict[str, Any]:
+        """As listed in JSON; sizes in bytes."""
         return {
             "id": self.id,
             "time": self.time,
@@ -101,5 +121,5 @@ class Exchange:
             "request_size": self.request.body.size,
             "response_size": self.response.body.size,
             "request_id": self.request_id,
-            "refused": self.refused,
+            "refused": self.is_rejected,
         }

@@ -1,4 +1,4 @@
-"""The last calls of the API, in memory."""
+"""The last exchanges of the API, in memory."""
 
 import itertools
 import secrets
@@ -8,44 +8,44 @@ from typing import Any
 
 from control.traffic.exchange import Exchange
 
-KEPT = 200
-REFUSED = 20  # of them: whoever tries passwords drives out no call that was answered
+CAPACITY = 200
+MAX_REJECTED = 20  # of them: password guessing must not evict requests that reached a kernel
 
 
 class History:
-    """Thread-safe. Numbers are this process's own, so that none means another call after a restart."""
+    """Thread-safe. Ids are unique to this process: after a restart none refers to another exchange."""
 
-    def __init__(self, kept: int = KEPT) -> None:
-        self._kept = kept
-        self._calls: list[Exchange] = []  # the oldest first
+    def __init__(self, capacity: int = CAPACITY) -> None:
+        self._capacity = capacity
+        self._exchanges: list[Exchange] = []  # oldest first
         self._changed = threading.Condition()
         self._prefix = secrets.token_hex(3)
         self._numbers = itertools.count(1)
 
     def add(self, records: Iterable[dict[str, Any]]) -> None:
-        """Take records in. KeyError, TypeError, ValueError: one is none; then no other is taken either."""
+        """Add all records, or none: KeyError, TypeError, ValueError when one is invalid."""
         with self._changed:
-            calls = [Exchange.from_json(f"{self._prefix}-{next(self._numbers)}", record) for record in records]
-            # Kernels tell of their calls a moment later, each in its own time.
-            known = sorted([*self._calls, *calls], key=lambda call: call.at)
-            refused = [call.id for call in known if call.refused]
-            too_many = frozenset(refused[:-REFUSED])
-            self._calls = [call for call in known if call.id not in too_many][-self._kept :]
+            new = [Exchange.from_json(f"{self._prefix}-{next(self._numbers)}", record) for record in records]
+            # Each kernel sends its records with a delay of its own.
+            exchanges = sorted([*self._exchanges, *new], key=lambda exchange: exchange.at)
+            rejected = [exchange.id for exchange in exchanges if exchange.is_rejected]
+            evicted = frozenset(rejected[:-MAX_REJECTED])
+            self._exchanges = [each for each in exchanges if each.id not in evicted][-self._capacity :]
             self._changed.notify_all()
 
-    def calls(self) -> list[Exchange]:
-        """All that are kept, the newest first."""
+    def latest(self) -> list[Exchange]:
+        """All that are stored, newest first."""
         with self._changed:
-            return self._calls[::-1]
+            return self._exchanges[::-1]
 
-    def find(self, number: str) -> Exchange | None:
-        return next((call for call in self.calls() if call.id == number), None)
+    def find(self, exchange_id: str) -> Exchange | None:
+        return next((exchange for exchange in self.latest() if exchange.id == exchange_id), None)
 
     def wait_for(self, request_id: str, seconds: float) -> Exchange | None:
-        """The call with that request id, as soon as it is told of; None when that takes longer."""
+        """The exchange with that request id, as soon as its record arrives; None when that takes longer."""
 
-        def known() -> Exchange | None:
-            return next((call for call in reversed(self._calls) if call.request_id == request_id), None)
+        def search() -> Exchange | None:
+            return next((each for each in reversed(self._exchanges) if each.request_id == request_id), None)
 
         with self._changed:
-            return self._changed.wait_for(known, seconds)
+            return self._changed.wait_for(search, seconds)

@@ -1,4 +1,4 @@
-"""`/process/metrics`: what Prometheus asks for. https://prometheus.io/docs/instrumenting/exposition_formats/"""
+"""The metrics that Prometheus scrapes from `/process/metrics`. https://prometheus.io/docs/instrumenting/exposition_formats/"""
 
 import platform
 from collections.abc import Iterator
@@ -18,70 +18,70 @@ from control.traffic.counters import Counters, Histogram
 
 
 class Metrics(Collector):
-    """Gathers all of it at the moment in which it is asked for."""
+    """Collects all values at each scrape."""
 
-    def __init__(self, api: Deployment, totals: Counters) -> None:
-        self.api = api
-        self.totals = totals
+    def __init__(self, deployment: Deployment, counters: Counters) -> None:
+        self.deployment = deployment
+        self.counters = counters
         self.registry = CollectorRegistry(auto_describe=False)
         self.registry.register(self)
 
     def describe(self) -> list[Metric]:
-        """Nothing, so that registering asks no gateway."""
+        """Nothing, so that registering sends no request to a gateway."""
         return []
 
     def collect(self) -> Iterator[Metric]:
         yield self._requests()
         yield self._durations()
         yield from self._gateway()
-        deaths = "Kernels that ended, or were ended, and were replaced."
-        yield CounterMetricFamily("notebook_api_kernel_deaths", deaths, value=self.totals.kernel_deaths)
-        restarts = "Starts and restarts of the API, those that failed included."
-        yield CounterMetricFamily("notebook_api_restarts", restarts, value=self.api.restarts)
-        failed = "Starts and restarts of the API that failed: what was served before goes on."
-        yield CounterMetricFamily("notebook_api_failed_restarts", failed, value=self.api.failed_restarts)
+        deaths = "Kernels that died, or were killed, and were replaced."
+        yield CounterMetricFamily("notebook_api_kernel_deaths", deaths, value=self.counters.kernel_deaths)
+        restarts = "Starts and restarts of the API, including failed ones."
+        yield CounterMetricFamily("notebook_api_restarts", restarts, value=self.deployment.restarts)
+        failed = "Failed starts and restarts of the API: what was served before is served on."
+        yield CounterMetricFamily("notebook_api_failed_restarts", failed, value=self.deployment.failed_restarts)
         yield self._build()
 
     def _requests(self) -> Metric:
-        text = "Requests that were answered, refused, or given up by their callers (499)."
+        text = "Requests by status; 499: the client disconnected first."
         family = CounterMetricFamily("notebook_api_requests", text, labels=["endpoint", "method", "status"])
-        for kind, count in self.totals.requests().items():
-            family.add_metric(kind, count)
+        for labels, count in self.counters.requests().items():
+            family.add_metric(labels, count)
         return family
 
     def _durations(self) -> Metric:
-        text = "From a request's arrival at its kernel to its answer."
+        text = "From a request's arrival at its kernel to its response."
         name = "notebook_api_request_duration_seconds"
         family = HistogramMetricFamily(name, text, labels=["endpoint", "method"])
-        for labels, durations in self.totals.durations().items():
-            family.add_metric(labels, cumulative(durations), durations.seconds)
+        for labels, histogram in self.counters.durations().items():
+            family.add_metric(labels, cumulate(histogram), histogram.seconds)
         return family
 
     def _gateway(self) -> Iterator[Metric]:
-        slot = self.api.slots.serving_slot()
-        gateway = self.api.slots.gateway(slot) if slot else None
+        slot = self.deployment.slots.serving_slot()
+        gateway = self.deployment.slots.gateway(slot) if slot else None
         up = "1 while a notebook is being served, else 0."
         yield GaugeMetricFamily("notebook_api_up", up, value=1 if gateway and gateway.ready else 0)
-        kernels = "Kernels that take requests now."
+        kernels = "Kernels that accept requests."
         yield GaugeMetricFamily("notebook_api_kernels", kernels, value=gateway.kernels if gateway else 0)
         if gateway is None or gateway.queue is not None:
-            queue = "Requests that wait for a kernel now."
+            queue = "Requests that wait for a kernel."
             yield GaugeMetricFamily("notebook_api_queue_length", queue, value=(gateway.queue or 0) if gateway else 0)
 
     def _build(self) -> Metric:
-        settings = self.api.settings
-        about = {
+        settings = self.deployment.settings
+        labels = {
             "version": settings.build_version,
             "revision": settings.build_revision,
             "python": platform.python_version(),
         }
-        return InfoMetricFamily("notebook_api_build", "What this is.", value=about)
+        return InfoMetricFamily("notebook_api_build", "Version of this product.", value=labels)
 
 
-def cumulative(durations: Histogram) -> list[tuple[str, float]]:
-    """(upper bound as text, requests that took no longer), as a histogram has it."""
-    found, count = [], 0
-    for bound in sorted(durations.buckets):
-        count += durations.buckets[bound]
-        found.append(("+Inf" if bound == float("inf") else str(bound), float(count)))
-    return found
+def cumulate(histogram: Histogram) -> list[tuple[str, float]]:
+    """(upper bound as text, requests that took no longer), as Prometheus expects it."""
+    buckets, count = [], 0
+    for bound in sorted(histogram.buckets):
+        count += histogram.buckets[bound]
+        buckets.append(("+Inf" if bound == float("inf") else str(bound), float(count)))
+    return buckets

@@ -1,67 +1,68 @@
-"""Calls of the API that nginx answers by itself: no password, too large, nothing served. No kernel tells of them.
+"""Records of the API requests that nginx rejects: wrong password, too large, nothing served. No kernel sees them.
 
-nginx tells of each as JSON (`log_format refusal` in conf/nginx.conf.j2), in a datagram.
+nginx logs each as JSON (`log_format rejection` in conf/nginx.conf.j2), in a datagram.
 """
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
+from control.traffic.exchange import Text
 from control.traffic.summary import Summary
 
-MOST = 500  # that are looked at in a second
+MAX_RATE = 500  # read per second
 
-Take = Callable[[dict[str, Any]], None]
-
-NOTHING = {"size": 0, "cut": False, "text": ""}
+Store = Callable[[dict[str, Any]], None]
 
 
 class NginxRejections:
-    """Calls `take` with the record of each refusal, and sums them up in the log, but for wrong passwords.
+    """Calls `store` with the record of each rejection, and logs a summary, except of wrong passwords.
 
-    Not thread-safe: one thread calls `refused` and `tick`.
+    Not thread-safe: one thread calls `add` and `tick`.
     """
 
-    def __init__(self, take: Take) -> None:
-        self._take = take
-        self._summary = Summary("requests that nginx refused", MOST)
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._summary = Summary("requests that nginx rejected", MAX_RATE)
 
-    def refused(self, message: bytes) -> None:
-        """What nginx tells of one. ValueError, KeyError, TypeError, AttributeError: it cannot be understood."""
-        refusal = json.loads(message.decode(errors="replace"))
-        self._take(record(refusal))
-        is_wrong_password = refusal["status"] == "401" and refusal["has_authorization"]
-        if not is_wrong_password:  # control/traffic/login_limit.py tells of those
-            self._summary.count(f"x {int(refusal['status'])} to {refusal['caller']}")
+    def add(self, message: bytes) -> None:
+        """Process nginx's JSON. ValueError, KeyError, TypeError, AttributeError: it is invalid."""
+        entry = json.loads(message.decode(errors="replace"))
+        self._store(to_record(entry))
+        is_wrong_password = entry["status"] == "401" and entry["has_authorization"]
+        if not is_wrong_password:  # control/traffic/login_limit.py logs those
+            self._summary.count(f"x {int(entry['status'])} to {entry['caller']}")
 
     def tick(self) -> None:
         """Called once a second."""
         self._summary.tick()
 
 
-def record(told: dict[str, Any]) -> dict[str, Any]:
-    """In the form of all records (gateway/records/record.py), with `refused`. Raises KeyError, TypeError, ValueError.
+def to_record(entry: dict[str, Any]) -> dict[str, Any]:
+    """In the form of gateway/records/record.py, with `is_rejected`. Raises KeyError, TypeError, ValueError.
 
-    Of the path its query is left out: what is masked in it is known to kernels only.
+    Without the query: only kernels know which of its parameters are secret.
     """
-    seconds, sent, said = float(told["seconds"]), int(told["sent"] or 0), int(told["said_bytes"])
-    headers = [[name, value] for name, value in told["headers"].items() if value]
-    if told["has_authorization"]:
+    seconds, size = float(entry["seconds"]), int(entry["request_bytes"] or 0)
+    response_size = int(entry["response_bytes"])
+    headers = [[name, value] for name, value in entry["headers"].items() if value]
+    if entry["has_authorization"]:
         headers.append(["Authorization", None])
     return {
-        "at": float(told["at"]) - seconds,
+        "at": float(entry["at"]) - seconds,
         "seconds": seconds,
-        "method": str(told["method"]),
-        "path": str(told["target"]).partition("?")[0],
+        "method": str(entry["method"]),
+        "path": str(entry["target"]).partition("?")[0],
         "endpoint": None,
-        "status": int(told["status"]),
-        "request_id": str(told["request_id"]),
-        "request": {"headers": headers, "body": {"size": sent, "cut": sent > 0, "text": ""}},
+        "status": int(entry["status"]),
+        "request_id": str(entry["request_id"]),
+        "request": {"headers": headers, "body": {"size": size, "cut": size > 0, "text": ""}},
         "response": {
             "headers": [["Content-Type", "application/json"]],
-            "body": {"size": said, "cut": False, "text": str(told["said"]) if said else ""},
+            "body": {"size": response_size, "cut": False, "text": str(entry["response"]) if response_size else ""},
         },
-        "stderr": NOTHING,
-        "traceback": NOTHING,
-        "refused": True,
+        "stderr": asdict(Text()),
+        "traceback": asdict(Text()),
+        "is_rejected": True,
     }

@@ -1,6 +1,6 @@
-"""Refuses calls that another web site makes a visitor's browser send.
+"""Rejects requests that another web site makes a visitor's browser send.
 
-Browsers send Basic credentials by themselves, so any page could otherwise press the buttons. GET counts
+Browsers add Basic credentials by themselves, so any page could otherwise press the buttons. GET counts
 too: the documented way to start the API is to visit a URL.
 """
 
@@ -8,35 +8,34 @@ from urllib.parse import urlsplit
 
 from flask import Request, abort, make_response, render_template
 
-HERE = {"same-origin", "none"}  # `none`: a typed address, a bookmark
-WHY = "This was sent by another web site. Open the homepage and press the button there."
+SAME_SITE = {"same-origin", "none"}  # `none`: a typed address, a bookmark
+MESSAGE = "This request came from another web site. Use the button on the homepage instead."
 
 
 def refuse_cross_site(request: Request) -> None:
     """Abort with 403 where another site caused the request, or may have.
 
-    A browser that wanted to GET something is shown a page with one button, which sends the same as a POST.
+    A browser's GET gets a page with one button, which sends the same as a POST.
     """
-    # HEAD does the same as GET, and browsers say of it as little.
-    by_link = request.method in {"GET", "HEAD"} and request.headers.get("User-Agent", "").startswith("Mozilla/")
-    site = sender(request)
-    if by_link and site != "here":
+    # HEAD does the same as GET, and browsers send as few headers with it.
+    is_link = request.method in {"GET", "HEAD"} and request.headers.get("User-Agent", "").startswith("Mozilla/")
+    site = origin_of(request)
+    if is_link and site != "same":
         abort(make_response(render_template("confirm.html", address=request.full_path.rstrip("?")), 403))
     if site == "foreign":
-        abort(403, WHY)
+        abort(403, MESSAGE)
 
 
-def sender(request: Request) -> str:
-    """Which site sent it, as far as the headers say: `here`, `foreign`, or `unknown`.
+def origin_of(request: Request) -> str:
+    """The site that sent the request, as far as its headers say: `same`, `foreign` or `unknown`.
 
-    Sec-Fetch-Site (https://www.w3.org/TR/fetch-metadata/) is the browser's own word. On plain HTTP, but for localhost,
-    there is none: then a POST has an Origin, and what a link, an image or a script asks for has nothing at all.
-    Programs send neither.
+    Browsers send Sec-Fetch-Site (https://www.w3.org/TR/fetch-metadata/) over HTTPS and to localhost. Over plain HTTP
+    a POST has an Origin, and links, images and scripts send neither, as programs do.
     """
     site = request.headers.get("Sec-Fetch-Site")
     if site:
-        return "here" if site in HERE else "foreign"
+        return "same" if site in SAME_SITE else "foreign"
     origin = request.headers.get("Origin")
     if origin is None:
         return "unknown"
-    return "here" if urlsplit(origin).netloc == request.host else "foreign"
+    return "same" if urlsplit(origin).netloc == request.host else "foreign"

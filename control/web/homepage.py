@@ -1,50 +1,51 @@
-"""The homepage: one address, shown on GET, acted upon on POST.
+"""The homepage: one address, displayed by GET, changed by POST.
 
-Without JavaScript a form's answer is the page. With it, htmx sends the same requests and puts the parts of
-the answer that it wants in place, so there is one kind of answer and no part of a page has its own address.
+Without JavaScript a form's response is the page. With it, htmx sends the same requests and replaces parts of the page
+from the response, so there is one kind of response, and no part of the page has an address of its own.
 """
 
 from collections.abc import Callable
 
-from flask import Blueprint, abort, current_app, redirect, render_template, request, url_for
+from flask import Blueprint, abort, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from control.config.errors import ApiError
-from control.deployment.deployment import Deployment
 from control.supervision.client import SupervisorError
 from control.traffic import manual_request
-from control.traffic.api_client import NoResponse
+from control.traffic.api_client import EXTRA_TIMEOUT, NoResponse
 from control.traffic.manual_request import ManualRequest
+from control.web.components import components
 from control.web.csrf import refuse_cross_site
 from control.web.homepage_view import HomepageView
-from control.web.project_api import new_projects, project_from_template, uploaded_project
-from control.web.requests_page import ON_THE_HOMEPAGE, RequestList
+from control.web.project_api import create_from_template, create_from_upload
+from control.web.requests_page import HOMEPAGE_ROWS, RequestList
 
 homepage = Blueprint("homepage", __name__)
 
 
 @homepage.get("/")
 def index() -> ResponseReturnValue:
-    """The page; 204 for a reader who has `seen` this very version of it."""
-    page = HomepageView.now(api(), address())
-    if request.args.get("seen") == page.version:
+    """The page; 204 for a client that has `seen` this very version of it."""
+    view = load_view()
+    if request.args.get("seen") == view.version:
         return "", 204
-    return show(page)
+    return render(view)
 
 
 @homepage.post("/")
 def act() -> ResponseReturnValue:
     """Do what the pressed button says (`do`)."""
     refuse_cross_site(request)
+    deployment = components().deployment
     actions: dict[str, Callable[[], ResponseReturnValue]] = {
-        "start": lambda: change(lambda: api().start(chosen_project())),
-        "restart": lambda: change(lambda: api().restart(chosen_project())),
-        "stop": lambda: change(api().stop),
-        "reload-on": lambda: change(lambda: api().reload.set(True)),
-        "reload-off": lambda: change(lambda: api().reload.set(False)),
-        "test": test,
-        "upload": lambda: create(uploaded_project),
-        "new": lambda: create(project_from_template),
+        "start": lambda: change(lambda: deployment.start(form_project())),
+        "restart": lambda: change(lambda: deployment.restart(form_project())),
+        "stop": lambda: change(deployment.stop),
+        "reload-on": lambda: change(lambda: deployment.reload.set(True)),
+        "reload-off": lambda: change(lambda: deployment.reload.set(False)),
+        "test": test_api,
+        "upload": lambda: change(create_from_upload),
+        "new": lambda: change(create_from_template),
     }
     action = actions.get(request.form.get("do", ""))
     if action is None:
@@ -52,84 +53,73 @@ def act() -> ResponseReturnValue:
     return action()
 
 
-def change(make: Callable[[], object]) -> ResponseReturnValue:
-    """Make a change, then back to the page; one that fails is told on the page, with its status code."""
+def change(action: Callable[[], object]) -> ResponseReturnValue:
+    """Run the action and redirect to the page; if it fails, the page shows the error, with its status code."""
     try:
-        make()
+        result = action()
     except ApiError as error:
-        return show(notice=str(error)), error.status
+        return render(notice=str(error)), error.status
     except SupervisorError as error:
-        return show(notice=f"{error}. Try again in a few seconds."), 503
-    return redirect(url_for("homepage.index"), 303)
+        return render(notice=f"{error}. Try again in a few seconds."), 503
+    new_project = result if isinstance(result, str) else None  # the page selects it
+    if new_project:
+        components().deployment.listing.invalidate()
+    return redirect(url_for("homepage.index", notebook=new_project), 303)
 
 
-def create(make: Callable[[], str]) -> ResponseReturnValue:
-    """Make a project, then back to the page with it chosen; what fails is told on the page."""
-    try:
-        name = make()
-    except ApiError as error:
-        return show(notice=str(error)), error.status
-    api().listing.invalidate()
-    return redirect(url_for("homepage.index", notebook=name), 303)
-
-
-def test() -> ResponseReturnValue:
-    """Call the API and show what it answers."""
-    wanted = wanted_trial(ManualRequest())
-    if wanted.method not in manual_request.METHODS:
+def test_api() -> ResponseReturnValue:
+    """Send the form's request to the API and show the response."""
+    api_request = form_request(ManualRequest())
+    if api_request.method not in manual_request.METHODS:
         abort(400, f"method is one of: {', '.join(manual_request.METHODS)}.")
     headers = {"Host": request.host}
     request_id = request.headers.get("X-Request-Id")
     if request_id:
         headers["X-Request-Id"] = request_id
+    deployment = components().deployment
     try:
-        timeout = api().settings.request_timeout + 5  # longer than the API itself
-        answer = manual_request.call(api().run.api_socket, wanted, headers, timeout)
-        return show(answer=answer, request_id=request_id)
+        timeout = deployment.settings.request_timeout + EXTRA_TIMEOUT
+        response = manual_request.send(deployment.run.api_socket, api_request, headers, timeout)
+        return render(response=response, request_id=request_id)
     except NoResponse as error:
-        return show(no_answer=str(error))
+        return render(response_error=str(error))
 
 
-def show(page: HomepageView | None = None, **names: object) -> str:
-    """Render the page; what the person chose and typed stays as it was."""
-    page = page or HomepageView.now(api(), address())
-    known = page.status.last_error if page.status else None
-    if known and names.get("notice") == known.get("message"):
-        del names["notice"]  # told with its cell and its traceback
+def render(view: HomepageView | None = None, **variables: object) -> str:
+    """The page with the values that the person selected and typed."""
+    view = view or load_view()
+    last_error = view.status.last_error if view.status else None
+    if last_error and variables.get("notice") == last_error.get("message"):
+        del variables["notice"]  # the page shows it with its cell and its traceback
+    project_creator = components().project_creator
     return render_template(
         "homepage.html",
-        page=page,
-        listed=RequestList.now(ON_THE_HOMEPAGE),
-        project=request.values.get("notebook") or page.project,
-        free_name=new_projects().suggest_name("my_api"),
-        templates=new_projects().templates(),
-        trial=wanted_trial(page.suggested_trial()),
+        view=view,
+        request_list=RequestList.load(HOMEPAGE_ROWS),
+        project=request.values.get("notebook") or view.project,
+        free_name=project_creator.suggest_name("my_api"),
+        templates=project_creator.templates(),
+        api_request=form_request(view.suggested_request()),
         methods=manual_request.METHODS,
-        **names,
+        **variables,
     )
 
 
-def api() -> Deployment:
-    """The application's Api."""
-    found: Deployment = current_app.extensions["api"]
-    return found
-
-
-def address() -> str:
-    """Scheme and host as the browser sees them; nginx, or a proxy in front of it, ends TLS."""
+def load_view() -> HomepageView:
+    """With scheme and host as the browser sees them: nginx, or a proxy in front of it, terminates TLS."""
     scheme = request.headers.get("X-Forwarded-Proto", request.scheme)
-    return f"{'https' if scheme == 'https' else 'http'}://{request.host}"
+    address = f"{'https' if scheme == 'https' else 'http'}://{request.host}"
+    return HomepageView.load(components().deployment, address)
 
 
-def chosen_project() -> str:
-    """The project in the form."""
+def form_project() -> str:
     return request.form.get("notebook", "").strip() or abort(400, "Choose a project first.")
 
 
-def wanted_trial(default: ManualRequest) -> ManualRequest:
-    """What the form, or a link to it, says is to be called."""
+def form_request(default: ManualRequest) -> ManualRequest:
+    """The API request in the form, or in a link's query."""
     values = request.values
     if "path" not in values:
         return default
     method = values.get("method", default.method)
-    return ManualRequest(method, values["path"], values.get("body", manual_request.BODIES.get(method, "")))
+    return ManualRequest(method, values["path"], values.get("body", manual_request.DEFAULT_BODIES.get(method, "")))

@@ -1,123 +1,121 @@
-"""`/requests`: the last calls as a page that renews itself, and a page for each, with Replay."""
+"""`/requests`: the last requests as a page that updates itself, and a page for each, with Replay."""
 
 import hashlib
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from flask import Blueprint, Response, current_app, render_template, request
+from flask import Blueprint, Response, render_template, request
 from flask.typing import ResponseReturnValue
 
 from control.config.errors import ReplayError, UnknownRequest
-from control.deployment.deployment import Deployment
-from control.traffic.diff import Comparison, pretty
+from control.traffic.diff import Comparison, format_body
 from control.traffic.exchange import Exchange
+from control.web.components import components
 from control.web.csrf import refuse_cross_site
-from control.web.requests_api import found, inspector, replayed
+from control.web.requests_api import find_exchange, replay_exchange
 
-ON_THE_HOMEPAGE = 6
-MOST = 200
+HOMEPAGE_ROWS = 6
+MAX_ROWS = 200
 
 requests_page = Blueprint("requests_page", __name__)
 
 
 @dataclass(frozen=True)
 class RequestList:
-    """The calls that a page shows. `text` and `failed` say which are wanted, `kept` whether any are kept at all."""
+    """The exchanges that match the filter (`text`, `errors_only`), at most `rows`, of `total` that are stored."""
 
-    calls: list[Exchange]
+    exchanges: list[Exchange]
     rows: int
     total: int
     text: str
-    failed: bool
-    kept: bool
+    errors_only: bool
+    is_enabled: bool
 
     @classmethod
-    def now(cls, rows: int, text: str = "", failed: bool = False) -> "RequestList":
-        api: Deployment = current_app.extensions["api"]
-        known = inspector().calls()
-        wanted = [call for call in known if matches(call, text) and (call.failed or not failed)]
-        return cls(wanted[:rows], rows, len(known), text, failed, api.settings.inspect)
+    def load(cls, rows: int, text: str = "", errors_only: bool = False) -> "RequestList":
+        latest = components().history.latest()
+        matches = [each for each in latest if contains(each, text) and (each.is_error or not errors_only)]
+        is_enabled = components().deployment.settings.inspect
+        return cls(matches[:rows], rows, len(latest), text, errors_only, is_enabled)
 
     @property
     def version(self) -> str:
-        """Changes when anything does that is shown."""
-        shown = ",".join(call.id for call in self.calls)
-        return hashlib.blake2s(f"{shown} {self.total} {self.kept}".encode(), digest_size=8).hexdigest()
+        """A hash of all that is displayed."""
+        ids = ",".join(exchange.id for exchange in self.exchanges)
+        return hashlib.blake2s(f"{ids} {self.total} {self.is_enabled}".encode(), digest_size=8).hexdigest()
 
 
-def matches(call: Exchange, text: str) -> bool:
-    """Whether all words of `text` are in what a list says of the call."""
-    line = f"{call.method} {call.path} {call.status} {call.request_id}".lower()
+def contains(exchange: Exchange, text: str) -> bool:
+    """Whether all words of `text` are in the exchange's line in the list."""
+    line = f"{exchange.method} {exchange.path} {exchange.status} {exchange.request_id}".lower()
     return all(word in line for word in text.lower().split())
 
 
 @requests_page.get("/requests")
 def show_list() -> ResponseReturnValue:
-    """All of them, or those that are wanted; 204 for a reader who has `seen` this very version."""
-    rows = request.args.get("rows", MOST, type=int)
-    listed = RequestList.now(min(max(rows, 1), MOST), request.args.get("text", ""), request.args.get("failed") == "1")
-    if request.args.get("seen") == listed.version:
+    """All that match the filter; 204 for a client that has `seen` this very version."""
+    rows = min(max(request.args.get("rows", MAX_ROWS, type=int), 1), MAX_ROWS)
+    request_list = RequestList.load(rows, request.args.get("text", ""), request.args.get("failed") == "1")
+    if request.args.get("seen") == request_list.version:
         return "", 204
-    return render_template("requests.html", listed=listed)
+    return render_template("requests.html", request_list=request_list)
 
 
-@requests_page.get("/requests/<number>")
-def show_one(number: str) -> ResponseReturnValue:
-    return page(found(number))
+@requests_page.get("/requests/<exchange_id>")
+def show_one(exchange_id: str) -> ResponseReturnValue:
+    return render(find_exchange(exchange_id))
 
 
-@requests_page.post("/requests/<number>")
-def send_again(number: str) -> ResponseReturnValue:
-    """Replay: the answer is the call's page with both answers."""
+@requests_page.post("/requests/<exchange_id>")
+def replay_one(exchange_id: str) -> ResponseReturnValue:
+    """The request's page with both responses."""
     refuse_cross_site(request)
-    call = found(number)
+    exchange = find_exchange(exchange_id)
     try:
-        done = replayed(call)
+        result = replay_exchange(exchange)
     except ReplayError as error:
-        return page(call, notice=str(error)), error.status
-    return page(call, comparison=Comparison(done.before, done.after), left_out=done.left_out)
+        return render(exchange, notice=str(error)), error.status
+    return render(exchange, comparison=Comparison(result.before, result.after), left_out=result.left_out)
 
 
 @requests_page.errorhandler(UnknownRequest)
-def gone(error: UnknownRequest) -> tuple[str, int]:
-    return render_template("request_gone.html", why=str(error)), error.status
+def show_not_found(error: UnknownRequest) -> tuple[str, int]:
+    return render_template("request_not_found.html", reason=str(error)), error.status
 
 
-def page(call: Exchange, **names: object) -> str:
-    return render_template("request.html", call=call, **names)
+def render(exchange: Exchange, **variables: object) -> str:
+    return render_template("request.html", exchange=exchange, **variables)
 
 
-@requests_page.app_template_filter("phrase")
-def phrase(status: int) -> str:
+@requests_page.app_template_filter("status_text")
+def format_status(status: int) -> str:
     """404 to "404 Not Found"."""
-    known = {499: "Caller left"}
+    unofficial = {499: "Client Closed Request"}  # nginx's
     try:
-        return f"{status} {known.get(status) or HTTPStatus(status).phrase}"
+        return f"{status} {unofficial.get(status) or HTTPStatus(status).phrase}"
     except ValueError:
         return str(status)
 
 
-@requests_page.app_template_filter("took")
-def took(milliseconds: float) -> str:
-    """A duration as people say it."""
+@requests_page.app_template_filter("duration")
+def format_duration(milliseconds: float) -> str:
     if milliseconds >= 10_000:
         return f"{milliseconds / 1000:.1f} s"
     return f"{milliseconds:.0f} ms" if milliseconds >= 10 else f"{milliseconds:.1f} ms"
 
 
-@requests_page.app_template_filter("bytes")
-def in_bytes(size: int) -> str:
-    """A size in bytes as people say it."""
+@requests_page.app_template_filter("size")
+def format_size(size: int) -> str:
     if size < 10_000:
         return f"{size:,} B"
     return f"{size / 1000:.0f} kB" if size < 1_000_000 else f"{size / 1e6:.1f} MB"
 
 
-requests_page.add_app_template_filter(pretty, "pretty")
+requests_page.add_app_template_filter(format_body, "formatted_body")
 
 
 @requests_page.after_request
-def not_for_others(response: Response) -> Response:
-    """Requests hold what callers sent: no copy of them is kept."""
+def forbid_caching(response: Response) -> Response:
+    """Requests may hold secrets of callers."""
     response.headers["Cache-Control"] = "no-store"
     return response

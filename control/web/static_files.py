@@ -1,4 +1,4 @@
-"""Browser files are kept for good by browsers: each address says which content it stands for."""
+"""Lets browsers cache static files forever: a file's address includes a hash of its content."""
 
 import hashlib
 from functools import lru_cache
@@ -6,32 +6,32 @@ from pathlib import Path
 
 from flask import Flask, Response, request
 
-FOR_GOOD = "public, max-age=31536000, immutable"  # nothing in them is secret
+IMMUTABLE = "public, max-age=31536000, immutable"  # nothing in them is secret
 
 
-def keep_for_good(app: Flask) -> None:
-    """Give templates `static_url`, and let browsers keep what was asked for with a version.
+def init_app(app: Flask) -> None:
+    """Give templates `static_url`, and make responses to versioned addresses cacheable.
 
-    Without, a browser asks anew for each file whenever a page is opened, and paints when it has the answers.
+    Otherwise a browser revalidates each file whenever a page is opened, and paints only after the responses.
     """
     folder = Path(str(app.static_folder))
 
     def static_url(name: str) -> str:
-        """The address of a file in the static folder, with its version; raises OSError where there is none."""
+        """The versioned address of a file in the static folder; raises OSError where it does not exist."""
         file = folder / name
         return f"{app.static_url_path}/{name}?v={version(file, file.stat().st_mtime_ns)}"
 
     app.add_template_global(static_url)
-    app.after_request(allow)
+    app.after_request(set_cache_control)
 
 
 @lru_cache(maxsize=64)
-def version(file: Path, _changed: int) -> str:
-    """A hash of the file's content, made again when the file has changed."""
+def version(file: Path, _mtime: int) -> str:
+    """A hash of the content, computed again when the file has changed."""
     return hashlib.blake2s(file.read_bytes(), digest_size=6).hexdigest()
 
 
-def allow(response: Response) -> Response:
+def set_cache_control(response: Response) -> Response:
     if request.endpoint == "static" and request.args.get("v") and response.status_code in {200, 304}:
-        response.headers["Cache-Control"] = FOR_GOOD
+        response.headers["Cache-Control"] = IMMUTABLE
     return response

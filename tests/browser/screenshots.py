@@ -83,12 +83,12 @@ def take_all(stack: Stack, gallery: "Gallery") -> None:
 def call_it(page: Page) -> None:
     page.get_by_label("Password").fill("open sesame")
     page.get_by_role("button", name="Test API").click()
-    expect(page.locator("#answer")).to_contain_text("200 OK")
+    expect(page.locator("#response")).to_contain_text("200 OK")
 
 
 def open_requests(stack: Stack, page: Page) -> None:
     page.goto(f"{stack.url}/requests")
-    expect(page.locator(".entry.is-bad").first).to_be_visible()
+    expect(page.locator(".entry.is-error").first).to_be_visible()
 
 
 def open_request(page: Page) -> None:

@@ -39,7 +39,7 @@ def start(page: Page, project: str) -> None:
 
 
 def answer_of(page: Page) -> Locator:
-    return page.locator("#answer")
+    return page.locator("#response")
 
 
 def test_a_person_starts_tests_restarts_and_stops_an_api_by_clicking(page: Page, stack: Stack) -> None:
@@ -107,7 +107,7 @@ def test_a_cell_written_and_saved_in_jupyter_answers_after_a_restart(
     page.reload()
     start(page, "draft")
     with context.expect_page() as opened:
-        page.get_by_role("link", name="Open its notebook").click()
+        page.get_by_role("link", name="Open notebook").click()
     jupyter = opened.value
     jupyter.locator(".jp-CodeCell .cm-content").first.click()
     jupyter.keyboard.press("Control+A")
@@ -143,7 +143,7 @@ def test_a_restart_that_fails_leaves_the_old_version_up_and_says_why(page: Page,
     start(page, "hello_world")
     choose(page, "broken")
     button(page, "Restart API").click()
-    expect(page.locator(".failure")).to_contain_text("hello_world goes on serving as it was.")
+    expect(page.locator(".failure")).to_contain_text("hello_world is still served as before.")
     expect_state(page, "Serving")
     expect(page.get_by_label("Project", exact=True)).to_have_value("broken")
     assert stack.invoke("hello_world").text == "Hello, world!\n"
@@ -266,7 +266,7 @@ def test_axe_finds_nothing_and_no_width_scrolls_sideways(page: Page, stack: Stac
         button(page, "Start API").click()
         expect_state(page, "Starting")
     if state in ("gone", "refused"):
-        expect(page.locator("#status")).to_contain_text("no longer there")
+        expect(page.locator("#status")).to_contain_text("no longer exists")
     if state == "refused":
         button(page, "Restart API").click()
         expect(page.locator("#notice")).to_contain_text("There is no project")
@@ -359,7 +359,7 @@ def test_the_log_comes_live_is_paused_filtered_and_copied_by_keyboard(
     page.keyboard.press("Enter")
     expect(pause).to_have_attribute("aria-pressed", "true")
     stack.invoke("say/pears", headers={"X-Request-Id": "second-call"})
-    expect(page.locator("#log-state")).to_have_text("Paused. New lines that wait: 1.")
+    expect(page.locator("#log-state")).to_have_text("Paused. New lines: 1.")
     expect(lines).not_to_contain_text("pears")
     page.keyboard.press("Enter")
     expect(lines).to_contain_text("[second-call] pears")
@@ -374,11 +374,11 @@ def test_the_log_comes_live_is_paused_filtered_and_copied_by_keyboard(
     expect(lines).to_contain_text("plums")
     stack.invoke("say/grapes", headers={"X-Request-Id": "third-call"})
     page.get_by_role("button", name="Copy the lines that are shown").press("Enter")
-    expect(page.locator("#said")).to_have_text("Copied.")
+    expect(page.locator("#announcement")).to_have_text("Copied.")
     copied = page.evaluate("navigator.clipboard.readText()")
     assert copied.strip() == "[second-call] pears\n[second-call] plums"
     page.get_by_label("request id").fill("nobody wrote this")
-    expect(page.locator("#log-state")).to_have_text("No line has this text.")
+    expect(page.locator("#log-state")).to_have_text("No line contains this text.")
 
 
 def test_an_answer_leads_to_its_lines_in_the_log(page: Page, stack: Stack) -> None:
@@ -388,7 +388,7 @@ def test_an_answer_leads_to_its_lines_in_the_log(page: Page, stack: Stack) -> No
     stack.invoke("say/another")
     page.get_by_label("Path after /invoke").fill("/say/mine")
     button(page, "Test API").click()
-    button(page, "Its lines in the log").click()
+    button(page, "Show in log").click()
     expect(page.locator("#log-lines")).to_contain_text("mine")
     expect(page.locator("#log-lines")).not_to_contain_text("another")
     expect(page.get_by_label("request id")).to_be_focused()
@@ -427,7 +427,7 @@ def test_the_copied_curl_line_is_the_shown_one(page: Page, context: BrowserConte
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     start(page, "hello_world")
     page.get_by_role("button", name="Copy the curl line of GET /hello_world").click()
-    expect(page.locator("#said")).to_have_text("Copied.")
+    expect(page.locator("#announcement")).to_have_text("Copied.")
     copied = page.evaluate("navigator.clipboard.readText()")
     assert copied == f"curl -u webhook:PASSWORD {stack.url}/invoke/hello_world"
 
@@ -477,7 +477,7 @@ def test_a_restart_that_fails_while_two_pages_are_open_shows_on_both(
         expect(one.locator(".failure")).to_contain_text("it failed in cell 2, line 2.")
         expect_state(one, "Serving")
         one.reload()
-        expect(one.locator(".failure")).to_contain_text("hello_world goes on serving as it was.")
+        expect(one.locator(".failure")).to_contain_text("hello_world is still served as before.")
 
 
 def test_the_switch_is_turned_on_one_page_and_seen_on_all(page: Page, context: BrowserContext, stack: Stack) -> None:

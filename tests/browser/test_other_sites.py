@@ -155,11 +155,11 @@ def test_a_person_who_follows_a_link_to_a_change_is_asked_first(visit: Visit, st
 @pytest.mark.parametrize(
     ("address", "heading", "text"),
     [
-        ("start?notebook=counting", "Start the API?", "counting will answer"),
-        ("start", "Start the API?", "It will answer"),
-        ("restart?notebook=another", "Restart the API?", "another will answer"),
+        ("start?notebook=counting", "Start the API?", "counting will be served"),
+        ("start", "Start the API?", "The API will be served"),
+        ("restart?notebook=another", "Restart the API?", "another will be served"),
         (f"restart?notebook={'long' * 60}", "Restart the API?", "is lost"),
-        ("stop", "Stop the API?", "Calls will be refused"),
+        ("stop", "Stop the API?", "Requests will be rejected"),
         ("reload?on=1", "Restart at each save?", "each time"),
         ("reload?on=0", "Stop restarting at each save?", "until you restart it"),
     ],

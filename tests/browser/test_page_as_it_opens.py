@@ -62,7 +62,7 @@ def test_nothing_moves_while_the_page_opens_and_renews_itself(
         stack.restart_api()
         expect(page.locator("#status time")).not_to_have_attribute("datetime", since or "")
     page.get_by_label("request id").fill("nobody wrote this")
-    expect(page.locator("#log-state")).to_have_text("No line has this text.")
+    expect(page.locator("#log-state")).to_have_text("No line contains this text.")
     # Two frames later, all that has moved is told.
     page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))")
     assert page.evaluate("moves") == []
@@ -130,7 +130,7 @@ def test_after_its_project_was_deleted_restart_serves_no_other_in_its_place(page
     page.reload()
     expect(page.get_by_label("Project", exact=True)).to_have_value("doomed")
     shutil.rmtree(stack.notebook_dir / "doomed")
-    expect(page.locator("#status")).to_contain_text("Its notebook is no longer there.")
+    expect(page.locator("#status")).to_contain_text("Its notebook no longer exists.")
     expect(page.get_by_label("Project", exact=True)).to_have_value("doomed")
 
     page.get_by_role("button", name="Restart API", exact=True).click()
@@ -140,7 +140,7 @@ def test_after_its_project_was_deleted_restart_serves_no_other_in_its_place(page
     page.reload()
     expect(page.get_by_label("Project", exact=True)).to_have_value("doomed")
     stack.write("doomed", ["# GET /x\nprint('back again')"])
-    expect(page.get_by_role("link", name="Open its notebook")).to_be_visible()
+    expect(page.get_by_role("link", name="Open notebook")).to_be_visible()
     page.get_by_role("button", name="Restart API", exact=True).click()
     eventually(lambda: stack.invoke("x").text == "back again\n", 15, "the project that came back")
 

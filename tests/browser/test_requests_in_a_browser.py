@@ -47,7 +47,7 @@ def test_a_call_appears_on_two_open_pages_and_opens_to_all_of_it(
         expect(entries(one).first).to_contain_text("500")
     entries(page).first.click()
     expect(page.get_by_role("heading", level=1)).to_have_text("POST /total")
-    expect(page.locator("main")).to_contain_text("Request opened.")
+    expect(page.locator("main")).to_contain_text("Request id opened.")
     expect(page.get_by_role("region", name="Traceback")).to_contain_text("TypeError")
     expect(page.get_by_role("region", name="stderr")).to_contain_text("asked")
     sent = page.get_by_role("region", name="Request body")
@@ -72,7 +72,7 @@ def test_the_list_is_reached_and_a_call_replayed_by_keyboard_alone(page: Page, s
     expect(page.get_by_role("heading", level=1)).to_have_text("GET /hello/keyboard")
     tab_to("Replay")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name="Replayed:")).to_have_text("Replayed: the answer is the same.")
+    expect(page.get_by_role("heading", name="Replayed:")).to_have_text("Replayed: the response is the same.")
 
 
 @pytest.mark.parametrize("javascript", [True, False])
@@ -86,15 +86,15 @@ def test_replay_after_an_edit_shows_both_answers_and_what_differs(
     serving.serve("inspected", FIXED)
     used.get_by_role("button", name="Replay").click()
     expect(used.get_by_role("heading", name="Replayed:")).to_have_text(
-        "Replayed: the answer differs in its status, headers and body."
+        "Replayed: the response differs in its status, headers and body."
     )
     before, now = (used.get_by_role("region", name=name, exact=True) for name in ("Before", "Now"))
     expect(before).to_contain_text("500 Internal Server Error")
     expect(before.get_by_role("region", name="Before: traceback")).to_contain_text("TypeError")
     expect(now).to_contain_text("200 OK")
     expect(now.locator(".changed code").first).to_contain_text('"sum": 1')
-    expect(used.locator("main")).to_contain_text("Left out, because the value was masked: Cookie.")
-    used.get_by_role("link", name="as a page of its own").click()
+    expect(used.locator("main")).to_contain_text("Not sent, because the value is masked: Cookie.")
+    used.get_by_role("link", name="Open the replayed request").click()
     expect(used.locator("main")).to_contain_text("200 OK")
     assert "masked-away" not in used.content()
 
@@ -111,7 +111,7 @@ def test_a_call_leads_to_its_lines_in_the_log(page: Page, serving: Stack) -> Non
     for name in ("mine", "others"):
         serving.invoke("total", "POST", json={"numbers": []}, headers={"X-Request-Id": name})
     open_call(page, serving, "mine")
-    page.get_by_role("link", name="Its lines in the log").click()
+    page.get_by_role("link", name="Show in log").click()
     expect(page.get_by_label("request id")).to_have_value("mine")
     expect(page.locator("#log-lines")).to_contain_text("[mine] asked")
     expect(page.locator("#log-lines")).not_to_contain_text("[others]")
@@ -123,7 +123,7 @@ def test_the_list_is_filtered_as_one_types_and_without_javascript(page: Page, pl
     serving.invoke("nothing/apples")
     page.goto(f"{serving.url}/requests")
     expect(entries(page).filter(has_text="quinces")).to_have_count(1)
-    page.get_by_label("Show only calls").fill("apples")
+    page.get_by_label("Filter requests by").fill("apples")
     expect(entries(page).filter(has_text="quinces")).to_have_count(0)
     expect(entries(page).filter(has_text="/hello/apples")).to_have_count(1)
     page.get_by_label("Failed").check()
@@ -131,12 +131,12 @@ def test_the_list_is_filtered_as_one_types_and_without_javascript(page: Page, pl
     expect(entries(page)).to_contain_text("404")
 
     plain_page.goto(f"{serving.url}/requests")
-    plain_page.get_by_label("Show only calls").fill("get quinces")
+    plain_page.get_by_label("Filter requests by").fill("get quinces")
     plain_page.get_by_role("button", name="Filter").click()
     expect(entries(plain_page)).to_have_count(1)
-    plain_page.get_by_label("Show only calls").fill("no call is like this")
+    plain_page.get_by_label("Filter requests by").fill("no call is like this")
     plain_page.get_by_role("button", name="Filter").click()
-    expect(plain_page.locator("#requests")).to_contain_text("No call of the last")
+    expect(plain_page.locator("#requests")).to_contain_text("None of the last")
 
 
 def test_what_callers_and_cells_say_is_text_and_never_markup(page: Page, serving: Stack) -> None:
@@ -159,15 +159,15 @@ def test_what_callers_and_cells_say_is_text_and_never_markup(page: Page, serving
 def test_a_body_that_is_no_text_is_told_as_such(page: Page, serving: Stack) -> None:
     serving.invoke("binary")
     open_call(page, serving, "/binary")
-    expect(page.locator("main")).to_contain_text("256 B that are no text, of type image/png: not shown.")
+    expect(page.locator("main")).to_contain_text("256 B of binary data (image/png), not shown.")
 
 
 def test_a_cut_body_says_so_and_is_not_replayed(page: Page, serving: Stack) -> None:
     serving.invoke("total", "POST", data=b"x" * 5_000_000, headers={"X-Request-Id": "large"})
     open_call(page, serving, "large")
-    expect(page.locator("main")).to_contain_text("Cut: of 5,000,000 bytes, only the beginning was kept.")
+    expect(page.locator("main")).to_contain_text("Truncated: only the beginning of 5,000,000 bytes is stored.")
     page.get_by_role("button", name="Replay").click()
-    expect(page.get_by_role("alert")).to_contain_text("only the beginning was kept, so it cannot be sent again")
+    expect(page.get_by_role("alert")).to_contain_text("only the beginning is stored: it cannot be sent again")
 
 
 def test_a_call_that_is_no_longer_kept_is_told_in_words(page: Page, serving: Stack) -> None:

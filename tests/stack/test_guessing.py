@@ -146,7 +146,7 @@ def test_the_limit_holds_while_the_control_app_starts_anew(new_stack: Callable[.
     stack.serve("served", ["# GET /x\nprint('x')"])
     source = another_address()
     guess(stack, source)
-    eventually(lambda: f"{source} gave {FAILURES} wrong passwords" in stack.log(), 5, "a line in the log")
+    eventually(lambda: f"{source} sent {FAILURES} wrong passwords" in stack.log(), 5, "a line in the log")
 
     stack.kill(stack.process("gunicorn"))
 

@@ -140,7 +140,7 @@ def test_200_calls_with_5_mb_are_all_there_cut_and_memory_stays(inspected: Stack
     assert sum(process.memory() for process in inspected.processes()) - before < 60_000_000
     replayed = inspected.post(f"/process/requests/{inspected.calls()[0]['id']}/replay")
     assert replayed.status_code == 409
-    assert "only the beginning was kept" in replayed.json()["message"]
+    assert "only the beginning is stored" in replayed.json()["message"]
 
 
 def test_a_call_with_a_wrong_password_is_there_without_its_secrets(inspected: Stack) -> None:
@@ -155,13 +155,13 @@ def test_a_call_with_a_wrong_password_is_there_without_its_secrets(inspected: St
     assert ["Authorization", None] in call["request"]["headers"]
     assert call["response"]["body"]["text"] == answer.text
     page = inspected.get(f"/requests/{call['id']}").text
-    assert "Answered by nginx." in page
+    assert "Rejected by nginx." in page
     assert SECRET not in page + json.dumps(call)
     assert "somebody" not in page + json.dumps(call)
     assert counted(inspected, "other", "POST", "401") == before + 1
     replayed = inspected.post(f"/process/requests/{call['id']}/replay")
     assert replayed.status_code == 409
-    assert "nginx answered this call by itself" in replayed.json()["message"]
+    assert "nginx rejected this request" in replayed.json()["message"]
 
 
 def test_calls_that_are_too_large_or_find_nothing_served_are_there_and_counted(new_stack: Callable[..., Stack]) -> None:

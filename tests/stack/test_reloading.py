@@ -114,7 +114,7 @@ def test_a_notebook_that_is_deleted_while_it_is_served_answers_on_and_the_page_s
     assert reloading.restart_api("gone").status_code == 200
     path.unlink()
 
-    eventually(lambda: "Its notebook is no longer there." in reloading.get("/").text, 10, "the word on the page")
+    eventually(lambda: "Its notebook no longer exists." in reloading.get("/").text, 10, "the word on the page")
 
     assert answers(reloading, 1)
     reloading.write("gone", [version(2)])

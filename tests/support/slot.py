@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from control.deployment.gateway_client import UnixConnection
+from control.deployment.unix_http import UnixConnection
 from tests.support.notebooks import notebook_text
 from tests.support.waiting import eventually
 

@@ -54,7 +54,7 @@ ROWS = {
     '4xx with `message`, also from `flask.abort(404, "…")`': Row(
         "refuses", AGAIN, "the message and the `extensions`", "no such thing"
     ),
-    "401: the header is wrong": Row("wrong password", AGAIN, "the message", "Give a user and a password"),
+    "401: the header is wrong": Row("wrong password", AGAIN, "the message", "A user and a password are required"),
     "500: a cell raised": Row("raises", AGAIN, INTERNAL, "internal error"),
     "502: a cell ended its kernel": Row("dies", "the same", INTERNAL, "internal error"),
     "503 with `Retry-After`: the queue is full, no kernel": Row("asks for a pause", PAUSE, INTERNAL, "internal error"),

@@ -1,21 +1,21 @@
-// Shows the API's OpenAPI document, in the colours that the system prefers, and lets the browser's own login call it.
+// Shows the API's OpenAPI document in the system's colour scheme, and calls the API with the browser's login.
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const follow = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
 dark.addEventListener("change", follow);
 follow();
 
 const viewer = document.getElementById("viewer");
-const nothing = () => () => null;
+const empty = () => () => null;
 const components = {
-  // The browser has logged in already, so there is nothing to fill in.
-  authorizeBtn: nothing,
-  authorizeOperationBtn: nothing,
-  // A link within the button that opens the endpoint would be two controls in one.
+  // The browser is logged in already.
+  authorizeBtn: empty,
+  authorizeOperationBtn: empty,
+  // Otherwise a link is nested in the button that opens the endpoint.
   DeepLink: () => ({ text }) => text,
-  // About the whole: outside of the viewer's <main>, so a landmark of its own.
+  // It is outside of the viewer's <main>, so it needs a landmark of its own.
   InfoContainer: (Info, { React }) => (properties) =>
     React.createElement("section", { "aria-label": "About this API" }, React.createElement(Info, properties)),
-  // Headings to jump between: the viewer has an <h1> above its endpoints, an <h4> within them, and none between.
+  // The viewer has an <h1> above its endpoints, an <h4> within them, and no heading levels between.
   operations: (Operations, { React }) => (properties) =>
     React.createElement(
       "div", null,
@@ -29,16 +29,16 @@ const components = {
 SwaggerUIBundle({
   domNode: viewer,
   url: viewer.dataset.document,
-  validatorUrl: null, // else a server on the internet would be asked
+  validatorUrl: null, // otherwise the viewer sends the document to a server on the internet
   deepLinking: true,
   docExpansion: "list",
-  defaultModelsExpandDepth: -1, // none but that of errors, which each endpoint's answers tell
-  syntaxHighlight: false, // its colours are for a dark background only
+  defaultModelsExpandDepth: -1, // the only one is that of errors, which each endpoint shows
+  syntaxHighlight: false, // its colours fit a dark background only
   displayRequestDuration: true,
   tryItOutEnabled: true,
   plugins: [{ wrapComponents: components }],
   requestInterceptor: (request) => {
-    request.curlOptions = ["-u", `${viewer.dataset.user}:PASSWORD`]; // of the line that is shown
+    request.curlOptions = ["-u", `${viewer.dataset.user}:PASSWORD`]; // of the command that is shown
     return request;
   },
 });

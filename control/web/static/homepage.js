@@ -1,35 +1,35 @@
-// What the homepage's forms cannot do: the header for Hasura, how long ago things were, and keeping still what a person
-// is choosing or typing while the page renews itself around it.
+// What the homepage's forms cannot do: the header for Hasura, relative times, and keeping what a person selects or types
+// while the page updates itself.
 "use strict";
 
 let project = null;
 
-document.addEventListener("htmx:before:swap", () => { project = by("project").dataset.chosen ?? null; });
+document.addEventListener("htmx:before:swap", () => { project = by("project").dataset.selected ?? null; });
 
 document.addEventListener("htmx:after:swap", () => {
   const select = by("project");
   if (project !== null && [...select.options].some((option) => option.value === project)) {
-    select.value = select.dataset.chosen = project;
+    select.value = select.dataset.selected = project;
   }
   document.title = by("status").dataset.title;
-  tellTimes();
+  showTimes();
 });
 
 document.addEventListener("input", ({ target }) => {
-  if (target.id === "project") target.dataset.chosen = target.value;
-  if (target.closest("#trial")) target.setAttribute("hx-morph-skip", "");
+  if (target.id === "project") target.dataset.selected = target.value;
+  if (target.closest("#test")) target.setAttribute("hx-morph-skip", "");
 });
 
-// A project that was just made is chosen (`/?notebook=…`), until somebody chooses another.
-if (new URLSearchParams(location.search).has("notebook")) by("project").dataset.chosen = by("project").value;
+// A new project is selected (`/?notebook=…`) until the person selects another.
+if (new URLSearchParams(location.search).has("notebook")) by("project").dataset.selected = by("project").value;
 
-// A button that makes no sense now keeps its place and the focus, and does nothing.
+// A disabled button keeps its place and the focus.
 
 document.addEventListener("click", (event) => {
   if (event.target.closest("[aria-disabled=true]")) event.preventDefault();
 });
 
-// "Test" beside an endpoint fills the form in.
+// "Test" beside an endpoint fills in the form.
 
 document.addEventListener("click", (event) => {
   const link = event.target.closest("a[data-path]");
@@ -38,10 +38,10 @@ document.addEventListener("click", (event) => {
   const [method, path, body] = [by("method"), by("path"), by("body")];
   method.value = link.dataset.method;
   path.value = link.dataset.path;
-  // A body that somebody has written stays.
+  // Keep a body that the person has typed.
   if (["", "{}"].includes(body.value)) body.value = link.dataset.body;
   [method, path, body].forEach((field) => field.setAttribute("hx-morph-skip", ""));
-  by("trial-heading").scrollIntoView({ block: "nearest" });
+  by("test-heading").scrollIntoView({ block: "nearest" });
   const parameter = /(?<=\/):\w+/.exec(path.value);
   path.focus();
   if (parameter) path.setSelectionRange(parameter.index, parameter.index + parameter[0].length);
@@ -56,13 +56,13 @@ function basicHeader(user, password) {
 
 by("basic").addEventListener("input", () => {
   const [user, password] = [by("basic-user").value, by("basic-password").value];
-  by("basic-header").value = user.includes(":") ? "A user name has no colon in it."
+  by("basic-header").value = user.includes(":") ? "A user name cannot contain a colon."
     : password ? basicHeader(user, password) : "Authorization: Basic …";
 });
 
-// Times as this person's clock tells them.
+// Times relative and in the browser's time zone.
 
-function tellTimes() {
+function showTimes() {
   for (const element of document.querySelectorAll("time:not([data-clock])")) {
     const then = new Date(element.dateTime);
     const minutes = Math.max(0, Math.floor((Date.now() - then) / 60000));
@@ -75,5 +75,5 @@ function tellTimes() {
   }
 }
 
-tellTimes();
-setInterval(tellTimes, 30000);
+showTimes();
+setInterval(showTimes, 30000);

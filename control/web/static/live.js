@@ -1,36 +1,36 @@
-// What all pages share that renew themselves: what a person reads is kept still, an absent server is told, texts are
-// copied, and clocks are this person's own.
+// Shared by all pages that update themselves: selected text is kept, a server that cannot be reached is reported, texts
+// are copied, and times are in the browser's time zone.
 "use strict";
 
 const by = (id) => document.getElementById(id);
 
-// Parts that are not to be renewed just now, because something in them is selected.
+// Parts with selected text, which an update must not replace.
 
-function isBeingRead(part) {
+function hasSelection(part) {
   const selection = document.getSelection();
   return !selection.isCollapsed && selection.containsNode(part, true);
 }
 
-let held = [];
+let skipped = [];
 
 document.addEventListener("htmx:before:swap", () => {
-  held = [...document.querySelectorAll(".keeps")].filter(isBeingRead);
-  held.forEach((part) => part.setAttribute("hx-morph-skip", ""));
+  skipped = [...document.querySelectorAll(".keep-selection")].filter(hasSelection);
+  skipped.forEach((part) => part.setAttribute("hx-morph-skip", ""));
 });
 
 document.addEventListener("htmx:after:swap", () => {
-  held.forEach((part) => part.removeAttribute("hx-morph-skip"));
-  // What was held back is out of date: ask for it again.
-  if (held.length) document.querySelectorAll("[name=seen]").forEach((seen) => { seen.value = ""; });
-  tellClocks();
+  skipped.forEach((part) => part.removeAttribute("hx-morph-skip"));
+  // The skipped parts are out of date: fetch them again.
+  if (skipped.length) document.querySelectorAll("[name=seen]").forEach((seen) => { seen.value = ""; });
+  showClocks();
 });
 
-// Whether the server answers.
+// Whether the server responds.
 
 const setOffline = (offline) => { by("offline").hidden = !offline; };
 document.addEventListener("htmx:error", ({ detail }) => { if (detail.ctx) setOffline(true); });
 document.addEventListener("htmx:after:request", ({ detail: { ctx } }) => {
-  // While the homepage itself is down, nginx answers in its place.
+  // While the control app is down, nginx responds in its place.
   setOffline(ctx.response.status !== 204 && !/id="(status|requests)"/.test(ctx.text));
 });
 
@@ -40,12 +40,12 @@ async function copy(text, element) {
   try {
     await navigator.clipboard.writeText(text);
   } catch {
-    // Not on https or localhost, or not allowed: the selection can still be copied.
+    // Without https or localhost, or without permission: the selection can still be copied.
     document.getSelection().selectAllChildren(element);
     if (!document.execCommand("copy")) return;
   }
-  by("said").textContent = "";
-  requestAnimationFrame(() => { by("said").textContent = "Copied."; });
+  by("announcement").textContent = "";
+  requestAnimationFrame(() => { by("announcement").textContent = "Copied."; });
 }
 
 document.addEventListener("click", ({ target }) => {
@@ -59,9 +59,9 @@ document.addEventListener("click", ({ target }) => {
   });
 });
 
-// Times of day as this person's clock shows them.
+// Times of day in the browser's time zone.
 
-function tellClocks() {
+function showClocks() {
   for (const element of document.querySelectorAll("time[data-clock]")) {
     const then = new Date(element.dateTime);
     const clock = then.toLocaleTimeString("en-GB");
@@ -69,4 +69,4 @@ function tellClocks() {
   }
 }
 
-tellClocks();
+showClocks();

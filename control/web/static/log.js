@@ -1,102 +1,102 @@
-// The log, live: new lines come as server-sent events, wait while somebody reads or pauses, and can be filtered.
+// The live log: new lines arrive as server-sent events, wait while the person reads or pauses, and can be filtered.
 "use strict";
 
 (() => {
-  const KEPT = 2000; // lines
-  const MOST = 200000; // characters of them: a line may be long, and laying out megabytes stops the page
-  const PAUSE = 200; // milliseconds between two renewals
-  const AGAIN = 3000; // milliseconds until a stream that broke off is opened anew
+  const MAX_LINES = 2000;
+  const MAX_CHARACTERS = 200000; // a line may be long, and laying out megabytes freezes the page
+  const RENDER_INTERVAL = 200; // milliseconds
+  const RECONNECT_DELAY = 3000; // milliseconds
 
   const panel = document.getElementById("log");
-  const [tail, shown, state] = [panel.querySelector(".tail"), by("log-lines"), by("log-state")];
+  const [tail, output, state] = [panel.querySelector(".tail"), by("log-lines"), by("log-state")];
   const [filter, pause] = [by("log-filter"), by("log-pause")];
   const empty = state.textContent;
 
-  let lines = shown.textContent.split("\n").slice(0, -1);
+  let lines = output.textContent.split("\n").slice(0, -1);
   let waiting = 0;
   let position = panel.dataset.position;
   let source = null;
-  let timer = 0;
-  let renewal = 0;
+  let reconnectTimer = 0;
+  let renderTimer = 0;
   let isBroken = false;
 
   const isPaused = () => pause.getAttribute("aria-pressed") === "true";
 
-  // The end is at 0: the column is reversed.
-  function isRead() {
+  // The column is reversed: its end is at 0.
+  function isReading() {
     const selection = document.getSelection();
-    return tail.scrollTop < -4 || (!selection.isCollapsed && selection.containsNode(shown, true));
+    return tail.scrollTop < -4 || (!selection.isCollapsed && selection.containsNode(output, true));
   }
 
-  function matching() {
-    const wanted = filter.value.trim().toLowerCase();
-    return wanted ? lines.filter((line) => line.toLowerCase().includes(wanted)) : lines;
+  function matchingLines() {
+    const text = filter.value.trim().toLowerCase();
+    return text ? lines.filter((line) => line.toLowerCase().includes(text)) : lines;
   }
 
   function show() {
-    const found = matching();
-    shown.textContent = found.map((line) => `${line}\n`).join("");
+    const matches = matchingLines();
+    output.textContent = matches.map((line) => `${line}\n`).join("");
     waiting = 0;
     tail.hidden = !lines.length;
-    tell(lines.length && !found.length ? "No line has this text." : lines.length ? "" : empty);
+    setState(lines.length && !matches.length ? "No line contains this text." : lines.length ? "" : empty);
   }
 
-  function tell(usual) {
-    const text = isBroken ? "New lines do not come at the moment. This page tries again by itself."
-      : isPaused() ? `Paused.${waiting ? ` New lines that wait: ${waiting}.` : ""}` : usual;
+  function setState(normal) {
+    const text = isBroken ? "New lines cannot be fetched at the moment. This page tries again automatically."
+      : isPaused() ? `Paused.${waiting ? ` New lines: ${waiting}.` : ""}` : normal;
     if (state.textContent !== text) state.textContent = text;
   }
 
   function add(text) {
     const added = text.split("\n");
-    lines = kept([...lines, ...added]);
+    lines = lastLines([...lines, ...added]);
     waiting += added.length;
-    renewal ||= setTimeout(() => { renewal = 0; renew(); }, PAUSE);
+    renderTimer ||= setTimeout(() => { renderTimer = 0; update(); }, RENDER_INTERVAL);
   }
 
-  // The last lines; of a last one that is longer than there is room for, its beginning.
-  function kept(all) {
-    let [first, room] = [all.length, MOST];
-    while (first > Math.max(0, all.length - KEPT) && all[first - 1].length <= room) {
+  // The last lines within the limits; of a single line above MAX_CHARACTERS, its beginning.
+  function lastLines(all) {
+    let [first, room] = [all.length, MAX_CHARACTERS];
+    while (first > Math.max(0, all.length - MAX_LINES) && all[first - 1].length <= room) {
       first -= 1;
       room -= all[first].length;
     }
-    return first < all.length ? all.slice(first) : [all.at(-1).slice(0, MOST)];
+    return first < all.length ? all.slice(first) : [all.at(-1).slice(0, MAX_CHARACTERS)];
   }
 
-  function renew() {
-    if (isPaused() || isRead()) tell("");
+  function update() {
+    if (isPaused() || isReading()) setState("");
     else if (waiting) show();
   }
 
-  // Only while the page is seen: a browser opens few connections to one server, and other pages need them too.
+  // Only while the page is visible: a browser opens few connections to one server, and other pages need them too.
   function follow() {
-    clearTimeout(timer);
+    clearTimeout(reconnectTimer);
     source?.close();
     source = null;
     if (document.hidden) return;
     source = new EventSource(`/process/logs?follow=1&after=${encodeURIComponent(position)}`);
-    source.onopen = () => { isBroken = false; renew(); };
+    source.onopen = () => { isBroken = false; update(); };
     source.onmessage = ({ data, lastEventId }) => { position = lastEventId; add(data); };
     source.onerror = () => {
       source.close();
       isBroken = true;
-      tell("");
-      timer = setTimeout(follow, AGAIN);
+      setState("");
+      reconnectTimer = setTimeout(follow, RECONNECT_DELAY);
     };
   }
 
   pause.addEventListener("click", () => {
     pause.setAttribute("aria-pressed", String(!isPaused()));
-    if (isPaused()) tell(""); else show();
+    if (isPaused()) setState(""); else show();
   });
   filter.addEventListener("input", show);
-  tail.addEventListener("scroll", renew);
-  document.addEventListener("selectionchange", renew);
+  tail.addEventListener("scroll", update);
+  document.addEventListener("selectionchange", update);
   document.addEventListener("visibilitychange", follow);
   addEventListener("pagehide", () => source?.close());
 
-  // "Show in the log" beside an answer.
+  // "Show in log" beside a response.
   document.addEventListener("click", ({ target }) => {
     const button = target.closest("[data-filter]");
     if (!button) return;
@@ -106,9 +106,9 @@
     filter.focus();
   });
 
-  // A page about a request leads here, to its lines.
-  const wanted = new URLSearchParams(location.search).get("log");
-  if (wanted) filter.value = wanted;
+  // A request's page links here with the request id.
+  const requestId = new URLSearchParams(location.search).get("log");
+  if (requestId) filter.value = requestId;
   if (filter.value) show(); // it may have been typed before this script ran
   follow();
 })();

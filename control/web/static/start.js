@@ -1,5 +1,5 @@
-// Runs the page's scripts, in their order, once it is painted: before, they held up the first paint by 20 ms, and by more
-// in a browser that was just opened. Forms and links work without them. This element leaves when all have run.
+// Runs the page's scripts in order after the first paint, which they would delay by 20 ms, and by more in a browser that
+// was just opened. Forms and links work without them. This element removes itself when all have run.
 "use strict";
 
 {
@@ -10,7 +10,7 @@
     scripts.at(-1).onload = () => starter.remove();
     document.head.append(...scripts);
   };
-  // A page that opens in the background is painted when somebody looks at it.
+  // A page that opens in the background is not painted until it is visible.
   if (document.hidden) run();
   else {
     new PerformanceObserver((_, observer) => {

@@ -1,4 +1,4 @@
-"""Reading what nginx tells: whatever comes, and however much."""
+"""Reading nginx's datagrams: whatever is sent, and however much."""
 
 import socket
 import tempfile
@@ -17,54 +17,52 @@ from tests.support.waiting import eventually
 @pytest.fixture
 def path() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:  # socket paths are short
-        yield Path(folder) / "told.sock"
+        yield Path(folder) / "events.sock"
 
 
-def tell(path: Path, message: bytes) -> None:
+def send(path: Path, message: bytes) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
         sender.sendto(b"<190>Nov 26 09:00:00 nginx: " + message, str(path))
 
 
-def test_each_message_is_taken_without_its_header(path: Path) -> None:
-    taken: list[bytes] = []
-    Datagrams(path, taken.append, lambda: None, 100).begin()
+def test_each_message_is_handled_without_its_header(path: Path) -> None:
+    messages: list[bytes] = []
+    Datagrams(path, messages.append, lambda: None, 100).start()
 
-    tell(path, b"one nginx: word")
-    tell(path, b"two")
+    send(path, b"one nginx: word")
+    send(path, b"two")
 
-    eventually(lambda: taken == [b"one nginx: word", b"two"], 5)
+    eventually(lambda: messages == [b"one nginx: word", b"two"], 5)
 
 
-def test_what_cannot_be_taken_is_told_once_a_second_and_ends_nothing(
-    path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    taken: list[bytes] = []
+def test_errors_are_printed_once_a_second_and_end_nothing(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    messages: list[bytes] = []
 
     def take(message: bytes) -> None:
         if message == b"bad":
             raise RuntimeError("no such thing")
-        taken.append(message)
+        messages.append(message)
 
     def tick() -> None:
         raise OSError("the disk is full")
 
-    Datagrams(path, take, tick, 100).begin()
+    Datagrams(path, take, tick, 100).start()
     for _ in range(10):
-        tell(path, b"bad")
-    tell(path, b"good")
+        send(path, b"bad")
+    send(path, b"good")
 
-    eventually(lambda: taken == [b"good"], 5)
-    said = eventually(lambda: capsys.readouterr().out, 5)
-    assert len(said.splitlines()) == 1
-    assert said.startswith("told: ")
-    tell(path, b"again")
-    eventually(lambda: taken == [b"good", b"again"], 5)
+    eventually(lambda: messages == [b"good"], 5)
+    output = eventually(lambda: capsys.readouterr().out, 5)
+    assert len(output.splitlines()) == 1
+    assert output.startswith("events: ")
+    send(path, b"again")
+    eventually(lambda: messages == [b"good", b"again"], 5)
 
 
-def test_a_flood_is_looked_at_in_part(path: Path) -> None:
-    taken: list[bytes] = []
+def test_a_flood_is_read_in_part(path: Path) -> None:
+    messages: list[bytes] = []
     ticks: list[float] = []
-    Datagrams(path, taken.append, lambda: ticks.append(time.monotonic()), 50).begin()
+    Datagrams(path, messages.append, lambda: ticks.append(time.monotonic()), 50).start()
     ended = threading.Event()
 
     def flood() -> None:
@@ -80,4 +78,4 @@ def test_a_flood_is_looked_at_in_part(path: Path) -> None:
     ended.set()
     thread.join()
 
-    assert len(taken) <= 150
+    assert len(messages) <= 150

@@ -48,7 +48,7 @@ def client() -> FlaskClient:
         ({"Sec-Fetch-Site": "same-origin", "Origin": HERE}, 200),
     ],
 )
-def test_only_calls_from_here_or_from_no_browser_pass(
+def test_only_requests_from_this_site_or_from_no_browser_pass(
     client: FlaskClient, method: str, headers: dict[str, str], code: int
 ) -> None:
     assert client.open("/change", method=method, base_url=HERE, headers=headers).status_code == code
@@ -73,25 +73,25 @@ def test_a_browser_that_may_have_been_led_here_is_shown_one_button(headers: dict
     settings = Settings.from_env({"RUN_DIR": "/tmp/r"})  # noqa: S108 where nothing runs
     client = create_app(settings, resume=False).test_client()
 
-    answer = client.get("/process/stop?a=1&b=%3Cscript%3E", base_url=HERE, headers={**BROWSER, **headers})
+    response = client.get("/process/stop?a=1&b=%3Cscript%3E", base_url=HERE, headers={**BROWSER, **headers})
     head = client.head("/process/stop", base_url=HERE, headers={**BROWSER, **headers})
 
-    assert head.status_code == answer.status_code, "HEAD changes as much as GET"
+    assert head.status_code == response.status_code, "HEAD changes as much as GET"
 
     if code == 403:
-        assert answer.status_code == 403
-        assert answer.text.count("<button") == 1
-        assert '<form method="post" action="/process/stop?a=1&amp;b=%3Cscript%3E">' in answer.text
-        assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
+        assert response.status_code == 403
+        assert response.text.count("<button") == 1
+        assert '<form method="post" action="/process/stop?a=1&amp;b=%3Cscript%3E">' in response.text
+        assert "frame-ancestors 'none'" in response.headers["Content-Security-Policy"]
     else:
-        assert answer.status_code != 403
+        assert response.status_code != 403
 
 
 def test_a_browsers_post_without_a_word_on_its_site_passes(client: FlaskClient) -> None:
     assert client.post("/change", base_url=HERE, headers=BROWSER).status_code == 200
 
 
-def test_the_refusal_says_what_to_do(client: FlaskClient) -> None:
-    refused = client.post("/change", base_url=HERE, headers={"Sec-Fetch-Site": "cross-site"})
+def test_the_rejection_says_what_to_do(client: FlaskClient) -> None:
+    response = client.post("/change", base_url=HERE, headers={"Sec-Fetch-Site": "cross-site"})
 
-    assert "Open the homepage" in refused.get_data(as_text=True)
+    assert "Use the button on the homepage" in response.get_data(as_text=True)

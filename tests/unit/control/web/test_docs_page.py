@@ -51,13 +51,11 @@ def test_while_nothing_is_served_it_says_how_to_start(
     assert "<script" not in page
 
 
-def test_it_says_that_the_state_cannot_be_told(
-    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_it_says_that_the_state_is_unknown(app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     fake(app, monkeypatch, status=SupervisorError("supervisord does not answer"))
-    answer = client.get("/docs")
-    assert answer.status_code == 200
-    assert "supervisord does not answer. Try again" in answer.text
+    response = client.get("/docs")
+    assert response.status_code == 200
+    assert "supervisord does not answer. Try again" in response.text
 
 
 @pytest.mark.parametrize("state", ["serving", "stopped"])
@@ -65,10 +63,10 @@ def test_nothing_in_it_is_inline_or_from_elsewhere(
     app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch, state: str
 ) -> None:
     fake(app, monkeypatch, status=status(state=state))
-    answer = client.get("/docs")
+    response = client.get("/docs")
     found = r"""<script(?![^>]*\ssrc="/static/)|<style|\sstyle=|\son\w+=|(?:src|href)="(?!/)"""
-    assert re.findall(found, answer.text) == []
-    policy = answer.headers["Content-Security-Policy"]
+    assert re.findall(found, response.text) == []
+    policy = response.headers["Content-Security-Policy"]
     assert policy == "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'"
 
 

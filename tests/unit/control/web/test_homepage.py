@@ -22,6 +22,7 @@ from control.traffic import manual_request
 from control.traffic.api_client import NoResponse
 from control.traffic.manual_request import ManualRequest
 from control.web.app import create_app
+from control.web.components import KEY, Components
 from control.web.homepage_view import Endpoint
 
 EVIL = "<img src=x onerror=alert(1)>'\"&"
@@ -74,20 +75,20 @@ def client(app: Flask) -> FlaskClient:
 
 
 def api_of(app: Flask) -> Deployment:
-    found: Deployment = app.extensions["api"]
-    return found
+    components: Components = app.extensions[KEY]
+    return components.deployment
 
 
 def fake(app: Flask, monkeypatch: pytest.MonkeyPatch, **calls: object) -> None:
     """Let the Deployment's functions return these values, or raise them."""
     for name, outcome in calls.items():
 
-        def answer(*_: object, outcome: object = outcome) -> object:
+        def response(*_: object, outcome: object = outcome) -> object:
             if isinstance(outcome, Exception):
                 raise outcome
             return outcome
 
-        monkeypatch.setattr(api_of(app), name, answer)
+        monkeypatch.setattr(api_of(app), name, response)
 
 
 def test_the_page_offers_every_project_and_chooses_hello_world(client: FlaskClient) -> None:
@@ -127,16 +128,16 @@ def test_everything_that_notebooks_and_people_give_is_escaped(
     (api_of(app).settings.notebook_dir / "<img src=x onerror=alert(1)>" / "server.ipynb").touch()
     api_of(app).run.api_log.write_text(f"a log line {EVIL}\n")
     (api_of(app).run.path / "htpasswd-api").write_text(f"{EVIL}:x\n")
-    given = {
+    values = {
         "endpoints": [{"method": EVIL, "path": f"/{EVIL}/:{EVIL}"}],
         "problems": [{"cell": 1, "line": 1, "text": EVIL, "message": EVIL}],
         "last_error": FAILURE,
     }
     for state in ("serving", "starting", "failed", "stopped"):
-        now = status(state=state, notebook=EVIL, busy=EVIL, **given)
-        fake(app, monkeypatch, status=now)
+        current = status(state=state, notebook=EVIL, busy=EVIL, **values)
+        fake(app, monkeypatch, status=current)
         assert "<img" not in client.get("/", query_string={"method": EVIL, "path": EVIL}).text
-        fake(app, monkeypatch, status=status(state=state, **given))
+        fake(app, monkeypatch, status=status(state=state, **values))
         fake(app, monkeypatch, start=ProjectConflict(EVIL))
         page = client.post("/", data={"do": "start", "notebook": EVIL}).text
         assert "<img" not in page
@@ -146,9 +147,9 @@ def test_everything_that_notebooks_and_people_give_is_escaped(
             assert f"raise ValueError({ESCAPED})" in page
 
 
-def test_an_answer_is_escaped(app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    answer = manual_request.ManualResponse(200, EVIL, 1.0, 10, EVIL, EVIL)
-    monkeypatch.setattr(manual_request, "call", lambda *_: answer)
+def test_a_response_is_escaped(app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    response = manual_request.ManualResponse(200, EVIL, 1.0, 10, EVIL, EVIL)
+    monkeypatch.setattr(manual_request, "send", lambda *_: response)
     page = client.post("/", data={"do": "test", "method": "POST", "path": EVIL, "body": f"</textarea>{EVIL}"}).text
     assert "<img" not in page
     assert page.count("</textarea>") == 1
@@ -221,12 +222,12 @@ def test_a_reader_who_has_seen_this_version_gets_nothing_and_a_change_is_a_new_v
     [{"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Origin": "http://evil.example"}],
 )
 @pytest.mark.parametrize("do", ["start", "restart", "stop", "test"])
-def test_an_action_that_another_site_sends_is_refused(
+def test_an_action_that_another_site_sends_is_rejected(
     app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch, headers: dict[str, str], do: str
 ) -> None:
     fake(app, monkeypatch, start=AssertionError(), restart=AssertionError(), stop=AssertionError())
-    answer = client.post("/", data={"do": do, "notebook": "hello_world", "path": "/"}, headers=headers)
-    assert answer.status_code == 403
+    response = client.post("/", data={"do": do, "notebook": "hello_world", "path": "/"}, headers=headers)
+    assert response.status_code == 403
 
 
 @pytest.mark.parametrize("do", ["start", "restart", "stop"])
@@ -234,26 +235,26 @@ def test_after_a_change_the_browser_is_sent_back_to_the_page(
     app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch, do: str
 ) -> None:
     fake(app, monkeypatch, **{do: status()})
-    answer = client.post("/", data={"do": do, "notebook": "hello_world"})
-    assert (answer.status_code, answer.location) == (303, "/")
+    response = client.post("/", data={"do": do, "notebook": "hello_world"})
+    assert (response.status_code, response.location) == (303, "/")
 
 
 def test_a_change_that_fails_is_a_page_with_the_message_the_choice_and_the_status_code(
     client: FlaskClient,
 ) -> None:
-    answer = client.post("/", data={"do": "start", "notebook": "nowhere"})
-    assert answer.status_code == 404
-    assert "There is no project &#39;nowhere&#39;." in answer.text
+    response = client.post("/", data={"do": "start", "notebook": "nowhere"})
+    assert response.status_code == 404
+    assert "There is no project &#39;nowhere&#39;." in response.text
 
 
-def test_a_notebook_that_fails_is_told_once(app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_notebook_failure_is_shown_once(app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     error = {**FAILURE, "message": "hello_world does not run.", "notebook": "hello_world"}
     fake(app, monkeypatch, start=NotebookFailure(str(error["message"]), error))
     fake(app, monkeypatch, status=status(state="failed", slot=None, last_error=error))
-    answer = client.post("/", data={"do": "start", "notebook": "hello_world"})
-    assert answer.status_code == 422
-    assert '<div id="notice" class="notice" role="alert"></div>' in answer.text
-    assert "it failed in cell 2, line 1." in answer.text
+    response = client.post("/", data={"do": "start", "notebook": "hello_world"})
+    assert response.status_code == 422
+    assert '<div id="notice" class="notice" role="alert"></div>' in response.text
+    assert "it failed in cell 2, line 1." in response.text
 
 
 def test_without_supervisord_the_page_still_stands_and_says_so(
@@ -261,9 +262,9 @@ def test_without_supervisord_the_page_still_stands_and_says_so(
 ) -> None:
     down = SupervisorError("supervisord cannot be reached: no such file")
     fake(app, monkeypatch, status=down, start=down)
-    answer = client.get("/")
-    assert answer.status_code == 200
-    assert "supervisord cannot be reached: no such file." in answer.text
+    response = client.get("/")
+    assert response.status_code == 200
+    assert "supervisord cannot be reached: no such file." in response.text
     assert client.post("/", data={"do": "start", "notebook": "hello_world"}).status_code == 503
 
 
@@ -272,12 +273,12 @@ def test_a_folder_without_projects_and_without_a_password_file_gives_a_page(app:
         (api_of(app).settings.notebook_dir / project / "server.ipynb").unlink()
     (api_of(app).run.path / "htpasswd-api").unlink()
     page = client.get("/").text
-    assert "none yet" in page
+    assert "No projects" in page
     assert "a notebook named" in page
 
 
 @pytest.mark.parametrize("data", [{}, {"do": "fly"}, {"do": "start"}, {"do": "test", "method": "TRACE", "path": "/"}])
-def test_a_form_that_makes_no_sense_is_refused(client: FlaskClient, data: dict[str, str]) -> None:
+def test_a_form_that_makes_no_sense_is_rejected(client: FlaskClient, data: dict[str, str]) -> None:
     assert client.post("/", data=data).status_code == 400
 
 
@@ -285,10 +286,10 @@ def test_hello_world_is_suggested_where_there_is_one() -> None:
     def known(*endpoints: tuple[str, str]) -> list[dict[str, str]]:
         return [{"method": method, "path": path} for method, path in endpoints]
 
-    assert ManualRequest.suggested(known(("POST", "/a"), ("GET", "/b"), ("GET", "/hello_world"))).path == "/hello_world"
-    assert ManualRequest.suggested(known(("POST", "/hello_world"), ("GET", "/b"))) == ManualRequest("GET", "/b")
-    assert ManualRequest.suggested(known(("POST", "/a"))) == ManualRequest("POST", "/a", "{}")
-    assert ManualRequest.suggested([]) == ManualRequest("GET", "/hello_world")
+    assert ManualRequest.suggest(known(("POST", "/a"), ("GET", "/b"), ("GET", "/hello_world"))).path == "/hello_world"
+    assert ManualRequest.suggest(known(("POST", "/hello_world"), ("GET", "/b"))) == ManualRequest("GET", "/b")
+    assert ManualRequest.suggest(known(("POST", "/a"))) == ManualRequest("POST", "/a", "{}")
+    assert ManualRequest.suggest([]) == ManualRequest("GET", "/hello_world")
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -300,7 +301,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/invoke/binary":
             body = b"\x89PNG\xff\x00"
         elif self.path == "/invoke/long":
-            body = "é".encode() * manual_request.SHOWN
+            body = "é".encode() * manual_request.MAX_BODY
         elif self.path == "/invoke/vanish":
             return
         elif self.path == "/invoke/late":
@@ -330,7 +331,7 @@ def call(tmp_path: Path) -> Iterator[Callable[..., manual_request.ManualResponse
     with Server(str(path), Handler) as server:
         server.late = threading.Event()  # type: ignore[attr-defined]
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-        yield lambda target, body="", timeout=10.0: manual_request.call(
+        yield lambda target, body="", timeout=10.0: manual_request.send(
             path, ManualRequest("POST", target, body), {"Host": "h:1"}, timeout
         )
         server.late.set()  # type: ignore[attr-defined]
@@ -345,38 +346,38 @@ def call(tmp_path: Path) -> Iterator[Callable[..., manual_request.ManualResponse
         ("//elsewhere.example/", "", "/invoke/elsewhere.example/ None h:1 "),
     ],
 )
-def test_a_trial_calls_what_was_typed(
+def test_a_manual_request_is_sent_as_typed(
     call: Callable[..., manual_request.ManualResponse], target: str, body: str, received: str
 ) -> None:
-    answer = call(target, body)
-    assert (answer.code, answer.text, answer.size) == (418, received, len(received.encode()))
-    assert answer.milliseconds > 0
+    response = call(target, body)
+    assert (response.code, response.text, response.size) == (418, received, len(received.encode()))
+    assert response.milliseconds > 0
 
 
 def test_a_body_that_is_not_text_is_only_counted(call: Callable[..., manual_request.ManualResponse]) -> None:
-    answer = call("/binary")
-    assert (answer.text, answer.size) == (None, 6)
+    response = call("/binary")
+    assert (response.text, response.size) == (None, 6)
 
 
-def test_only_the_beginning_of_a_long_body_is_kept(call: Callable[..., manual_request.ManualResponse]) -> None:
-    answer = call("/long")
-    assert answer.is_cut
-    assert answer.size == 2 * manual_request.SHOWN
-    assert answer.text == "é" * (manual_request.SHOWN // 2)
+def test_only_the_beginning_of_a_long_body_is_returned(call: Callable[..., manual_request.ManualResponse]) -> None:
+    response = call("/long")
+    assert response.is_cut
+    assert response.size == 2 * manual_request.MAX_BODY
+    assert response.text == "é" * (manual_request.MAX_BODY // 2)
 
 
 @pytest.mark.parametrize(
     ("target", "message"),
-    [("/late", "no answer within 0.3 s"), ("/vanish", "ended the call without an answer")],
+    [("/late", "No response arrived within 0.3 s"), ("/vanish", "closed the connection without a response")],
 )
-def test_a_call_without_an_answer_says_why(
+def test_a_request_without_a_response_says_why(
     call: Callable[..., manual_request.ManualResponse], target: str, message: str
 ) -> None:
     with pytest.raises(NoResponse, match=message):
         call(target, timeout=0.3)
 
 
-def test_a_call_while_nothing_is_served_says_what_to_do(client: FlaskClient) -> None:
-    answer = client.post("/", data={"do": "test", "method": "GET", "path": "/hello_world"})
-    assert answer.status_code == 200
-    assert "Nothing is being served. Start the API first." in answer.text
+def test_a_request_while_nothing_is_served_says_what_to_do(client: FlaskClient) -> None:
+    response = client.post("/", data={"do": "test", "method": "GET", "path": "/hello_world"})
+    assert response.status_code == 200
+    assert "Nothing is being served. Start the API first." in response.text

@@ -13,6 +13,7 @@ from control.config import errors
 from control.deployment.deployment import Status
 from control.logs.follow import Followers
 from control.supervision.client import SupervisorError
+from control.web.components import KEY
 from control.web.process_api import process
 
 ENDPOINTS = [{"method": "GET", "path": "/hello"}]
@@ -30,7 +31,7 @@ SERVING = status_of(state="serving", notebook="shop", since=SINCE, slot="blue", 
 
 
 class FakeApi:
-    """Answers with `result`, or raises it, and notes what was asked for."""
+    """Returns `result`, or raises it, and records the calls."""
 
     def __init__(self, folder: Path) -> None:
         self.result: Status | Exception = SERVING
@@ -38,23 +39,23 @@ class FakeApi:
         self.settings = SimpleNamespace(notebook_dir=folder)
         self.run = SimpleNamespace(api_log=folder / "api.log")
 
-    def answer(self, *call: Any) -> Status:
+    def response(self, *call: Any) -> Status:
         self.calls.append(call)
         if isinstance(self.result, Exception):
             raise self.result
         return self.result
 
     def start(self, name: str) -> Status:
-        return self.answer("start", name)
+        return self.response("start", name)
 
     def restart(self, name: str | None) -> Status:
-        return self.answer("restart", name)
+        return self.response("restart", name)
 
     def stop(self) -> Status:
-        return self.answer("stop")
+        return self.response("stop")
 
     def status(self) -> Status:
-        return self.answer("status")
+        return self.response("status")
 
 
 @pytest.fixture
@@ -68,8 +69,7 @@ def api(tmp_path: Path) -> FakeApi:
 @pytest.fixture
 def client(api: FakeApi) -> FlaskClient:
     app = Flask(__name__)
-    app.extensions["api"] = api
-    app.extensions["log_followers"] = Followers()
+    app.extensions[KEY] = SimpleNamespace(deployment=api, log_followers=Followers())
     app.register_blueprint(process)
     return app.test_client()
 
@@ -90,9 +90,9 @@ def client(api: FakeApi) -> FlaskClient:
 def test_a_change_is_passed_on(
     client: FlaskClient, api: FakeApi, method: str, address: str, call: tuple[str, ...]
 ) -> None:
-    answer = client.open(f"/process/{address}", method=method)
+    response = client.open(f"/process/{address}", method=method)
 
-    assert answer.status_code == 200
+    assert response.status_code == 200
     assert api.calls == [call]
 
 
@@ -102,7 +102,7 @@ def test_the_name_may_come_in_a_form(client: FlaskClient, api: FakeApi) -> None:
     assert api.calls == [("start", "shop")]
 
 
-def test_a_good_start_is_told_with_its_endpoints(client: FlaskClient) -> None:
+def test_a_start_returns_the_endpoints(client: FlaskClient) -> None:
     assert client.post("/process/start?notebook=shop").json == {
         "message": "shop is being served.",
         "state": "serving",
@@ -111,14 +111,14 @@ def test_a_good_start_is_told_with_its_endpoints(client: FlaskClient) -> None:
     }
 
 
-def test_a_stop_is_told(client: FlaskClient, api: FakeApi) -> None:
+def test_a_stop_returns_the_state(client: FlaskClient, api: FakeApi) -> None:
     api.result = STOPPED
 
-    answer = client.post("/process/stop").json
+    response = client.post("/process/stop").json
 
-    assert answer is not None
-    assert (answer["state"], answer["notebook"], answer["endpoints"]) == ("stopped", None, [])
-    assert answer["message"] == "The API is stopped."
+    assert response is not None
+    assert (response["state"], response["notebook"], response["endpoints"]) == ("stopped", None, [])
+    assert response["message"] == "The API is stopped."
 
 
 @pytest.mark.parametrize(
@@ -137,59 +137,59 @@ def test_each_failure_has_its_code_and_says_its_reason(
 ) -> None:
     api.result = error
 
-    answer = client.post(f"/process/{call}")
+    response = client.post(f"/process/{call}")
 
-    assert (answer.status_code, answer.json) == (code, {"message": str(error)})
+    assert (response.status_code, response.json) == (code, {"message": str(error)})
 
 
-def test_a_notebook_that_does_not_run_is_told_with_cell_line_and_traceback(client: FlaskClient, api: FakeApi) -> None:
+def test_a_notebook_failure_is_returned_with_cell_line_and_traceback(client: FlaskClient, api: FakeApi) -> None:
     api.result = errors.NotebookFailure("shop does not run", FAILURE)
 
-    answer = client.post("/process/start?notebook=shop")
+    response = client.post("/process/start?notebook=shop")
 
-    assert answer.status_code == 422
-    assert answer.json == {"message": "shop does not run", "error": FAILURE}
+    assert response.status_code == 422
+    assert response.json == {"message": "shop does not run", "error": FAILURE}
 
 
 def test_a_supervisor_that_is_away_is_a_503_that_says_to_try_again(client: FlaskClient, api: FakeApi) -> None:
     api.result = SupervisorError("supervisord cannot be reached")
 
     for call in ("start?notebook=shop", "status", "get_current_nb", "endpoints"):
-        answer = client.get(f"/process/{call}")
-        assert answer.status_code == 503
-        assert answer.json is not None
-        assert "Try again" in answer.json["message"]
+        response = client.get(f"/process/{call}")
+        assert response.status_code == 503
+        assert response.json is not None
+        assert "Try again" in response.json["message"]
 
 
 @pytest.mark.parametrize("call", ["start?notebook=shop", "restart", "stop"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_another_site_changes_nothing(client: FlaskClient, api: FakeApi, method: str, call: str) -> None:
-    refused = client.open(f"/process/{call}", method=method, headers={"Sec-Fetch-Site": "cross-site"})
+    response = client.open(f"/process/{call}", method=method, headers={"Sec-Fetch-Site": "cross-site"})
 
-    assert refused.status_code == 403
-    assert refused.json is not None
-    assert refused.json["message"]
+    assert response.status_code == 403
+    assert response.json is not None
+    assert response.json["message"]
     assert api.calls == []
 
 
-def test_a_start_without_a_name_is_refused_with_the_right_form(client: FlaskClient, api: FakeApi) -> None:
-    answer = client.post("/process/start")
+def test_a_start_without_a_name_is_rejected_with_the_right_form(client: FlaskClient, api: FakeApi) -> None:
+    response = client.post("/process/start")
 
-    assert answer.status_code == 400
-    assert answer.json == {"message": "Name a project: start?notebook=<project>."}
+    assert response.status_code == 400
+    assert response.json == {"message": "Name a project: start?notebook=<project>."}
     assert api.calls == []
 
 
-def test_the_status_is_told_whole(client: FlaskClient) -> None:
-    told = client.get("/process/status").json
+def test_the_status_is_returned_in_full(client: FlaskClient) -> None:
+    body = client.get("/process/status").json
 
-    assert told is not None
-    assert set(told) == {field.name for field in fields(Status)}
-    assert (told["state"], told["notebook"], told["since"]) == ("serving", "shop", SINCE)
-    assert (told["slot"], told["endpoints"], told["last_error"]) == ("blue", ENDPOINTS, None)
+    assert body is not None
+    assert set(body) == {field.name for field in fields(Status)}
+    assert (body["state"], body["notebook"], body["since"]) == ("serving", "shop", SINCE)
+    assert (body["slot"], body["endpoints"], body["last_error"]) == ("blue", ENDPOINTS, None)
 
 
-def test_what_is_served_is_told_in_both_forms(client: FlaskClient, api: FakeApi) -> None:
+def test_the_served_project_is_returned_in_both_forms(client: FlaskClient, api: FakeApi) -> None:
     assert client.get("/process/get_current_nb").json == {"message": "shop/server.ipynb"}
     assert client.get("/process/endpoints").json == {"notebook": "shop", "endpoints": ENDPOINTS}
     api.result = STOPPED
@@ -197,7 +197,7 @@ def test_what_is_served_is_told_in_both_forms(client: FlaskClient, api: FakeApi)
     assert client.get("/process/endpoints").json == {"notebook": None, "endpoints": []}
 
 
-def test_projects_are_told_in_both_forms(client: FlaskClient) -> None:
+def test_projects_are_listed_in_both_forms(client: FlaskClient) -> None:
     notebooks = ["a/server.ipynb", "b/c/server.ipynb"]
 
     assert client.get("/process/notebooks").json == {"notebooks": ["a", "b/c"]}
@@ -207,22 +207,22 @@ def test_projects_are_told_in_both_forms(client: FlaskClient) -> None:
 def test_the_log_is_plain_text(client: FlaskClient, api: FakeApi) -> None:
     api.run.api_log.write_text("".join(f"{number}\n" for number in range(500)), encoding="utf-8")
 
-    answer = client.get("/process/logs?lines=2")
+    response = client.get("/process/logs?lines=2")
 
-    assert (answer.mimetype, answer.text) == ("text/plain", "498\n499\n")
+    assert (response.mimetype, response.text) == ("text/plain", "498\n499\n")
     assert len(client.get("/process/logs").text.splitlines()) == 200
 
 
 @pytest.mark.parametrize("lines", ["x", "-1", "1.5", "", "10001", "²", "1" * 100])
-def test_a_bad_number_of_lines_is_refused(client: FlaskClient, lines: str) -> None:
-    answer = client.get("/process/logs", query_string={"lines": lines})
+def test_a_bad_number_of_lines_is_rejected(client: FlaskClient, lines: str) -> None:
+    response = client.get("/process/logs", query_string={"lines": lines})
 
-    assert answer.status_code == 400
-    assert answer.json is not None
-    assert repr(lines) in answer.json["message"]
+    assert response.status_code == 400
+    assert response.json is not None
+    assert repr(lines) in response.json["message"]
 
 
-def test_an_unknown_call_and_a_wrong_method_change_nothing(client: FlaskClient, api: FakeApi) -> None:
+def test_an_unknown_path_and_a_wrong_method_change_nothing(client: FlaskClient, api: FakeApi) -> None:
     assert client.get("/process/nothing").status_code == 404
     assert client.delete("/process/stop").status_code == 405
     assert client.post("/process/status").status_code == 405

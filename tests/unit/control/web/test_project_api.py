@@ -44,8 +44,8 @@ def client(app: Flask) -> FlaskClient:
 
 def a_zip(text: str = "uploaded") -> bytes:
     target = io.BytesIO()
-    with zipfile.ZipFile(target, "w") as made:
-        made.writestr("anything/server.ipynb", text)
+    with zipfile.ZipFile(target, "w") as created:
+        created.writestr("anything/server.ipynb", text)
     return target.getvalue()
 
 
@@ -58,19 +58,22 @@ def hidden(notebooks: Path) -> list[str]:
     return [path.name for path in notebooks.iterdir() if path.name.startswith(".")]
 
 
-def test_a_project_is_taken_away_and_brought_in_under_another_name(client: FlaskClient, notebooks: Path) -> None:
-    taken = client.get("/process/download?notebook=team/prices")
-    assert taken.mimetype == "application/zip"
-    assert taken.headers["Content-Disposition"] == "attachment; filename*=UTF-8''prices.zip"
+def test_a_project_is_downloaded_and_uploaded_under_another_name(client: FlaskClient, notebooks: Path) -> None:
+    zipped = client.get("/process/download?notebook=team/prices")
+    assert zipped.mimetype == "application/zip"
+    assert zipped.headers["Content-Disposition"] == "attachment; filename*=UTF-8''prices.zip"
 
-    made = upload(client, "prices.zip", taken.data)
+    created = upload(client, "prices.zip", zipped.data)
 
-    assert (made.status_code, made.json) == (201, {"message": "The project prices is there.", "notebook": "prices"})
+    assert (created.status_code, created.json) == (
+        201,
+        {"message": "The project prices was created.", "notebook": "prices"},
+    )
     assert (notebooks / "prices" / "server.ipynb").read_text() == "prices"
     assert hidden(notebooks) == []
 
 
-def test_a_download_of_no_project_is_refused(client: FlaskClient) -> None:
+def test_a_download_of_no_project_is_rejected(client: FlaskClient) -> None:
     assert client.get("/process/download").status_code == 400
     for name in ("nothing", "../shipped/hello", "/etc", "team"):
         assert client.get("/process/download", query_string={"notebook": name}).status_code == 404
@@ -85,10 +88,10 @@ def test_a_name_in_the_form_counts_and_may_have_folders(client: FlaskClient, not
 def test_what_is_there_is_never_overwritten(client: FlaskClient, notebooks: Path, filename: str) -> None:
     (notebooks / "MINE").symlink_to("nowhere")
 
-    answer = upload(client, filename)
+    response = upload(client, filename)
 
-    assert answer.status_code == 409
-    assert "already" in answer.json["message"]
+    assert response.status_code == 409
+    assert "already" in response.json["message"]
     assert (notebooks / "mine" / "server.ipynb").read_text() == "mine"
     assert client.post("/process/new", data={"template": "hello", "name": "team"}).status_code == 409
 
@@ -111,7 +114,7 @@ def test_what_is_there_is_never_overwritten(client: FlaskClient, notebooks: Path
         "mine/server.ipynb/x",
     ],
 )
-def test_a_name_that_no_project_can_have_is_refused(client: FlaskClient, notebooks: Path, name: str) -> None:
+def test_a_name_that_no_project_can_have_is_rejected(client: FlaskClient, notebooks: Path, name: str) -> None:
     before = sorted(notebooks.rglob("*"))
 
     assert client.post("/process/new", data={"template": "hello", "name": name}).status_code == 400
@@ -123,47 +126,47 @@ def test_no_project_is_made_through_a_symlink(client: FlaskClient, notebooks: Pa
     (tmp_path / "elsewhere").mkdir()
     (notebooks / "way").symlink_to(tmp_path / "elsewhere")
 
-    answer = client.post("/process/new", data={"template": "hello", "name": "way/out"})
+    response = client.post("/process/new", data={"template": "hello", "name": "way/out"})
 
-    assert answer.status_code == 400
+    assert response.status_code == 400
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
-def test_an_archive_that_is_refused_leaves_nothing_behind(client: FlaskClient, notebooks: Path) -> None:
+def test_an_archive_that_is_rejected_leaves_nothing_behind(client: FlaskClient, notebooks: Path) -> None:
     before = sorted(notebooks.rglob("*"))
 
-    answer = upload(client, data=b"no zip")
+    response = upload(client, data=b"no zip")
 
-    assert answer.status_code == 400
-    assert "no zip archive" in answer.json["message"]
+    assert response.status_code == 400
+    assert "no zip archive" in response.json["message"]
     assert sorted(notebooks.rglob("*")) == before
 
 
 def test_an_upload_without_a_file_says_what_is_missing(client: FlaskClient) -> None:
     for data in ({}, {"archive": "text"}, {"archive": (io.BytesIO(b""), "")}):
-        answer = client.post("/process/upload", data=data)
-        assert answer.status_code == 400
-        assert "archive" in answer.json["message"]
+        response = client.post("/process/upload", data=data)
+        assert response.status_code == 400
+        assert "archive" in response.json["message"]
 
 
 def test_a_new_project_is_a_copy_that_can_be_written_to(client: FlaskClient, notebooks: Path) -> None:
-    answer = client.post("/process/new?template=hello&name=my_api")
+    response = client.post("/process/new?template=hello&name=my_api")
 
-    assert answer.status_code == 201
+    assert response.status_code == 201
     notebook = notebooks / "my_api" / "server.ipynb"
     assert notebook.read_text() == "hello"
     assert notebook.stat().st_mode & 0o200
 
 
 @pytest.mark.parametrize("template", ["", "mine", "../notebooks/mine"])
-def test_a_template_that_there_is_not_is_refused(client: FlaskClient, template: str) -> None:
-    answer = client.post("/process/new", data={"template": template, "name": "x"})
+def test_an_unknown_template_is_rejected(client: FlaskClient, template: str) -> None:
+    response = client.post("/process/new", data={"template": template, "name": "x"})
 
-    assert answer.status_code == 404
-    assert "The templates are: hello." in answer.json["message"]
+    assert response.status_code == 404
+    assert "The templates are: hello." in response.json["message"]
 
 
-def test_a_folder_that_cannot_be_written_to_is_told(
+def test_a_folder_that_cannot_be_written_to_is_reported(
     client: FlaskClient, notebooks: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> None:
@@ -171,19 +174,19 @@ def test_a_folder_that_cannot_be_written_to_is_told(
 
     monkeypatch.setattr("control.projects.create.copy_writable", refuse)
 
-    answer = client.post("/process/new", data={"template": "hello", "name": "x"})
+    response = client.post("/process/new", data={"template": "hello", "name": "x"})
 
-    assert answer.status_code == 500
-    assert "Permission denied" in answer.json["message"]
+    assert response.status_code == 500
+    assert "Permission denied" in response.json["message"]
 
 
 @pytest.mark.parametrize("address", ["/process/upload", "/process/new", "/"])
-def test_what_another_site_sends_is_refused(client: FlaskClient, notebooks: Path, address: str) -> None:
+def test_requests_of_another_site_are_rejected(client: FlaskClient, notebooks: Path, address: str) -> None:
     data = {"do": "new", "template": "hello", "name": "x", "archive": (io.BytesIO(a_zip()), "x.zip")}
 
-    answer = client.post(address, data=data, headers={"Sec-Fetch-Site": "cross-site"})
+    response = client.post(address, data=data, headers={"Sec-Fetch-Site": "cross-site"})
 
-    assert answer.status_code == 403
+    assert response.status_code == 403
     assert not (notebooks / "x").exists()
 
 
@@ -201,10 +204,10 @@ def test_the_homepage_offers_a_free_name_and_goes_back_to_itself_with_the_new_pr
     assert "<option>hello</option>" in page
     assert 'href="/process/download?notebook=team/prices"' in page.replace("%2F", "/")
 
-    made = client.post("/", data={"do": "new", "template": "hello", "name": "my_api_2"})
+    created = client.post("/", data={"do": "new", "template": "hello", "name": "my_api_2"})
 
-    assert (made.status_code, made.location) == (303, "/?notebook=my_api_2")
-    assert "<option selected>my_api_2</option>" in client.get(made.location).text
-    refused = client.post("/", data={"do": "upload", "archive": (io.BytesIO(a_zip()), "mine.zip")})
-    assert refused.status_code == 409
-    assert "There is something named mine already." in refused.text
+    assert (created.status_code, created.location) == (303, "/?notebook=my_api_2")
+    assert "<option selected>my_api_2</option>" in client.get(created.location).text
+    response = client.post("/", data={"do": "upload", "archive": (io.BytesIO(a_zip()), "mine.zip")})
+    assert response.status_code == 409
+    assert "There is something named mine already." in response.text

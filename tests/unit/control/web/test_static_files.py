@@ -1,4 +1,4 @@
-"""Browser files: each address stands for one content, which a browser may keep for good."""
+"""Static files: a versioned address has one content, which browsers may cache forever."""
 
 import re
 from dataclasses import replace
@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 
 from control.config.settings import Settings
 from control.web.app import create_app
-from control.web.static_files import keep_for_good
+from control.web.static_files import init_app
 
 
 @pytest.fixture
@@ -24,29 +24,29 @@ def client(app: Flask) -> FlaskClient:
     return app.test_client()
 
 
-def test_what_a_page_names_is_kept_for_good(client: FlaskClient) -> None:
+def test_static_files_that_a_page_links_are_cached_forever(client: FlaskClient) -> None:
     named = re.findall(r'"(/static/[^"]+)"', client.get("/").text)
     assert len(named) >= 4
     for address in named:
-        with client.get(address) as answer:
-            assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable", address
+        with client.get(address) as response:
+            assert response.headers["Cache-Control"] == "public, max-age=31536000, immutable", address
 
 
 def test_an_address_without_a_version_is_asked_for_each_time(client: FlaskClient) -> None:
-    with client.get("/static/homepage.css") as answer:
-        assert answer.headers["Cache-Control"] == "no-cache"
-    with client.get("/static/homepage.css", headers={"If-None-Match": answer.headers["ETag"]}) as again:
+    with client.get("/static/homepage.css") as response:
+        assert response.headers["Cache-Control"] == "no-cache"
+    with client.get("/static/homepage.css", headers={"If-None-Match": response.headers["ETag"]}) as again:
         assert again.status_code == 304
 
 
-def test_a_page_is_never_kept(client: FlaskClient) -> None:
+def test_a_page_is_never_cached(client: FlaskClient) -> None:
     assert client.get("/?v=1").headers["Cache-Control"] == "no-store"
     assert client.get("/static/none.css?v=1").headers["Cache-Control"] == "no-store"
 
 
 def test_a_file_that_changes_gets_another_address_and_none_when_it_is_only_touched(tmp_path: Path) -> None:
     made = Flask("made", static_folder=str(tmp_path))
-    keep_for_good(made)
+    init_app(made)
     file = tmp_path / "a.css"
     addresses = []
     for text in ("one", "one", "two"):

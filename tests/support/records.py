@@ -1,0 +1,38 @@
+"""Records of requests, as kernels send them, for tests."""
+
+from typing import Any
+
+from control.traffic.exchange import Exchange
+
+BOUNDS = [0.1, 1.0]
+
+
+def record(**changes: Any) -> dict[str, Any]:
+    nothing = {"size": 0, "cut": False, "text": ""}
+    message = {"headers": [["Content-Type", "application/json"]], "body": {"size": 2, "cut": False, "text": "{}"}}
+    return {
+        "at": 1_700_000_000.5,
+        "seconds": 0.0125,
+        "method": "POST",
+        "path": "/invoke/a?b=1",
+        "endpoint": "/a",
+        "status": 200,
+        "request_id": "r1",
+        "request": message,
+        "response": message,
+        "stderr": nothing,
+        "traceback": nothing,
+        **changes,
+    }
+
+
+def exchange(**changes: Any) -> Exchange:
+    return Exchange.from_json("1", record(**changes))
+
+
+def batch(*requests: list[Any], deaths: int = 0) -> dict[str, Any]:
+    return {"bounds": BOUNDS, "requests": list(requests), "kernel_deaths": deaths, "records": []}
+
+
+def count(endpoint: str | None, status: int, buckets: list[int], seconds: float = 0.5) -> list[Any]:
+    return [endpoint, "GET", status, seconds, buckets]

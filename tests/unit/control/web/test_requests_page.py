@@ -1,0 +1,36 @@
+"""The pages of requests: escaping, versions and limits."""
+
+import pytest
+from flask.testing import FlaskClient
+
+from tests.unit.control.web.conftest import AddRecord
+
+EVIL = "<img src=x onerror=alert(1)>"
+
+
+def test_nothing_that_a_caller_sends_becomes_markup(recording_client: FlaskClient, add: AddRecord) -> None:
+    body = {"size": 9, "cut": False, "text": EVIL}
+    text = {"size": 9, "cut": True, "text": EVIL}
+    message = {"headers": [[EVIL, EVIL], ["Content-Type", EVIL]], "body": body}
+    exchange_id = add(method=EVIL, path=f"/invoke/{EVIL}", endpoint=EVIL, request_id=EVIL, request=message,
+                 response=message, stderr=text, traceback=text)  # fmt: skip
+    for path in ("/requests", f"/requests/{exchange_id}", f"/requests?text={EVIL}"):
+        page = recording_client.get(path).text
+        assert "img src=x" in page
+        assert "<img" not in page
+    again = recording_client.post(f"/requests/{exchange_id}")
+    assert (again.status_code, "<img" in again.text) == (409, False)
+
+
+def test_a_page_version_that_was_seen_is_not_sent_again(recording_client: FlaskClient, add: AddRecord) -> None:
+    add()
+    seen = recording_client.get("/requests").text.partition('name="seen" value="')[2].partition('"')[0]
+    assert recording_client.get(f"/requests?seen={seen}").status_code == 204
+    add(at=1_800_000_000.0)
+    assert recording_client.get(f"/requests?seen={seen}").status_code == 200
+
+
+@pytest.mark.parametrize("rows", ["0", "-5", "100000", "x"])
+def test_an_invalid_number_of_rows_is_corrected(recording_client: FlaskClient, add: AddRecord, rows: str) -> None:
+    add()
+    assert recording_client.get(f"/requests?rows={rows}").status_code == 200
