@@ -85,7 +85,7 @@ class Heard:
 def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Arbiter, Heard]]:
     folder, heard = tmp_path_factory.mktemp("told"), Heard()
     with BatchServer(folder / "r.sock", heard.batches.append) as reception:
-        reception.begin()
+        reception.start()
         seed, endpoints = notebook(NOTEBOOK)
         with serving(folder, *endpoints, seed=seed, records=str(folder / "r.sock"), inspect=True) as arbiter:
             yield arbiter, heard
@@ -237,7 +237,7 @@ def test_what_could_not_be_told_is_told_later_and_the_end_waits_for_it(tmp_path:
         for number in range(300):
             assert arbiter.get(f"/said/{number}").status == 200
         with BatchServer(address, heard.batches.append) as reception:
-            reception.begin()
+            reception.start()
             arbiter.get("/said/late", X_Request_Id="late")
             arbiter.workers[0].send({"do": "drain"})
             assert arbiter.workers[0].receive() == {"did": "drained"}
@@ -250,7 +250,7 @@ def test_what_could_not_be_told_is_told_later_and_the_end_waits_for_it(tmp_path:
 def test_without_the_inspector_only_counts_leave_the_kernel(tmp_path: Path) -> None:
     heard, address = Heard(), tmp_path / "r.sock"
     with BatchServer(address, heard.batches.append) as reception:
-        reception.begin()
+        reception.start()
         seed, endpoints = notebook(NOTEBOOK)
         with serving(tmp_path, *endpoints, seed=seed, records=str(address), inspect=False) as arbiter:
             arbiter.post("/echo", {"of": "mine"})

@@ -24,7 +24,7 @@ def batches(tmp_path: Path) -> Iterator[Batches]:
     """What the control app has received at `tmp_path / "r.sock"`."""
     received: Batches = []
     with BatchServer(tmp_path / "r.sock", received.append) as server:
-        server.begin()
+        server.start()
         yield received
         server.shutdown()
 
@@ -70,7 +70,7 @@ def test_what_nobody_received_is_sent_when_somebody_does(tmp_path: Path) -> None
         for number in range(MANY):
             record(recorder, number)
         with BatchServer(tmp_path / "late.sock", received.append) as server:
-            server.begin()
+            server.start()
             await wait_for(received, MANY)
             server.shutdown()
 
