@@ -1,0 +1,118 @@
+"""Waiting for a real kernel, which may answer before anybody hears it, or answer late, or never."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from jupyter_client.manager import AsyncKernelManager
+
+from gateway import seeding
+from gateway.failure import NotebookError
+from gateway.seeding import SeedingManager
+
+DEADLINE = 30  # seconds
+
+
+@asynccontextmanager
+async def running_kernel() -> AsyncIterator[AsyncKernelManager]:
+    """A kernel that has answered a request already, so that it is up."""
+    kernel = AsyncKernelManager(kernel_name="python3")
+    await kernel.start_kernel()
+    try:
+        client = kernel.client()
+        client.start_channels(stdin=False, hb=False)
+        await client.wait_for_ready(timeout=DEADLINE)
+        client.stop_channels()
+        yield kernel
+    finally:
+        await kernel.shutdown_kernel(now=True)
+
+
+async def wait_for(kernel: AsyncKernelManager, client: Any) -> None:
+    """As the gateway waits; fails when that takes longer than the deadline."""
+    manager = SimpleNamespace(get_kernel=lambda _: kernel, _printed=partial(SeedingManager._printed, None))
+    try:
+        async with asyncio.timeout(DEADLINE):
+            await SeedingManager._wait_until_ready(manager, client, "kernel")
+    finally:
+        client.stop_channels()
+
+
+def test_a_kernel_whose_answers_are_not_heard_is_asked_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Twice as long each time: whoever begins with more than a moment is not through before the deadline.
+    monkeypatch.setattr(seeding, "ASK_AGAIN_AT_MOST", 10 * DEADLINE)
+
+    async def unheard() -> None:
+        async with running_kernel() as kernel:
+            client = kernel.client()
+            client.start_channels(stdin=False, hb=False)
+            asked = hears_nothing_before_the_third_request(client)
+            await wait_for(kernel, client)
+            assert len(asked) >= 3
+
+    asyncio.run(unheard())
+
+
+def hears_nothing_before_the_third_request(client: Any) -> list[str]:
+    """The requests that a client makes, as they are made; it subscribes to what the kernel publishes at the third."""
+    asked: list[str] = []
+    ask = client.kernel_info
+    client.iopub_channel.socket.unsubscribe(b"")
+
+    def kernel_info() -> str:
+        if len(asked) == 2:
+            client.iopub_channel.socket.subscribe(b"")
+        asked.append(ask())
+        return asked[-1]
+
+    client.kernel_info = kernel_info
+    return asked
+
+
+def test_a_late_answer_to_an_earlier_request_counts() -> None:
+    async def late() -> None:
+        async with running_kernel() as kernel:
+            client = kernel.client()
+            client.start_channels(stdin=False, hb=False)
+            asked = only_the_first_arrives(client)
+            os.kill(kernel.provisioner.pid, signal.SIGSTOP)
+            waiting = asyncio.create_task(wait_for(kernel, client))
+            async with asyncio.timeout(DEADLINE):
+                while len(asked) < 3:
+                    await asyncio.sleep(0.01)
+            os.kill(kernel.provisioner.pid, signal.SIGCONT)
+            await waiting
+
+    asyncio.run(late())
+
+
+def only_the_first_arrives(client: Any) -> list[str]:
+    """The requests that a client makes, as they are made; all but the first are lost on their way."""
+    asked: list[str] = []
+    ask = client.kernel_info
+
+    def kernel_info() -> str:
+        asked.append(f"lost-{len(asked)}" if asked else ask())
+        return asked[-1]
+
+    client.kernel_info = kernel_info
+    return asked
+
+
+def test_a_kernel_that_has_died_is_not_waited_for() -> None:
+    async def died() -> None:
+        async with running_kernel() as kernel:
+            client = kernel.client()
+            client.start_channels(stdin=False, hb=False)
+            with suppress(ProcessLookupError):
+                os.kill(kernel.provisioner.pid, signal.SIGKILL)
+            await wait_for(kernel, client)
+
+    with pytest.raises(NotebookError, match="ended before"):
+        asyncio.run(died())
