@@ -25,6 +25,7 @@ CELLS = [
     "# GET /pid\nprint(os.getpid())",
     "# GET /deletes\ndel sys.stdout, sys.stderr",
     "# GET /nothing\nsys.stdout = sys.stderr = None",
+    "# GET /replaces\nsys.stdout = sys.stderr = io.StringIO()\nprint('into the void')",
     "# GET /closes\nsys.stdout.close()",
     "# GET /redirects\nwith contextlib.redirect_stdout(io.StringIO()) as kept: print('kept')\nprint(kept.getvalue())",
     "# GET /alarm\ndef ring(*_): raise TimeoutError('rang')\nsignal.signal(signal.SIGALRM, ring)\n"
@@ -76,6 +77,7 @@ def memory(slot: Slot) -> int:
     [
         ("/deletes", 200, ""),
         ("/nothing", 200, ""),
+        ("/replaces", 200, ""),
         ("/redirects", 200, "kept\n\n"),
         ("/alarm", 500, "TimeoutError: rang"),
         ("/main", 200, "True\n"),
