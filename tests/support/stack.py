@@ -289,11 +289,20 @@ def another_address() -> str:
     return f"127.9.{number // 250}.{number % 250 + 1}"
 
 
+_reserved: list[socket.socket] = []
+
+
 def free_port() -> int:
-    """A TCP port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port that nobody listens on, and that is given to nobody else while these tests run.
+
+    The socket stays bound and never listens: with SO_REUSEADDR a server may take the port, as nginx does, but the
+    kernel neither picks it for a connection nor for another test.
+    """
+    reservation = socket.socket()
+    reservation.bind(("127.0.0.1", 0))
+    reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    _reserved.append(reservation)
+    return int(reservation.getsockname()[1])
 
 
 def as_json(response: requests.Response) -> Any:
