@@ -8,8 +8,6 @@ import asyncio
 import inspect
 import urllib.parse
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import ExitStack
-from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -47,24 +45,14 @@ def jp_argv() -> list[str]:
     return []
 
 
-@pytest.fixture(scope="session")
-def slot_of() -> Iterator[Callable[..., Slot]]:
-    """A slot of a notebook and settings; tests that ask for the same share it."""
-    with ExitStack() as running:
-
-        @cache
-        def make(seed: str, **settings: str) -> Slot:
-            # Their notebook has an endpoint with a syntax error, and is served all the same.
-            return running.enter_context(Slot(path=Path(seed), ALLOW_BROKEN_ENDPOINTS="1", **settings))
-
-        yield make
-
-
 @pytest.fixture
-def jp_fetch(jp_server_config: Any, jp_argv: list[str], slot_of: Callable[..., Slot]) -> Callable[..., Awaitable[Any]]:
+def jp_fetch(jp_server_config: Any, jp_argv: list[str]) -> Iterator[Callable[..., Awaitable[Any]]]:
     options = dict(argument.removeprefix("--").split("=", 1) for argument in jp_argv)
     seed = options.pop("KernelGatewayApp.seed_uri", jp_server_config["KernelGatewayApp"]["seed_uri"])
-    return client(slot_of(seed, **{SETTINGS[name]: value for name, value in options.items()}))
+    settings = {SETTINGS[name]: value for name, value in options.items()}
+    # Their notebook has an endpoint with a syntax error, and is served all the same.
+    with Slot(path=Path(seed), ALLOW_BROKEN_ENDPOINTS="1", **settings) as slot:
+        yield client(slot)
 
 
 def client(slot: Slot) -> Callable[..., "asyncio.Future[Any]"]:

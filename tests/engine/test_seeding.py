@@ -6,6 +6,7 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
+from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,16 +23,17 @@ DEADLINE = 30  # seconds
 @asynccontextmanager
 async def running_kernel() -> AsyncIterator[AsyncKernelManager]:
     """A kernel that has answered a request already, so that it is up."""
-    kernel = AsyncKernelManager(kernel_name="python3")
-    await kernel.start_kernel()
-    try:
-        client = kernel.client()
-        client.start_channels(stdin=False, hb=False)
-        await client.wait_for_ready(timeout=DEADLINE)
-        client.stop_channels()
-        yield kernel
-    finally:
-        await kernel.shutdown_kernel(now=True)
+    with TemporaryDirectory(dir="/tmp", prefix="kernel") as sockets:
+        kernel = AsyncKernelManager(kernel_name="python3", transport="ipc", ip=f"{sockets}/kernel")
+        await kernel.start_kernel()
+        try:
+            client = kernel.client()
+            client.start_channels(stdin=False, hb=False)
+            await client.wait_for_ready(timeout=DEADLINE)
+            client.stop_channels()
+            yield kernel
+        finally:
+            await kernel.shutdown_kernel(now=True)
 
 
 async def wait_for(kernel: AsyncKernelManager, client: Any) -> None:

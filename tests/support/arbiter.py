@@ -98,7 +98,8 @@ class Worker:
     def __init__(self, arbiter: "Arbiter", config: Config, seed: Sequence[str]) -> None:
         self.log = arbiter.directory / f"kernel-{os.urandom(3).hex()}.log"
         self.page = page.create("test")
-        self.manager = KernelManager(kernel_name="python3")
+        # Not on TCP: a port that was free a moment ago may have been taken by another test.
+        self.manager = KernelManager(kernel_name="python3", transport="ipc", ip=str(self.log.with_suffix("")))
         with self.log.open("wb") as log:
             environment = os.environ | {"PYTHONPATH": str(ROOT)}
             self.manager.start_kernel(stdout=log, stderr=log, env=environment, cwd=str(arbiter.directory))
