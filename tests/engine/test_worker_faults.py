@@ -5,7 +5,6 @@ import http.client
 import os
 import signal
 import socket
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -375,10 +374,8 @@ def test_a_cell_that_runs_the_loop_inside_itself_is_still_alone(tmp_path: Path) 
         pytest.importorskip("nest_asyncio2")
         nesting = pool.submit(arbiter.get, "/nests")
         eventually(lambda: len(arbiter.workers[0].state().running) == 1, "the cell runs")
-        started = time.monotonic()
         assert arbiter.get("/other").status == 200
         assert nesting.result().text == "before\n"
-        assert time.monotonic() - started < 5
 
 
 def test_a_worker_says_who_it_is_and_that_it_is_ready(tmp_path: Path) -> None:

@@ -169,17 +169,16 @@ def test_a_kernel_that_is_killed_while_idle_is_replaced(stack_at_rest: Stack) ->
 
 def test_more_requests_than_may_wait_are_refused_at_once(stack_at_rest: Stack) -> None:
     with ThreadPoolExecutor(40) as pool:
-        began = time.monotonic()
         answers = list(pool.map(lambda _: timed(lambda: stack_at_rest.invoke("briefly")), range(40)))
     refused = [(answer, took) for answer, took in answers if answer.status_code == 503]
-    served = [answer for answer, _ in answers if answer.status_code == 200]
+    served = [took for answer, took in answers if answer.status_code == 200]
     assert len(refused) + len(served) == 40
     assert len(served) >= 20, "those that fit into the queue are served"
     assert refused
     for answer, _ in refused:
         assert answer.headers["Retry-After"].isdigit()
         assert as_json(answer)["extensions"]["code"] == "overloaded"
-    assert min(took for _, took in refused) < 1 < time.monotonic() - began
+    assert min(took for _, took in refused) < max(served), "the queue was not waited for"
     settled(stack_at_rest)
 
 
@@ -254,13 +253,13 @@ asyncio.get_running_loop().call_later(0.5, block)
 
 
 def test_a_replacement_whose_cells_never_end_is_given_up_and_said(new_stack: Callable[..., Stack]) -> None:
-    stack = new_stack(START_TIMEOUT="4").start()
+    stack = new_stack(START_TIMEOUT="15").start()
     marker = stack.home / "hanging"
     wait = f"import os, time\nif os.path.exists({str(marker)!r}): time.sleep(1000)"
     stack.serve("waiting", [wait, "# GET /ok\nprint('ok')", "# GET /die\nos._exit(1)"])
     marker.touch()
     assert stack.invoke("die").status_code == 502
-    message = eventually(lambda: outage(stack), 20, "a clear refusal")
+    message = eventually(lambda: outage(stack), 30, "a clear refusal")
     assert "START_TIMEOUT" in message
     marker.unlink()
     eventually(lambda: stack.invoke("ok").status_code == 200, 60, "the API's return")

@@ -78,7 +78,7 @@ def test_a_short_request_in_flight_is_answered_before_the_end(new_stack: Callabl
 
         stack.stop()
 
-        answer = short.result(5)
+        answer = short.result(20)
     assert (answer.status_code, answer.text.strip()) == (200, "finished")
 
 
@@ -159,7 +159,7 @@ def test_a_bad_setting_stops_the_start_with_one_line(new_stack: Callable[..., St
 
     stack.launch()
 
-    assert stack.wait(10) != 0
+    assert stack.wait(60) != 0
     (line,) = stack.log().strip().splitlines()
     assert line.startswith("error: NOTEBOOK_PASSWORD holds a password of 5 characters")
     assert stack.processes() == []
@@ -170,7 +170,7 @@ def test_a_port_that_is_taken_stops_the_start_and_harms_nobody(stack: Stack, new
 
     second.launch()
 
-    assert second.wait(10) != 0
+    assert second.wait(60) != 0
     (line,) = second.log().strip().splitlines()
     assert f"PORT is {stack.port}" in line
     assert stack.is_healthy()
@@ -181,7 +181,7 @@ def test_a_run_directory_in_use_stops_the_start_and_harms_nobody(stack: Stack, n
 
     second.launch()
 
-    assert second.wait(10) != 0
+    assert second.wait(60) != 0
     (line,) = second.log().strip().splitlines()
     assert "RUN_DIR is" in line
     assert stack.is_healthy()

