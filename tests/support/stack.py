@@ -44,6 +44,7 @@ class Stack:
         self.run_dir = self.home / "run"
         self.notebook_dir = self.home / "notebooks"
         self.notebook_dir.mkdir()
+        self.programs = self.home / "bin"
         self.log_file = self.home / "log"
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -72,9 +73,10 @@ class Stack:
 
     def launch(self) -> None:
         """Start it without waiting for anything."""
+        self._hide_node()
         environment = {
             # None of the developer's own settings, nor of their Jupyter's.
-            "PATH": os.environ["PATH"],
+            "PATH": f"{self.programs}:{os.environ['PATH']}",
             "LANG": "C.UTF-8",
             "HOME": str(self.home),
             "PORT": str(self.port),
@@ -93,6 +95,13 @@ class Stack:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+
+    def _hide_node(self) -> None:
+        """Jupyter would ask Node for settings, which takes it a fifth of its start; the image has none."""
+        self.programs.mkdir(exist_ok=True)
+        for name in ("node", "npm"):
+            (self.programs / name).write_text("#!/bin/sh\n")
+            (self.programs / name).chmod(0o755)
 
     def start(self) -> "Stack":
         """Start it and return when it is healthy."""
