@@ -16,6 +16,7 @@ ORDER = ["templates", "engine", "browser", "stack", "image", "unit"]
 SHARED_BY_WORKERS = {"engine", "image", "make_wheel", "tmp_path_factory", "worker_id"}
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the marks in this hook too
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that share what a fixture makes stay in one worker; all others go to whichever is free (pytest-xdist)."""
     for item in items:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -109,12 +110,16 @@ class Stock:
         """Start it; whether it answers. It is ended where it does not."""
         command = [sys.executable, "-m", "bench.peers.stock", str(self.home / "server.ipynb"), str(self.socket), "1"]
         self.popen = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
-        eventually(self.socket.exists, 60, "stock's socket")
+        eventually(self.listens, 60, "stock's socket")
         try:
             return self.request("GET", "/value/0", timeout=20).status == 200
         except TimeoutError:
             self.end()
             return False
+
+    def listens(self) -> bool:
+        with socket.socket(socket.AF_UNIX) as connection:
+            return connection.connect_ex(str(self.socket)) == 0
 
     def end(self) -> None:
         self.popen.terminate()
