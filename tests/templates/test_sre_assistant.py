@@ -105,7 +105,7 @@ def settings(graphql: GraphQLServer, openai: OpenAIServer) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def served(settings: dict[str, str]) -> Iterator[Stack]:
-    with serving(PROJECT, **settings, GRAPHQL_TIMEOUT="10") as stack:
+    with serving(PROJECT, **settings, GRAPHQL_TIMEOUT="20") as stack:
         yield stack
 
 
@@ -468,7 +468,7 @@ def test_an_answer_of_hasura_that_takes_too_long_is_not_waited_for(
 ) -> None:
     hasura.mode = "slow"
 
-    assert refused(ask(served)) == "no answer from Hasura within 10 s"
+    assert refused(ask(served)) == "no answer from Hasura within 20 s"
 
 
 def test_a_model_that_takes_too_long_is_given_up_before_hasura_gives_up(
