@@ -11,8 +11,11 @@ help: ## show this list
 run: $(VENV)/run ## run the stack without a container
 	@exec $(BIN)/python -m control
 
+# Most tests wait most of their time, so several files are under way on each processor. The tests of one share stacks.
+WORKERS ?= $(shell echo $$((3 * $$(nproc))))
+
 test: $(VENV)/test ## run all tests
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder --durations=40
 
 lint: $(VENV)/test ## ruff, mypy, shellcheck, nginx -t
 	$(BIN)/ruff check .

@@ -1,13 +1,22 @@
-"""Fixtures with the real stack, and its log beside each failure."""
+"""The log of the stack beside each failure, and the order of the tests."""
 
-from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack
+from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 
 from tests.support.stack import Stack
 
+TESTS = Path(__file__).parent
 SHOWN = 20_000  # characters of a log
+# The folders in the order in which a parallel run begins them: the image is built while other tests run, and the short
+# files come last, so that no worker is left alone with a long one.
+ORDER = ["templates", "engine", "browser", "image", "stack", "unit"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Sort by folder; pytest-xdist gives the files to its workers in this order."""
+    items.sort(key=lambda item: ORDER.index(item.path.relative_to(TESTS).parts[0]))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -17,31 +26,3 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
         for stack in Stack.alive:
             report.sections.append((f"log of the stack at {stack.url}", stack.log()[-SHOWN:]))
     return report
-
-
-@pytest.fixture(scope="session")
-def shared_stack() -> Iterator[Stack]:
-    """One running stack for all tests that leave its programs alone."""
-    with Stack() as stack:
-        yield stack.start()
-
-
-@pytest.fixture
-def stack(shared_stack: Stack) -> Stack:
-    """The shared stack; what it serves and which projects it has, earlier tests have decided."""
-    assert shared_stack.is_healthy()
-    return shared_stack
-
-
-@pytest.fixture
-def idle_stack(stack: Stack) -> Stack:
-    """The shared stack with nothing served."""
-    assert stack.stop_api().status_code == 200
-    return stack
-
-
-@pytest.fixture
-def new_stack() -> Iterator[Callable[..., Stack]]:
-    """Makes stacks of one test's own, not started yet, with the settings given."""
-    with ExitStack() as stacks:
-        yield lambda **settings: stacks.enter_context(Stack(**settings))

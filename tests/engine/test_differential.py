@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -96,19 +97,39 @@ class Stock:
         (self.home / "server.ipynb").write_text(notebook)
 
     def __enter__(self) -> "Stock":
-        command = [sys.executable, "-m", "bench.peers.stock", str(self.home / "server.ipynb"), str(self.socket), "1"]
-        self.popen = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
-        eventually(self.socket.exists, 60, "stock's socket")
-        assert self.request("GET", "/value/0").status == 200
+        # It does not wait until it hears its kernel: on a loaded machine the first answer may pass unheard, and then it
+        # answers nobody any more.
+        eventually(self.answers, 180, "a stock that hears its kernel")
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.popen.terminate()
-        self.popen.wait(20)
+        self.end()
         shutil.rmtree(self.home, ignore_errors=True)
 
-    def request(self, method: str, path: str, body: bytes | None = None, headers: Any = None) -> Answer:
-        return http_over_unix(self.socket, method, f"/invoke{path}", body, headers or {}, 60)
+    def answers(self) -> bool:
+        """Start it; whether it answers. It is ended where it does not."""
+        command = [sys.executable, "-m", "bench.peers.stock", str(self.home / "server.ipynb"), str(self.socket), "1"]
+        self.popen = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
+        eventually(self.listens, 60, "stock's socket")
+        try:
+            return self.request("GET", "/value/0", timeout=20).status == 200
+        except TimeoutError:
+            self.end()
+            return False
+
+    def listens(self) -> bool:
+        with socket.socket(socket.AF_UNIX) as connection:
+            return connection.connect_ex(str(self.socket)) == 0
+
+    def end(self) -> None:
+        self.popen.terminate()
+        self.popen.wait(20)
+        self.socket.unlink(missing_ok=True)
+
+    def request(
+        self, method: str, path: str, body: bytes | None = None, headers: Any = None, timeout: float = 60
+    ) -> Answer:
+        return http_over_unix(self.socket, method, f"/invoke{path}", body, headers or {}, timeout)
 
 
 Pair = tuple[Stock, Slot]

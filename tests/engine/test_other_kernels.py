@@ -49,7 +49,7 @@ def bash(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slot]:
     content["metadata"]["language_info"] = {"name": "bash"}
     path.write_text(json.dumps(content))
     with Slot(
-        path=Path(path), JUPYTER_PATH=str(folder), REQUEST_TIMEOUT="3", QUEUE_LIMIT="3", START_TIMEOUT="4"
+        path=Path(path), JUPYTER_PATH=str(folder), REQUEST_TIMEOUT="5", QUEUE_LIMIT="3", START_TIMEOUT="15"
     ) as slot:
         yield slot
 
@@ -126,7 +126,7 @@ def test_while_no_kernel_can_be_brought_up_callers_are_told(bash: Slot, harm: st
     assert why in refused.json()["message"]
     assert refused.headers["retry-after"] == "1"
     marker.unlink()
-    eventually(lambda: bash.get("/hi/there").text == "hi bash\n", 30, "the API's return")
+    eventually(lambda: bash.get("/hi/there").text == "hi bash\n", 60, "the API's return")
 
 
 def test_a_cell_without_end_is_ended_and_the_next_request_is_answered(bash: Slot) -> None:

@@ -1,9 +1,12 @@
-"""Fixtures with the image, its containers and volumes, and a container's log beside each failure."""
+"""The image, built beside the first tests; its containers and volumes; and a container's log beside each failure."""
 
+import fcntl
 import os
 import subprocess
+import threading
 import zipfile
 from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -12,6 +15,8 @@ import pytest
 from tests.image.container import REVISION, ROOT, TAG, TITLE, VERSION, Container, Volume, docker
 
 SHOWN = 20_000  # characters of a log
+BUILD_SECONDS = 900  # a loaded machine that has nothing of it yet
+_build: Future[None] = Future()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -21,6 +26,27 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
         for container in Container.alive:
             report.sections.append((f"log of {container.name}", container.log()[-SHOWN:]))
     return report
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Begin to build the image, if there is a test of it among those to run."""
+    if any("image" in getattr(item, "fixturenames", ()) for item in session.items):
+        threading.Thread(target=build, daemon=True).start()
+
+
+def build() -> None:
+    """Build the image from the working tree: one worker does, and the others find it in the engine's cache."""
+    arguments = [f"--build-arg=VERSION={VERSION}", f"--build-arg=REVISION={REVISION}"]
+    try:
+        with (ROOT / "Dockerfile").open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            docker("build", "--quiet", f"--tag={TAG}", *arguments, str(ROOT), seconds=BUILD_SECONDS)
+            # What the tag named before would otherwise stay for ever.
+            docker("image", "prune", "--force", f"--filter=label={TITLE}")
+    except BaseException as error:
+        _build.set_exception(error)
+    else:
+        _build.set_result(None)
 
 
 @pytest.fixture(scope="session")
@@ -40,10 +66,7 @@ def engine() -> None:
 @pytest.fixture(scope="session")
 def image(engine: None) -> str:
     """The image, built from the working tree."""
-    told = [f"--build-arg=VERSION={VERSION}", f"--build-arg=REVISION={REVISION}"]
-    docker("build", "--quiet", f"--tag={TAG}", *told, str(ROOT))
-    # What the tag named before would otherwise stay for ever.
-    docker("image", "prune", "--force", f"--filter=label={TITLE}")
+    _build.result()
     return TAG
 
 

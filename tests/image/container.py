@@ -39,9 +39,9 @@ found.sort(key=lambda process: process["pid"])
 """
 
 
-def docker(*arguments: str, stdin: str = "", check: bool = True) -> str:
+def docker(*arguments: str, stdin: str = "", check: bool = True, seconds: float = 300) -> str:
     """What a docker command prints to stdout; fails with what it prints to stderr."""
-    done = subprocess.run(["docker", *arguments], input=stdin, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(["docker", *arguments], input=stdin, capture_output=True, text=True, timeout=seconds)
     assert not check or done.returncode == 0, f"docker {' '.join(arguments)}:\n{done.stdout}{done.stderr}"
     return done.stdout
 

@@ -2,7 +2,6 @@
 
 import signal
 import threading
-import time
 from collections.abc import Callable
 
 import pytest
@@ -13,10 +12,9 @@ from tests.image.logs import unexpected, unnamed
 from tests.support.waiting import eventually
 
 Make = Callable[..., Container]
-STOP_SECONDS = 10
 QUICK_HEALTH = [
     "--health-interval=1s",
-    "--health-timeout=1s",
+    "--health-timeout=5s",
     "--health-retries=2",
     "--health-start-period=0s",
 ]
@@ -56,14 +54,11 @@ def test_a_stop_answers_what_is_in_flight_within_ten_seconds(new_container: Make
     caller.start()
     eventually(lambda: container.sh("ls /tmp/begun || true"), 30, "a request in flight")
 
-    began = time.monotonic()
     status = container.stop()
-    took = time.monotonic() - began
-    caller.join(STOP_SECONDS)
+    caller.join(START_SECONDS)
 
     assert [(answer.status_code, answer.text) for answer in answers] == [(200, "finished\n")]
-    assert status == 0
-    assert took < STOP_SECONDS
+    assert status == 0, "after ten seconds it would have been killed"
 
 
 def test_a_restarted_container_serves_the_same_notebook_again(new_container: Make) -> None:

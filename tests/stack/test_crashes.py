@@ -219,7 +219,7 @@ def test_a_program_that_cannot_be_kept_up_ends_the_stack_which_says_why(
     stack = new_stack().start()
 
     harm(stack)
-    status = stack.wait(45)
+    status = stack.wait(180)
 
     assert status != 0
     last = "\n".join(stack.log().splitlines()[-8:])

@@ -1,8 +1,10 @@
 """Calls of the API from a browser's page of another origin."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+import pytest
 
 from tests.support.stack import API_USER, Stack
 from tests.support.waiting import eventually
@@ -15,33 +17,46 @@ PREFLIGHT = {
 CELLS = ["# GET /x\nprint('x')", "# POST /x\nprint('posted')"]
 
 
-def test_a_page_of_an_origin_that_is_allowed_may_call(new_stack: Callable[..., Stack]) -> None:
-    stack = new_stack(CORS_ORIGINS="https://app.example").start()
-    stack.serve("cors", CELLS)
-    allowed = stack.invoke("x", "OPTIONS", auth=None, headers=PREFLIGHT)
+@pytest.fixture(scope="module")
+def named() -> Iterator[Stack]:
+    """A stack whose API may be called from two origins, with small limits."""
+    with Stack(CORS_ORIGINS="https://app.example https://b.example", MAX_BODY_MB="1", QUEUE_LIMIT="2") as stack:
+        yield stack.start()
+
+
+@pytest.fixture(scope="module")
+def open_to_all() -> Iterator[Stack]:
+    """A stack whose API may be called from any origin."""
+    with Stack(CORS_ORIGINS="*") as stack:
+        yield stack.start()
+
+
+def test_a_page_of_an_origin_that_is_allowed_may_call(named: Stack) -> None:
+    named.serve("cors", CELLS)
+    allowed = named.invoke("x", "OPTIONS", auth=None, headers=PREFLIGHT)
     assert allowed.status_code == 204
     assert allowed.headers["Access-Control-Allow-Origin"] == "https://app.example"
     assert "POST" in allowed.headers["Access-Control-Allow-Methods"]
     assert "authorization" in allowed.headers["Access-Control-Allow-Headers"].lower()
-    answer = stack.invoke("x", "POST", headers={"Origin": "https://app.example"})
+    answer = named.invoke("x", "POST", headers={"Origin": "https://app.example"})
     assert (answer.text, answer.headers["Access-Control-Allow-Origin"]) == ("posted\n", "https://app.example")
 
-    foreign = stack.invoke("x", headers={"Origin": "https://other.example"})
+    foreign = named.invoke("x", headers={"Origin": "https://other.example"})
     assert foreign.status_code == 200
     assert "Access-Control-Allow-Origin" not in foreign.headers
-    assert stack.invoke("x", auth=None).status_code == 401, "only the question is free, not the call"
-    assert stack.invoke("x", "POST", auth=None).status_code == 401
+    assert named.invoke("x", auth=None).status_code == 401, "only the question is free, not the call"
+    assert named.invoke("x", "POST", auth=None).status_code == 401
 
 
-def test_a_page_may_also_see_what_the_api_itself_did_not_answer(new_stack: Callable[..., Stack]) -> None:
-    stack = new_stack(CORS_ORIGINS="https://app.example https://b.example", MAX_BODY_MB="1").start()
+def test_a_page_may_also_see_what_the_api_itself_did_not_answer(named: Stack) -> None:
     origin = {"Origin": "https://b.example"}
-    nothing_served = stack.invoke("x", headers=origin)
-    without_password = stack.invoke("x", auth=None, headers=origin)
-    too_large = stack.invoke("x", "POST", headers=origin, data=b"x" * 2_000_000)
+    named.stop_api()
+    nothing_served = named.invoke("x", headers=origin)
+    without_password = named.invoke("x", auth=None, headers=origin)
+    too_large = named.invoke("x", "POST", headers=origin, data=b"x" * 2_000_000)
     for answer, status in ((nothing_served, 503), (without_password, 401), (too_large, 413)):
         assert (answer.status_code, answer.headers["Access-Control-Allow-Origin"]) == (status, "https://b.example")
-    foreign = stack.invoke("x", headers={"Origin": "https://other.example"})
+    foreign = named.invoke("x", headers={"Origin": "https://other.example"})
     assert "Access-Control-Allow-Origin" not in foreign.headers
 
 
@@ -52,50 +67,54 @@ def test_without_the_setting_no_other_origin_is_answered(stack: Stack) -> None:
     assert not [name for name in answer.headers if name.lower().startswith("access-control")]
 
 
-def test_a_page_may_send_the_headers_that_it_asks_for(new_stack: Callable[..., Stack]) -> None:
-    stack = new_stack(CORS_ORIGINS="*").start()
+def test_a_page_may_send_the_headers_that_it_asks_for(open_to_all: Stack) -> None:
     asked = "authorization,content-type,x-trace-id"
     preflight = {**PREFLIGHT, "Access-Control-Request-Headers": asked}
 
-    answer = stack.invoke("x", "OPTIONS", auth=None, headers=preflight)
+    answer = open_to_all.invoke("x", "OPTIONS", auth=None, headers=preflight)
 
     assert answer.headers["Access-Control-Allow-Headers"] == asked
     assert answer.headers["Access-Control-Allow-Origin"] == "https://app.example"
 
 
-def test_preflights_take_no_place_in_the_queue(new_stack: Callable[..., Stack], tmp_path: Path) -> None:
-    stack = new_stack(CORS_ORIGINS="https://app.example", QUEUE_LIMIT="2").start()
+def test_preflights_take_no_place_in_the_queue(named: Stack, tmp_path: Path) -> None:
     begun, may_end = tmp_path / "begun", tmp_path / "may-end"
     # It keeps the kernel busy until it may end.
     busy = "begun.touch()\nwhile not may_end.exists():\n    time.sleep(0.01)\nprint('busy')"
     paths = f"begun, may_end = pathlib.Path({str(begun)!r}), pathlib.Path({str(may_end)!r})"
-    stack.serve("cors", [f"import pathlib, time\n{paths}", f"# GET /busy\n{busy}", *CELLS])
+    named.serve("cors", [f"import pathlib, time\n{paths}", f"# GET /busy\n{busy}", *CELLS])
 
     with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(stack.invoke, "busy", auth=API_USER)
+        first = pool.submit(named.invoke, "busy", auth=API_USER)
         eventually(begun.exists, 10, "a busy kernel")
         for _ in range(100):
-            assert stack.invoke("x", "OPTIONS", auth=None, headers=PREFLIGHT).status_code == 204
-        second = pool.submit(stack.invoke, "x", auth=API_USER)
+            assert named.invoke("x", "OPTIONS", auth=None, headers=PREFLIGHT).status_code == 204
+        second = pool.submit(named.invoke, "x", auth=API_USER)
         may_end.touch()
 
         assert [first.result().status_code, second.result().status_code] == [200, 200]
 
 
-def test_a_question_that_is_no_preflight_takes_a_password(new_stack: Callable[..., Stack]) -> None:
-    stack = new_stack(CORS_ORIGINS="https://app.example").start()
-    stack.serve("cors", CELLS)
+def test_a_question_that_is_no_preflight_takes_a_password(named: Stack) -> None:
+    named.serve("cors", CELLS)
 
     for headers in ({}, {"Origin": "https://app.example"}, {**PREFLIGHT, "Origin": "https://other.example"}):
-        assert stack.invoke("x", "OPTIONS", auth=None, headers=headers).status_code == 401
-    assert stack.invoke("x", "OPTIONS").headers["Allow"] == "GET, POST, HEAD, OPTIONS"
+        assert named.invoke("x", "OPTIONS", auth=None, headers=headers).status_code == 401
+    assert named.invoke("x", "OPTIONS").headers["Allow"] == "GET, POST, HEAD, OPTIONS"
 
 
-def test_a_cell_that_names_origins_itself_is_the_only_one_to_do_so(new_stack: Callable[..., Stack]) -> None:
-    stack = new_stack(CORS_ORIGINS="*").start()
+def test_a_cell_that_names_origins_itself_is_the_only_one_to_do_so(open_to_all: Stack) -> None:
     header = "{'Access-Control-Allow-Origin': 'https://b.example'}"
-    stack.serve("cors", ["import flask", f"# GET /x\nflask.Response('x', headers={header})"])
+    open_to_all.serve("cors", ["import flask", f"# GET /x\nflask.Response('x', headers={header})"])
 
-    answer = stack.invoke("x", headers={"Origin": "https://a.example"})
+    answer = open_to_all.invoke("x", headers={"Origin": "https://a.example"})
 
     assert answer.headers["Access-Control-Allow-Origin"] == "https://b.example"
+
+
+def test_a_browsers_call_from_another_site_passes_if_its_origin_may_call(named: Stack) -> None:
+    named.serve("cors", CELLS)
+
+    for origin, status in (("https://app.example", 200), ("https://other.example", 403)):
+        browsers = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors", "User-Agent": "Mozilla/5.0 (X11)"}
+        assert named.invoke("x", "POST", headers={"Origin": origin, **browsers}).status_code == status

@@ -4,7 +4,6 @@ import base64
 import os
 import signal
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -45,7 +44,6 @@ CELLS = [
     "# GET /briefly\ntime.sleep(0.4)\nprint('done')",
     "# GET /waits\nimport asyncio\ntry:\n    await asyncio.sleep(30)\nfinally:\n    cancelled.append(1)",
     "# GET /cancelled\nprint(os.getpid(), len(cancelled))",
-    "# GET /pid\nprint(os.getpid())",
 ]
 SETTLED_SECONDS = 30
 GROWTH = 0.1  # of all memory, which a fault may leave behind: allocators keep a little
@@ -120,16 +118,22 @@ def test_a_fault_fails_its_own_request_and_no_other(
 ) -> None:
     deaths = stack_at_rest.status()["kernel_deaths"]
     with Load(stack_at_rest, "/invoke/ok", clients=8) as load:
-        # The API user must be told as well: it may call, and nothing else.
-        answers = [stack_at_rest.invoke(path, auth=user) for user in (OWNER, API_USER)]
+        answer = stack_at_rest.invoke(path)
         settled(stack_at_rest)
-    assert [answer.status_code for answer in answers] == [status, status]
-    body = as_json(answers[0])
+    assert answer.status_code == status
+    body = as_json(answer)
     assert body["extensions"]["code"] == code
     assert body["extensions"]["request_id"] in stack_at_rest.api_log(5000) or replaces
     assert set(load.answers) == {200}, load.answers
-    assert stack_at_rest.status()["kernel_deaths"] - deaths == (2 if replaces else 0)
-    assert "Set-Cookie" not in answers[0].headers
+    assert stack_at_rest.status()["kernel_deaths"] - deaths == (1 if replaces else 0)
+    assert "Set-Cookie" not in answer.headers
+
+
+def test_the_user_of_the_api_is_told_why_too(stack_at_rest: Stack) -> None:
+    # By the gateway, whom nginx asks, as the kernel has died: that is no address that this user may call.
+    answer = stack_at_rest.invoke("die", auth=API_USER)
+
+    assert (answer.status_code, as_json(answer)["extensions"]["code"]) == (502, "kernel-died")
 
 
 def test_a_stream_that_raises_breaks_off_and_never_ends_as_if_it_were_whole(stack_at_rest: Stack) -> None:
@@ -165,17 +169,16 @@ def test_a_kernel_that_is_killed_while_idle_is_replaced(stack_at_rest: Stack) ->
 
 def test_more_requests_than_may_wait_are_refused_at_once(stack_at_rest: Stack) -> None:
     with ThreadPoolExecutor(40) as pool:
-        began = time.monotonic()
         answers = list(pool.map(lambda _: timed(lambda: stack_at_rest.invoke("briefly")), range(40)))
     refused = [(answer, took) for answer, took in answers if answer.status_code == 503]
-    served = [answer for answer, _ in answers if answer.status_code == 200]
+    served = [took for answer, took in answers if answer.status_code == 200]
     assert len(refused) + len(served) == 40
     assert len(served) >= 20, "those that fit into the queue are served"
     assert refused
     for answer, _ in refused:
         assert answer.headers["Retry-After"].isdigit()
         assert as_json(answer)["extensions"]["code"] == "overloaded"
-    assert min(took for _, took in refused) < 1 < time.monotonic() - began
+    assert min(took for _, took in refused) < max(served), "the queue was not waited for"
     settled(stack_at_rest)
 
 
@@ -215,23 +218,6 @@ def request_head(path: str) -> bytes:
     return head.encode()
 
 
-def test_eight_blocking_requests_use_all_kernels(faulty: Stack) -> None:
-    pids: set[str] = set()
-    lock = threading.Lock()
-
-    def call() -> None:
-        text = faulty.invoke("pid").text
-        with lock:
-            pids.add(text)
-
-    blocking = threading.Thread(target=lambda: faulty.invoke("blocks"))
-    blocking.start()
-    while blocking.is_alive():
-        call()
-    assert pids, "requests were answered while another blocked a kernel"
-    blocking.join()
-
-
 def test_a_kernel_that_cannot_be_brought_up_again_is_said_and_tried_until_it_can(
     new_stack: Callable[..., Stack],
 ) -> None:
@@ -267,13 +253,13 @@ asyncio.get_running_loop().call_later(0.5, block)
 
 
 def test_a_replacement_whose_cells_never_end_is_given_up_and_said(new_stack: Callable[..., Stack]) -> None:
-    stack = new_stack(START_TIMEOUT="4").start()
+    stack = new_stack(START_TIMEOUT="15").start()
     marker = stack.home / "hanging"
     wait = f"import os, time\nif os.path.exists({str(marker)!r}): time.sleep(1000)"
     stack.serve("waiting", [wait, "# GET /ok\nprint('ok')", "# GET /die\nos._exit(1)"])
     marker.touch()
     assert stack.invoke("die").status_code == 502
-    message = eventually(lambda: outage(stack), 20, "a clear refusal")
+    message = eventually(lambda: outage(stack), 30, "a clear refusal")
     assert "START_TIMEOUT" in message
     marker.unlink()
     eventually(lambda: stack.invoke("ok").status_code == 200, 60, "the API's return")

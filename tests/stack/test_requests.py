@@ -155,7 +155,7 @@ def test_a_request_in_flight_is_finished_at_a_restart(stack: Stack, tmp_path: Pa
 
         assert stack.restart_api().status_code == 200
 
-        answer = slow.result(15)
+        answer = slow.result(60)
     assert (answer.status_code, answer.text.strip()) == (200, "finished")
 
 
@@ -169,7 +169,7 @@ def test_requests_in_flight_and_in_the_queue_are_finished_at_a_stop(stack: Stack
 
         stopped = stack.stop_api()
 
-        answers = [(answer := future.result(15)).status_code for future in slow]
+        answers = [(answer := future.result(60)).status_code for future in slow]
     assert stopped.status_code == 200
     assert answers == [200, 200, 200], answer.text
     assert stack.invoke("slow").status_code == 503
@@ -211,7 +211,7 @@ def test_no_request_is_lost_while_the_api_restarts(stack: Stack) -> None:
                 assert stack.invoke("version").text.strip() == version
         finally:
             over.set()
-        results = [caller.result(30) for caller in callers]
+        results = [caller.result(60) for caller in callers]
 
     assert [bad for _, bad, _ in results] == [[], []]
     assert sum(count for count, _, _ in results) > 50

@@ -23,7 +23,7 @@ from gateway.protocol import scoreboard
 from gateway.protocol.messages import Cell, Config, Endpoint, Message, decode, encode
 
 ROOT = Path(__file__).resolve().parents[2]
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 
 Value = TypeVar("Value")
 
@@ -98,7 +98,8 @@ class Worker:
     def __init__(self, arbiter: "Arbiter", config: Config, seed: Sequence[str]) -> None:
         self.log = arbiter.directory / f"kernel-{os.urandom(3).hex()}.log"
         self.scoreboard = scoreboard.create("test")
-        self.manager = KernelManager(kernel_name="python3")
+        # Not on TCP: another test may have taken a port that was free a moment ago.
+        self.manager = KernelManager(kernel_name="python3", transport="ipc", ip=str(self.log.with_suffix("")))
         with self.log.open("wb") as log:
             environment = os.environ | {"PYTHONPATH": str(ROOT)}
             self.manager.start_kernel(stdout=log, stderr=log, env=environment, cwd=str(arbiter.directory))

@@ -8,6 +8,8 @@ import requests
 
 from tests.support.stack import Stack
 
+PAUSE = 0.01  # seconds from an answer to that client's next call: the tests beside this one want the processors too
+
 
 class Load:
     """`clients` threads call `path` until the context ends; each answer counts, also none."""
@@ -33,7 +35,7 @@ class Load:
 
     def _call(self) -> None:
         with self.stack.session() as session:
-            while not self._ended.is_set():
+            while not self._ended.wait(PAUSE):
                 began = time.monotonic()
                 try:
                     answer: object = session.get(self.stack.url + self.path, timeout=60).status_code

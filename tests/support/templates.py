@@ -7,11 +7,13 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import nbformat
 import requests
 from nbclient import NotebookClient
+from traitlets.config import Config
 
 from tests.support.hasura_caller import Call, act
 from tests.support.stack import API_USER, ROOT, Stack, as_json
@@ -112,7 +114,10 @@ def run_in_jupyter(project: str, home: Path, notebook: str = "server.ipynb", **s
     CellExecutionError: one of them failed.
     """
     content = nbformat.read(ROOT / "notebook" / project / notebook, as_version=4)
-    client = NotebookClient(content, timeout=KERNEL_SECONDS, kernel_name="python3")
     environment = {"PATH": os.environ["PATH"], "HOME": str(home), "PYTHONWARNINGS": "error", **settings}
-    client.execute(cwd=str(home), env=environment)
+    # Not on TCP: a port that was free a moment ago may have been taken by another test.
+    with TemporaryDirectory(dir="/tmp", prefix="kernel") as sockets:
+        config = Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/kernel"}})
+        client = NotebookClient(content, timeout=KERNEL_SECONDS, kernel_name="python3", config=config)
+        client.execute(cwd=str(home), env=environment)
     return [output for cell in content.cells for output in cell.get("outputs", [])]

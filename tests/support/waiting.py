@@ -5,14 +5,23 @@ from collections.abc import Callable
 from typing import TypeVar
 
 Found = TypeVar("Found")
+# Seconds between two looks: at first, and at last. A look costs as much as what it looks at, and others wait as well.
+SHORTEST, LONGEST = 0.01, 0.1
+# Tests run beside each other: a deadline is so many times as long as it takes on a machine that does nothing else.
+PATIENCE = 4
 
 
 def eventually(look: Callable[[], Found], seconds: float = 15, what: str = "") -> Found:
-    """The first true value that `look` returns; AssertionError when there is none within the time."""
-    deadline = time.monotonic() + seconds
+    """The first true value that `look` returns; AssertionError when there is none within the time.
+
+    `seconds` are those of a machine that does nothing else.
+    """
+    deadline = time.monotonic() + PATIENCE * seconds
+    pause = SHORTEST
     while True:
         found = look()
         if found:
             return found
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what or look}; at last {found!r}"
-        time.sleep(0.02)
+        assert time.monotonic() < deadline, f"not within {PATIENCE * seconds} s: {what or look}; at last {found!r}"
+        time.sleep(pause)
+        pause = min(1.5 * pause, LONGEST)

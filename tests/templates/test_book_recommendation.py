@@ -58,7 +58,7 @@ def settings(servers: tuple[GraphQLServer, OpenAIServer], **changes: str) -> dic
 
 @pytest.fixture(scope="module")
 def served(servers: tuple[GraphQLServer, OpenAIServer]) -> Iterator[Stack]:
-    limits = {"GRAPHQL_TIMEOUT": "2", "OPENAI_TIMEOUT": "2"}
+    limits = {"GRAPHQL_TIMEOUT": "10", "OPENAI_TIMEOUT": "10"}
     with serving(PROJECT, **settings(servers, WEBHOOK_SECRET=SECRET, **limits)) as stack:
         yield stack
 
@@ -328,7 +328,7 @@ def test_while_hasura_is_down_the_event_is_to_be_delivered_again_and_then_is_han
 
 
 @pytest.mark.parametrize(
-    ("mode", "complaint"), [("slow", "within 2 s"), ("refusing", "503"), ("erroring", "database query error")]
+    ("mode", "complaint"), [("slow", "within 10 s"), ("refusing", "503"), ("erroring", "database query error")]
 )
 def test_an_event_that_hasura_does_not_take_now_is_to_be_delivered_again(
     served: Stack, books: Books, hasura: GraphQLServer, mode: Any, complaint: str
@@ -480,7 +480,7 @@ def test_an_action_that_cannot_be_understood_is_told_why(
 
 
 @pytest.mark.parametrize(
-    ("mode", "complaint"), [("slow", "within 2 s"), ("refusing", "503"), ("erroring", "database query error")]
+    ("mode", "complaint"), [("slow", "within 10 s"), ("refusing", "503"), ("erroring", "database query error")]
 )
 def test_a_wish_that_hasura_does_not_answer_is_told_why(
     served: Stack, hasura: GraphQLServer, mode: Any, complaint: str

@@ -92,7 +92,7 @@ def server(customers: Customers) -> Iterator[GraphQLServer]:
 @pytest.fixture(scope="module")
 def served(server: GraphQLServer) -> Iterator[Stack]:
     settings = {"GRAPHQL_ENDPOINT": server.url, "ADMIN_SECRET": ADMIN_SECRET, "WEBHOOK_SECRET": SECRET}
-    with serving(PROJECT, **settings, GRAPHQL_TIMEOUT="5") as stack:
+    with serving(PROJECT, **settings, GRAPHQL_TIMEOUT="10") as stack:
         yield stack
 
 
@@ -316,7 +316,7 @@ def test_a_write_back_whose_answer_comes_too_late_is_not_done_again(
 ) -> None:
     event = stored(customers, payload("event_insert"))
     hasura.mode = "slow"
-    assert retry_reason(handle(served, event)) == "TimeoutError: no answer from Hasura within 5 s"
+    assert retry_reason(handle(served, event)) == "TimeoutError: no answer from Hasura within 10 s"
 
     hasura.mode = "well"
 

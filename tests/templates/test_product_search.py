@@ -86,7 +86,7 @@ def peers(shared_peers: Peers) -> Iterator[Peers]:
 
 @pytest.fixture(scope="module")
 def served(shared_peers: Peers) -> Iterator[Stack]:
-    limits = {"GRAPHQL_TIMEOUT": "2", "ANSWER_TIMEOUT": "4", "WEBHOOK_SECRET": SECRET}
+    limits = {"GRAPHQL_TIMEOUT": "8", "ANSWER_TIMEOUT": "12", "WEBHOOK_SECRET": SECRET}
     with serving(PROJECT, **shared_peers.settings(**limits)) as stack:
         yield stack
 
@@ -207,7 +207,7 @@ def test_a_question_that_is_too_long_is_refused(served: Stack, peers: Peers) -> 
 @pytest.mark.parametrize(
     ("mode", "complaint"),
     [
-        ("slow", "no answer from Hasura within 2 s"),
+        ("slow", "no answer from Hasura within 8 s"),
         ("refusing", "Hasura gave no answer (TransportServerError)"),
         ("erroring", "Hasura refuses the query: database query error"),
     ],
@@ -243,7 +243,7 @@ def test_a_question_while_hasura_is_down_is_told_so_and_the_next_is_answered(ser
     ("mode", "status", "complaint"),
     [
         ("rate_limited", 429, "too many requests"),
-        ("slow", 424, "no answer within 4 s"),
+        ("slow", 424, "no answer within 12 s"),
         ("broken", 424, "cannot be read (JSONDecodeError): check OPENAI_BASE_URL"),
         ("elsewhere", 424, "check OPENAI_BASE_URL"),
         ("refusing", 424, "the model failed"),
@@ -260,7 +260,7 @@ def test_a_question_that_the_model_does_not_answer_is_told_why(
 def test_a_model_that_asks_for_a_long_pause_is_not_waited_for(served: Stack, peers: Peers) -> None:
     peers.openai.mode, peers.openai.retry_after = "rate_limited", 60
 
-    assert "no answer within 4 s" in refusal(ask(served, "a tent"), 424)
+    assert "no answer within 12 s" in refusal(ask(served, "a tent"), 424)
 
 
 def test_an_empty_answer_of_the_model_is_not_passed_on(served: Stack, peers: Peers) -> None:

@@ -5,7 +5,6 @@ import http.client
 import os
 import signal
 import socket
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,7 +14,7 @@ import pytest
 from tests.support.arbiter import Arbiter, Worker, endpoint, eventually, notebook, serving
 
 NOTEBOOK = r"""
-import asyncio, io, json, os, signal, sys, threading, time, flask
+import asyncio, json, os, signal, sys, threading, time, flask
 events = []
 home = os.getcwd()
 
@@ -95,11 +94,6 @@ for _ in range(10000):
 
 # GET /large
 print('x' * 900_000)
-
-# GET /replaces
-sys.stdout = io.StringIO()
-sys.stderr = sys.stdout
-print('into the void')
 
 # GET /moves
 os.chdir('/')
@@ -225,11 +219,6 @@ def test_output_without_end_is_500_and_takes_no_memory(api: Arbiter, worker: Wor
     assert worker.rss_kb() < before + 10_000
 
 
-def test_a_replaced_stdout_is_back_for_the_next_request(api: Arbiter) -> None:
-    assert api.get("/replaces").text == ""
-    assert api.get("/ok").text == "ok\n"
-
-
 def test_a_changed_directory_stays_changed_as_in_a_notebook(api: Arbiter) -> None:
     api.get("/moves")
     assert api.get("/where").text == "True\n"
@@ -337,14 +326,6 @@ def test_a_cell_that_does_not_yield_can_be_seen_from_outside(tmp_path: Path) -> 
         assert [running.request_id for running in state().running] == ["stuck"]
 
 
-def test_requests_go_to_idle_kernels(tmp_path: Path) -> None:
-    with Arbiter(tmp_path) as arbiter, ThreadPoolExecutor(8) as pool:
-        for _ in range(4):
-            arbiter.start(*ENDPOINTS, seed=SEED)
-        pids = collections.Counter(pool.map(lambda _: arbiter.get("/pid").text, range(8)))
-        assert sorted(pids.values()) == [2, 2, 2, 2]
-
-
 def test_a_drained_worker_answers_what_has_come_and_takes_no_more(tmp_path: Path) -> None:
     awaits = "import asyncio\nawait asyncio.sleep(0.5)\nprint('awaited')"
     endpoints = (endpoint("GET /awaits", awaits), endpoint("GET /ok", "print('ok')"))
@@ -391,10 +372,8 @@ def test_a_cell_that_runs_the_loop_inside_itself_is_still_alone(tmp_path: Path) 
         pytest.importorskip("nest_asyncio2")
         nesting = pool.submit(arbiter.get, "/nests")
         eventually(lambda: len(arbiter.workers[0].state().running) == 1, "the cell runs")
-        started = time.monotonic()
         assert arbiter.get("/other").status == 200
         assert nesting.result().text == "before\n"
-        assert time.monotonic() - started < 5
 
 
 def test_a_worker_says_who_it_is_and_that_it_is_ready(tmp_path: Path) -> None:

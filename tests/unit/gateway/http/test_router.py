@@ -1,0 +1,70 @@
+"""Which endpoint a path leads to."""
+
+import pytest
+
+from gateway.http.router import Router, allow_header
+
+
+@pytest.fixture
+def router() -> Router[str]:
+    router: Router[str] = Router("/invoke")
+    for path in (
+        "/j/:a/:b",
+        "/j/:a/x",
+        "/j/y/:b",
+        "/",
+        "/lit",
+        "/lit.+",
+        "/:a-b",
+        "/deep/:x/end",
+        "/:y/b/:z/q",
+    ):
+        router.add("GET", path, path)
+    router.add("POST", "/lit", "posted")
+    return router
+
+
+@pytest.mark.parametrize(
+    ("path", "target", "parameters"),
+    [
+        ("/invoke/lit", "/lit", {}),
+        ("/invoke/lit/", "/lit", {}),
+        ("/invoke", "/", {}),
+        ("/invoke/", "/", {}),
+        ("/invoke/j/1/x", "/j/:a/x", {"a": "1"}),
+        ("/invoke/j/1/2", "/j/:a/:b", {"a": "1", "b": "2"}),
+        ("/invoke/j/y/x", "/j/y/:b", {"b": "x"}),
+        ("/invoke/j/a%2Fb/%C3%A9+", "/j/:a/:b", {"a": "a/b", "b": "é+"}),
+        ("/invoke/li%74", "/lit", {}),
+        ("/invoke/lit.+", "/lit.+", {}),
+        ("/invoke/anything", "/:a-b", {"a-b": "anything"}),
+        ("/invoke/deep/b/c/q", "/:y/b/:z/q", {"y": "deep", "z": "c"}),
+    ],
+)
+def test_paths_lead_to_the_most_literal_endpoint(
+    router: Router[str], path: str, target: str, parameters: dict[str, str]
+) -> None:
+    found = router.find("GET", path.encode())
+    assert found is not None
+    assert (found.target, found.path) == (target, parameters)
+
+
+@pytest.mark.parametrize("path", ["/", "", "/lit", "/invoke//", "/invoke/j/1", "/invoke/j//x", "/invoke/deep/x/end/y"])
+def test_other_paths_lead_nowhere(router: Router[str], path: str) -> None:
+    assert router.find("GET", path.encode()) is None
+
+
+def test_a_wrong_method_is_told_the_right_ones(router: Router[str]) -> None:
+    found = router.find("DELETE", b"/invoke/lit")
+    assert found is not None
+    assert found.target is None
+    assert allow_header(found.allowed) == "GET, POST, HEAD, OPTIONS"
+
+
+def test_a_method_is_looked_for_at_less_literal_paths_too() -> None:
+    router: Router[str] = Router("/")
+    router.add("GET", "/a/x", "literal")
+    router.add("POST", "/a/:p", "parameter")
+    found = router.find("POST", b"/a/x")
+    assert found is not None
+    assert (found.target, found.path) == ("parameter", {"p": "x"})
