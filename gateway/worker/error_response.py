@@ -88,7 +88,9 @@ def _trim(frames: TracebackType | None, files: frozenset[str]) -> TracebackType 
         links.pop()
     chain: TracebackType | None = None
     for link in reversed(links):
-        chain = TracebackType(chain, link.tb_frame, link.tb_lasti, link.tb_lineno)
+        # None where the time limit struck in bytecode that belongs to no line.
+        line = link.tb_lineno or link.tb_frame.f_code.co_firstlineno
+        chain = TracebackType(chain, link.tb_frame, link.tb_lasti, line)
     return chain
 
 
