@@ -373,7 +373,7 @@ def test_the_log_comes_live_is_paused_filtered_and_copied_by_keyboard(
     stack.invoke("say/plums", headers={"X-Request-Id": "second-call"})
     expect(lines).to_contain_text("plums")
     stack.invoke("say/grapes", headers={"X-Request-Id": "third-call"})
-    page.get_by_role("button", name="Copy the lines that are shown").press("Enter")
+    page.get_by_role("button", name="Copy the displayed lines").press("Enter")
     expect(page.locator("#announcement")).to_have_text("Copied.")
     copied = page.evaluate("navigator.clipboard.readText()")
     assert copied.strip() == "[second-call] pears\n[second-call] plums"
@@ -426,7 +426,7 @@ def test_what_is_done_elsewhere_shows_on_an_open_page(page: Page, stack: Stack) 
 def test_the_copied_curl_line_is_the_shown_one(page: Page, context: BrowserContext, stack: Stack) -> None:
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     start(page, "hello_world")
-    page.get_by_role("button", name="Copy the curl line of GET /hello_world").click()
+    page.get_by_role("button", name="Copy the curl command for GET /hello_world").click()
     expect(page.locator("#announcement")).to_have_text("Copied.")
     copied = page.evaluate("navigator.clipboard.readText()")
     assert copied == f"curl -u webhook:PASSWORD {stack.url}/invoke/hello_world"
