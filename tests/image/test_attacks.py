@@ -25,7 +25,8 @@ HALF_REQUEST = b"GET /invoke/hello_world HTTP/1.1\r\nHost: test\r\nX-Unfinished:
 @pytest.fixture(scope="module")
 def small(image: str) -> Iterator[Container]:
     options = ["--read-only", "--tmpfs=/run:size=128m", "--tmpfs=/tmp", "--cap-drop=ALL", "--memory=1g"]
-    options += ["--health-interval=1s", "--health-retries=1"]  # one failure is told at once
+    # As often in a row as in the image: one alone, of four seconds, may be a machine that others keep busy.
+    options += ["--health-interval=1s", "--health-retries=3"]
     with Container(image, *options, SERVE="hello_world", API_USER=CALLER[0], API_PASSWORD=CALLER[1]) as container:
         container.start().wait_until_serving()
         eventually(lambda: container.inspect("{{.State.Health.Status}}") == "healthy", 30, "a good healthcheck")
@@ -104,7 +105,7 @@ def test_idle_connections_and_half_requests_keep_nobody_out(small: Container) ->
 
 
 def assert_is_well(container: Container) -> None:
-    """Neither was its memory full, nor did a healthcheck fail since it was well first."""
+    """Neither was its memory full, nor has it been unhealthy since it was well first."""
     assert container.inspect("{{.State.OOMKilled}}") == "false"
     told = ["--format={{.Action}}", f"--filter=container={container.name}", "--filter=event=health_status"]
     assert docker("events", "--since=1h", f"--until={time.time():.0f}", *told).split("\n") == [HEALTHY, ""]

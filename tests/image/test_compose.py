@@ -52,7 +52,7 @@ class Tree:
     def get(self, path: str, password: str = PASSWORD) -> requests.Response:
         with requests.Session() as session:
             session.trust_env = False
-            return session.get(f"http://127.0.0.1:{self.port}{path}", auth=("hasura", password), timeout=30)
+            return session.get(f"http://127.0.0.1:{self.port}{path}", auth=("hasura", password), timeout=120)
 
     def containers(self) -> list[str]:
         return docker("ps", "--all", "--quiet", f"--filter=label=com.docker.compose.project={self.project}").split()

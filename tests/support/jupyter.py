@@ -20,7 +20,7 @@ class Jupyter:
 
     def __enter__(self) -> "Jupyter":
         # The page sets the cookie that changes must be sent with.
-        assert self.session.get(f"{self.stack.url}/jupyter/tree", timeout=20).status_code == 200
+        assert self.session.get(f"{self.stack.url}/jupyter/tree", timeout=60).status_code == 200
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -32,7 +32,7 @@ class Jupyter:
             f"{self.stack.url}/jupyter/api/{path}",
             json=body,
             headers={"X-XSRFToken": self.session.cookies["_xsrf"], "Origin": self.stack.url},
-            timeout=20,
+            timeout=60,
         )
 
     def save(self, path: str, content: dict[str, Any]) -> None:
@@ -61,7 +61,7 @@ class Jupyter:
             f"ws://127.0.0.1:{self.stack.port}/jupyter/api/kernels/{kernel}/channels",
             header=[f"Authorization: Basic {token}"] if auth else [],
             cookie=cookies,
-            timeout=20,
+            timeout=60,
             http_no_proxy=["127.0.0.1"],
         )
 
