@@ -23,7 +23,7 @@ window.moves = [];
 new PerformanceObserver((list) => {
   for (const { value, sources } of list.getEntries()) {
     // The calls that are listed make room for newer ones: all at once, or in turns where the page is slow.
-    if (sources.length && sources.every(({ node }) => node?.parentElement?.closest("ol.keeps"))) continue;
+    if (sources.length && sources.every(({ node }) => node?.parentElement?.closest("ol.keep-selection"))) continue;
     window.moves.push([value, ...sources.map(({ node }) => node?.parentElement?.outerHTML.slice(0, 200))]);
   }
 }).observe({ type: "layout-shift", buffered: true });
