@@ -16,7 +16,7 @@ from gateway.records.record import BODY_LIMIT
 
 OVERLOADED = Verdict(503, "overloaded", "More requests are waiting than QUEUE_LIMIT allows. Try again.")
 # Never "try again": the cell may have done its work.
-NO_RESPONSE = Verdict(502, "no-answer", "The connection ended before a response came. The log may say why.")
+NO_RESPONSE = Verdict(502, "no-answer", "The connection closed before a response arrived. The log may say why.")
 # What nginx adds to the headers of a request without a response (conf/nginx.conf.j2).
 NGINX_HEADERS = {"X-Connect-Time", "X-Failed-Method", "X-Failed-Target", "X-Failed-After"}
 
