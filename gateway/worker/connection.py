@@ -45,27 +45,15 @@ class Context:
 class Connection:
     """Reads one request from `sock`, sends the response, and closes."""
 
-    __slots__ = (
-        "_body_beginning",
-        "_context",
-        "_executed_call",
-        "_loop",
-        "_open_call",
-        "_parser",
-        "_request",
-        "_sock",
-        "_started",
-        "_task",
-    )
+    __slots__ = ("_body", "_context", "_last_call", "_open_call", "_parser", "_request", "_sock", "_started", "_task")
 
     def __init__(self, sock: socket.socket, context: Context) -> None:
         self._sock = sock
         self._context = context
-        self._loop = context.loop
         self._parser = RequestParser(context.max_body_bytes)
         self._request: Request | None = None
         self._open_call: Call | None = None
-        self._executed_call: Call | None = None  # the same, also once it is closed
+        self._last_call: Call | None = None  # the same, also once it is closed
         self._task: asyncio.Task[Response | None] | asyncio.Task[None] | None = None
         self._started = time.monotonic()
 
@@ -82,7 +70,7 @@ class Connection:
             return True
         # No other request until this one has had its turn: an idle kernel would get it.
         self._context.acceptor.pause()
-        self._task = self._loop.create_task(self._read_rest())
+        self._task = self._context.loop.create_task(self._read_rest())
         return False
 
     def close(self) -> None:
@@ -101,7 +89,7 @@ class Connection:
         self._sock.setblocking(False)
         try:
             async with asyncio.timeout(_SLOW_READ_S):
-                while not await self._parser.receive_more(self._sock, self._loop):
+                while not await self._parser.receive_more(self._sock, self._context.loop):
                     pass
             self._respond()
         except RejectedRequest as rejection:
@@ -125,24 +113,24 @@ class Connection:
 
     def _run(self) -> bool:
         request = self._request = self._parser.request()
-        self._body_beginning = request.body[:BODY_LIMIT]
+        self._body = request.body[:BODY_LIMIT]  # for the record
         target = self._context.dispatcher.dispatch(request)
         if isinstance(target, Response):
             self._send(target)
             return True
         endpoint, path = target
         runner = self._context.runner
-        call = self._open_call = self._executed_call = runner.open(endpoint, request, path)
+        call = self._open_call = self._last_call = runner.open(endpoint, request, path)
         if not endpoint.is_async:
             self._send(runner.run(call))
             return True
         self._task = runner.start(call, self._send_async)
-        self._loop.add_reader(self._sock, self._on_early_data)
+        self._context.loop.add_reader(self._sock, self._on_early_data)
         return False
 
     def _on_early_data(self) -> None:
         """While a cell awaits, the client has nothing to send: most likely it has disconnected."""
-        self._loop.remove_reader(self._sock)
+        self._context.loop.remove_reader(self._sock)
         try:
             is_disconnected = not self._sock.recv(1, socket.MSG_DONTWAIT)
         except OSError:
@@ -157,7 +145,7 @@ class Connection:
         self._send(json_error(rejection.status, rejection.code, str(rejection), self._request))
 
     def _send_async(self, response: Response) -> None:
-        self._loop.remove_reader(self._sock)
+        self._context.loop.remove_reader(self._sock)
         self._send(response)
 
     def _send(self, response: Response) -> None:
@@ -176,7 +164,7 @@ class Connection:
         self._close_call()  # after the response, so that the client does not wait for it
         self._record(response, len(response.body))
         if sent < len(data):
-            self._task = self._loop.create_task(self._send_rest(data[sent:]))
+            self._task = self._context.loop.create_task(self._send_rest(data[sent:]))
         else:
             self.close()
 
@@ -184,7 +172,7 @@ class Connection:
         self._sock.setblocking(False)
         try:
             async with asyncio.timeout(_SLOW_WRITE_S):
-                await self._loop.sock_sendall(self._sock, data)
+                await self._context.loop.sock_sendall(self._sock, data)
         except OSError:
             pass
         finally:
@@ -209,7 +197,7 @@ class Connection:
                 if not call.endpoint.is_async:
                     acceptor.resume()
 
-        self._task = self._loop.create_task(send())
+        self._task = self._context.loop.create_task(send())
 
     def _close_call(self) -> None:
         if self._open_call is not None:
@@ -217,9 +205,7 @@ class Connection:
             self._context.runner.close(call)
 
     def _record(self, response: Response, bytes_out: int) -> None:
-        recorder, call = self._context.recorder, self._executed_call
+        recorder, call = self._context.recorder, self._last_call
         if recorder is not None and self._request is not None:
             cell_fields = (call.endpoint.index, call.output.stderr()) if call else ()
-            recorder.record_request(
-                self._request, self._body_beginning, response, self._started, bytes_out, *cell_fields
-            )
+            recorder.record_request(self._request, self._body, response, self._started, bytes_out, *cell_fields)

@@ -31,48 +31,38 @@ class OutputTooLong(Exception):
 class Output:
     """The output of one request. `displayed_error` is an exception that IPython displayed instead of raising it."""
 
-    __slots__ = (
-        "_append",
-        "_partial_line",
-        "_remaining",
-        "_stderr",
-        "_stdout",
-        "displayed_error",
-        "is_open",
-        "limit",
-        "request_id",
-    )
+    __slots__ = ("_append", "_line", "_room", "_stderr", "_stdout", "displayed_error", "is_open", "limit", "request_id")
 
     def __init__(self, request_id: str, limit: int) -> None:
         self.request_id = request_id
         self.displayed_error: BaseException | None = None
         self.is_open = True
-        self.limit = self._remaining = limit
+        self.limit = self._room = limit
         self._stdout = io.StringIO()
         self._append = self._stdout.write
-        self._partial_line = ""
+        self._line = ""  # of stderr, not complete yet
         self._stderr = NO_TEXT  # the beginning of what was logged
 
     def write_stdout(self, text: str) -> int:
         """Add `text` to the body. OutputTooLong: nothing of it was added."""
-        self._remaining -= len(text)
-        if self._remaining < 0:
+        self._room -= len(text)
+        if self._room < 0:
             raise OutputTooLong(self.limit)
         return self._append(text)
 
     def write_stderr(self, text: str) -> int:
         """Log complete lines, and buffer the rest until its line is complete."""
-        lines, newline, self._partial_line = (self._partial_line + text).rpartition("\n")
+        lines, newline, self._line = (self._line + text).rpartition("\n")
         if newline:
             self._log(lines)
-        if len(self._partial_line) > _LONGEST_LINE:
+        if len(self._line) > _LONGEST_LINE:
             self._flush_stderr()
         return len(text)
 
     def stdout(self) -> bytes:
         """What was printed since `clear`, as UTF-8. OutputTooLong: also if the cell caught that exception."""
         data = self._stdout.getvalue().encode("utf-8", "replace")
-        if self._remaining < 0 or len(data) > self.limit:
+        if self._room < 0 or len(data) > self.limit:
             raise OutputTooLong(self.limit)
         return data
 
@@ -80,7 +70,7 @@ class Output:
         """Discard what was printed, and its length."""
         self._stdout.seek(0)
         self._stdout.truncate()
-        self._remaining = self.limit
+        self._room = self.limit
         self.displayed_error = None
 
     def stderr(self) -> Excerpt:
@@ -95,9 +85,9 @@ class Output:
         self._flush_stderr()
 
     def _flush_stderr(self) -> None:
-        if self._partial_line:
-            self._log(self._partial_line)
-            self._partial_line = ""
+        if self._line:
+            self._log(self._line)
+            self._line = ""
 
     def _log(self, text: str) -> None:
         log.write_lines(self.request_id, text)
