@@ -173,8 +173,8 @@ def test_kernels_take_turns_however_soon_a_caller_asks_again() -> None:
             assert len(set(answered)) == 3
             return sum(one == after for one, after in itertools.pairwise(answered))
 
-        # On a busy machine a kernel may not have come to wait again when its turn comes: the best round counts, in which
-        # chance alone would make 200.
+        # On a busy machine a kernel may not be waiting again when its turn comes, so the best round counts. Chance
+        # alone would give 200.
         assert min(twice_in_a_row() for _ in range(5)) < 100
 
 
