@@ -28,4 +28,4 @@ class UnknownPathHandler(JsonErrorHandler):
     """Any path that is no endpoint."""
 
     def prepare(self) -> None:
-        self.respond_error(HTTPStatus.NOT_FOUND, "not-found", "nothing answers at this path")
+        self.respond_error(HTTPStatus.NOT_FOUND, "not-found", "no endpoint at this path")
