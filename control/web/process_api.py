@@ -1,5 +1,7 @@
 """The `/process/…` API, except for projects and requests."""
 
+from dataclasses import asdict
+
 from flask import Blueprint, Response, abort, jsonify, request
 
 from control.deployment.deployment import Deployment, Status
@@ -72,7 +74,7 @@ def describe_change(status: Status) -> Response:
 
 @process.get("/status")
 def status() -> Response:
-    return jsonify(deployment().status().as_json())
+    return jsonify(asdict(deployment().status()))
 
 
 @process.get("/endpoints")
