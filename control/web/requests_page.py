@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from flask import Blueprint, Response, render_template, request
+from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
 from control.config.errors import ReplayError, UnknownRequest
@@ -112,10 +112,3 @@ def format_size(size: int) -> str:
 
 
 requests_page.add_app_template_filter(format_body, "formatted_body")
-
-
-@requests_page.after_request
-def forbid_caching(response: Response) -> Response:
-    """Requests may hold secrets of callers."""
-    response.headers["Cache-Control"] = "no-store"
-    return response
