@@ -31,8 +31,7 @@ def origin_of(request: Request) -> str:
     Browsers send Sec-Fetch-Site (https://www.w3.org/TR/fetch-metadata/) over HTTPS and to localhost. Over plain HTTP
     a POST has an Origin, and links, images and scripts send neither, as programs do.
     """
-    site = request.headers.get("Sec-Fetch-Site")
-    if site:
+    if site := request.headers.get("Sec-Fetch-Site"):
         return "same" if site in SAME_SITE else "foreign"
     origin = request.headers.get("Origin")
     if origin is None:

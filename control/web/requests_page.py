@@ -63,7 +63,7 @@ def show_list() -> ResponseReturnValue:
 
 @requests_page.get("/requests/<exchange_id>")
 def show_one(exchange_id: str) -> ResponseReturnValue:
-    return render(find_exchange(exchange_id))
+    return render_template("request.html", exchange=find_exchange(exchange_id))
 
 
 @requests_page.post("/requests/<exchange_id>")
@@ -74,17 +74,14 @@ def replay_one(exchange_id: str) -> ResponseReturnValue:
     try:
         result = replay_exchange(exchange)
     except ReplayError as error:
-        return render(exchange, notice=str(error)), error.status
-    return render(exchange, comparison=Comparison(result.before, result.after), left_out=result.left_out)
+        return render_template("request.html", exchange=exchange, notice=str(error)), error.status
+    comparison = Comparison(result.before, result.after)
+    return render_template("request.html", exchange=exchange, comparison=comparison, left_out=result.left_out)
 
 
 @requests_page.errorhandler(UnknownRequest)
 def show_not_found(error: UnknownRequest) -> tuple[str, int]:
     return render_template("request_not_found.html", reason=str(error)), error.status
-
-
-def render(exchange: Exchange, **variables: object) -> str:
-    return render_template("request.html", exchange=exchange, **variables)
 
 
 @requests_page.app_template_filter("status_text")
