@@ -55,9 +55,7 @@ def lock(run_dir: Path) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise SettingError(
-            f"RUN_DIR is {str(run_dir)!r}: another stack runs there. Stop it, or give another folder."
-        ) from None
+        raise SettingError(f"RUN_DIR is {str(run_dir)!r}: another stack runs there. Give another folder.") from None
 
 
 def render(settings: Settings, users: Credentials) -> None:
