@@ -15,28 +15,20 @@ class ApiError(Exception):
 
 
 class UnknownProject(ApiError):
-    """There is no such project."""
-
     status = 404
 
 
 class ProjectConflict(ApiError):
-    """A start of one project while another is being served."""
-
-    status = 409
+    status = 409  # a start of one project while another is being served
     name = "AnotherIsServed"
 
 
 class NothingToRestart(ApiError):
-    """A restart that names no project while none is being served."""
-
-    status = 409
+    status = 409  # a restart that names no project while none is being served
 
 
 class CancelledStart(ApiError):
-    """The API was stopped during this start."""
-
-    status = 409
+    status = 409  # the API was stopped during this start
     name = "Cancelled"
 
 
@@ -54,45 +46,31 @@ class NotebookFailure(ApiError):
 
 
 class TooManyFollowers(ApiError):
-    """As many clients follow the log as this process has threads for."""
-
-    status = 503
+    status = 503  # as many clients follow the log as this process has threads for
 
 
 class UnknownRequest(ApiError):
-    """A request that is not in the history, or no longer."""
-
-    status = 404
+    status = 404  # not in the history, or no longer
 
 
 class ReplayError(ApiError):
-    """A request that cannot be sent again, or got no response."""
-
-    status = 409
+    status = 409  # a request that cannot be sent again, or got no response
 
 
 class InvalidName(ApiError):
-    """A name that no project can have."""
-
-    status = 400
+    status = 400  # a name that no project can have
 
 
 class ProjectExists(ApiError):
-    """A new project with the name of an existing file or folder."""
-
-    status = 409
+    status = 409  # the name of an existing file or folder
 
 
 class InvalidArchive(ApiError):
-    """An uploaded file that is no zip of a project, or has entries that must not be unpacked."""
-
-    status = 400
+    status = 400  # no zip of a project, or one with entries that must not be unpacked
 
 
 class ArchiveTooLarge(ApiError):
-    """An uploaded zip that exceeds the limits when unpacked."""
-
-    status = 413
+    status = 413  # a zip that exceeds the limits when unpacked
 
 
 class StorageError(ApiError):
@@ -100,6 +78,4 @@ class StorageError(ApiError):
 
 
 class NotReady(ApiError):
-    """The notebook was still running its cells after START_TIMEOUT."""
-
-    status = 504
+    status = 504  # the notebook was still running its cells after START_TIMEOUT

@@ -19,29 +19,19 @@ class RunDir:
         self.supervisor_socket = path / "supervisor.sock"
         self.control_socket = path / "control.sock"
         self.jupyter_socket = path / "jupyter.sock"
-        # A symlink to the serving slot's folder; absent while nothing is served.
-        self.serving_link = path / "api"
-        # nginx's upstream: the link is resolved for each request.
-        self.api_socket = self.serving_link / "api.sock"
-        # Where nginx asks why a request got no response.
-        self.api_admin_socket = self.serving_link / "admin.sock"
-        # The control app's: records of requests from kernels and gateways; rejected requests and wrong passwords
-        # from nginx.
+        self.serving_link = path / "api"  # a symlink to the serving slot's folder; absent while nothing is served
+        self.api_socket = self.serving_link / "api.sock"  # nginx's upstream: it resolves the link for each request
+        self.api_admin_socket = self.serving_link / "admin.sock"  # where nginx asks why a request got no response
+        # The control app's: records from kernels and gateways; rejected requests and wrong passwords from nginx.
         self.records_socket = path / "records.sock"
         self.rejections_socket = path / "refusals.sock"
         self.failed_logins_socket = path / "failed-logins.sock"
-        # A folder with an empty file for each caller whose requests nginx limits.
-        self.limited_callers = path / "limited"
-        # The default of BODY_DIR: buffered large bodies.
-        self.bodies = path / "bodies"
-        # The output of both slots, in the order of arrival.
-        self.api_log = path / "api.log"
-        # Why the last start failed; absent after one that succeeded.
-        self.last_error = path / "last-error.json"
-        # A copy of the last start's slot file, whether it succeeded or not.
-        self.last_start = path / "last-order.json"
-        # Whether a save restarts the API; absent until the switch is used.
-        self.reload = path / "reload.json"
+        self.limited_callers = path / "limited"  # a folder with an empty file for each caller whom nginx limits
+        self.bodies = path / "bodies"  # the default of BODY_DIR: buffered large bodies
+        self.api_log = path / "api.log"  # the output of both slots, in the order of arrival
+        self.last_error = path / "last-error.json"  # why the last start failed; absent after one that succeeded
+        self.last_start = path / "last-order.json"  # a copy of its slot file, whether it succeeded or not
+        self.reload = path / "reload.json"  # whether a save restarts the API; absent until the switch is used
 
     def slot(self, slot: str) -> Path:
         """A slot's folder, which has its program's name."""

@@ -59,7 +59,7 @@ class Settings:
             shipped_dir=folder(environ, "SHIPPED_DIR") if environ.get("SHIPPED_DIR") else None,
             home_dir=Path(environ["HOME_DIR"]).absolute() if environ.get("HOME_DIR") else None,
             run_dir=run_dir(environ),
-            body_dir=body_dir(environ),
+            body_dir=plain_path("BODY_DIR", environ.get("BODY_DIR") or RunDir(run_dir(environ)).bodies),
             serve=environ.get("SERVE") or None,
             reload=switch(environ, "RELOAD"),
             kernels=whole_number(environ, "KERNELS", 1, 1, 64),
@@ -133,12 +133,6 @@ def folder(environ: Mapping[str, str], name: str, default: Path | str = "") -> P
     if not path.is_dir() or not os.access(path, os.R_OK | os.X_OK):
         raise SettingError(f"{name} is {str(path)!r}: give a folder that exists and can be read.")
     return path
-
-
-def body_dir(environ: Mapping[str, str]) -> Path:
-    """BODY_DIR as an absolute path; without one, a folder in RUN_DIR."""
-    value = environ.get("BODY_DIR")
-    return plain_path("BODY_DIR", value) if value else RunDir(run_dir(environ)).bodies
 
 
 def plain_path(name: str, text: Path | str) -> Path:

@@ -3,11 +3,11 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from control.config.errors import ApiError, CancelledStart, NothingToRestart, ProjectConflict
-from control.config.run_dir import SLOTS, read_json, write_json
+from control.config.run_dir import SLOTS, RunDir, read_json, write_json
 from control.config.settings import Settings
 from control.deployment.gateway_client import GatewayStatus
 from control.deployment.slots import Slots
@@ -41,18 +41,14 @@ class Status:
     last_error: dict[str, Any] | None
     reload: bool
 
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self)
-
 
 class Deployment:
     """Makes one change at a time; reads never wait for one."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.supervisor = Supervisor(settings.run_dir / "supervisor.sock")
-        self.slots = Slots(settings, self.supervisor)
-        self.run = self.slots.run
+        self.run = RunDir(settings.run_dir)
+        self.slots = Slots(settings, Supervisor(self.run.supervisor_socket))
         self.listing = catalog.Listing(settings.notebook_dir)
         self.last_project = LastProject(settings.notebook_dir)
         self.reload = ReloadSwitch(self.run, settings.reload)
@@ -67,7 +63,7 @@ class Deployment:
         gateway = self.slots.gateway(slot) if slot else None
         error = read_json(self.run.last_error)
         if slot and not gateway and not error:
-            error = self.slots.failure(slot)
+            error = read_json(self.run.slot_failure(slot))
         return Status(
             state=self._state(slot, gateway, error),
             notebook=self.slots.project(slot) if slot else (error or {}).get("notebook"),
@@ -178,8 +174,7 @@ class Deployment:
         except ApiError as error:
             self.failed_restarts += not isinstance(error, CancelledStart)
             if old:
-                sentence = str(error).rstrip(".")
-                error.args = (f"{sentence}. {self.slots.project(old)} goes on serving as it was.",)
+                error.args = (f"{str(error).rstrip('.')}. {self.slots.project(old)} goes on serving as it was.",)
             details = {**error.details(), "message": str(error), "notebook": project.name}
             details["source"] = project.code_cell(details.get("cell"))
             write_json(self.run.last_error, details)

@@ -71,12 +71,8 @@ class NotebookFile:
                     self.stamp, self.changed_at, self.is_settled = stamp, time.monotonic(), False
                 if not self.is_settled:
                     self.is_settled = time.monotonic() - self.changed_at > SETTLE_TIME
-                    self._read(file.read())
+                    data = file.read()
+                    self.code = fingerprint(data) or (_digest(data) if self.is_settled else None)
         except OSError:
             self.stamp = self.code = None
         return self.code
-
-    def _read(self, data: bytes) -> None:
-        self.code = fingerprint(data)
-        if self.code is None and self.is_settled:
-            self.code = _digest(data)

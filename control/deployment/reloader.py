@@ -41,7 +41,8 @@ class Reloader:
         name = self.project()
         if time.monotonic() >= self.next_standby_poll:
             self.next_standby_poll = time.monotonic() + STANDBY_POLL
-            self.update_standby()
+            with self.api.lock:  # a gateway is on standby while a save would restart the API
+                self.api.slots.set_standby(self.api.slots.idle_slot(), self.project() is not None)
         if name is None:
             return
         path = self.api.settings.notebook_dir / name / catalog.NOTEBOOK
@@ -69,8 +70,3 @@ class Reloader:
             if self.project() == name and self.api.slots.last_code(name) != code:
                 print(f"{name} was saved: restarting it.", flush=True)
                 self.api.replace(catalog.find(self.api.settings.notebook_dir, name))
-
-    def update_standby(self) -> None:
-        """Have a gateway on standby while a save would restart the API."""
-        with self.api.lock:
-            self.api.slots.set_standby(self.api.slots.idle_slot(), self.project() is not None)

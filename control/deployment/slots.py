@@ -9,7 +9,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from enum import Enum
-from typing import Any
 
 from control.config.errors import CancelledStart, NotebookFailure, NotReady
 from control.config.run_dir import SLOTS, STANDBY, RunDir, point_link, read_json, write_json
@@ -36,14 +35,10 @@ class SlotState(Enum):
 
 
 class Slots:
-    """The gateways in the two slots."""
-
     def __init__(self, settings: Settings, supervisor: Supervisor) -> None:
         self.settings = settings
         self.supervisor = supervisor
         self.run = RunDir(settings.run_dir)
-
-    # -- which one serves
 
     def serving_slot(self) -> str | None:
         """The slot that callers reach; None when nothing is served."""
@@ -72,14 +67,11 @@ class Slots:
         """Route no request to a slot: nginx responds with 503."""
         self.run.serving_link.unlink(missing_ok=True)
 
-    # -- one slot
-
     def gateway(self, slot: str) -> GatewayStatus | None:
         """The status that the slot's gateway reports; None while it does not respond."""
         return gateway_client.fetch_status(self.run.slot_admin_socket(slot))
 
     def project(self, slot: str) -> str | None:
-        """The name of the slot's project."""
         return (read_json(self.run.slot_file(slot)) or {}).get("notebook")
 
     def last_code(self, name: str) -> str | None:
@@ -91,12 +83,7 @@ class Slots:
                 return content.get("code")
         return None
 
-    def failure(self, slot: str) -> dict[str, Any] | None:
-        """Why the slot's notebook does not run, where its gateway has written that."""
-        return read_json(self.run.slot_failure(slot))
-
     def state(self, slot: str) -> SlotState:
-        """What the slot's gateway does now."""
         process = self.supervisor.process(slot).state
         is_standby = read_json(self.run.slot_file(slot)) == STANDBY
         if process == "STOPPING":
@@ -166,8 +153,7 @@ class Slots:
         timeout = self.settings.start_timeout
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
-            gateway = self.gateway(slot)
-            if gateway and gateway.ready:
+            if (gateway := self.gateway(slot)) and gateway.ready:
                 return
             self._raise_if_failed(slot, project)
             if cancelled():
@@ -176,8 +162,7 @@ class Slots:
         raise NotReady(f"{project.name} was still running its cells after {timeout} s (START_TIMEOUT).")
 
     def _raise_if_failed(self, slot: str, project: Project) -> None:
-        failure = self.failure(slot)
-        if failure:
+        if failure := read_json(self.run.slot_failure(slot)):
             cell = f" (cell {failure['cell']})" if failure["cell"] else ""
             raise NotebookFailure(f"{project.name} does not run{cell}. {failure['name']}: {failure['value']}", failure)
         process = self.supervisor.process(slot)

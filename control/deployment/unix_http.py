@@ -28,8 +28,6 @@ class Response:
 
 
 class UnixConnection(http.client.HTTPConnection):
-    """A connection to a unix socket."""
-
     def __init__(self, path: Path, timeout: float) -> None:
         super().__init__("localhost", timeout=timeout)
         self.path = path

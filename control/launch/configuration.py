@@ -27,9 +27,8 @@ def prepare_run_dir(settings: Settings, users: Credentials) -> None:
         settings.run_dir.chmod(0o700)
         lock(settings.run_dir)
         for path in settings.run_dir.iterdir():
-            if path.name == LOCK_FILE:
-                continue
-            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+            if path.name != LOCK_FILE:
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
         for name in ("nginx", "jupyter", "limited", *SLOTS):
             (settings.run_dir / name).mkdir()
         settings.body_dir.mkdir(exist_ok=True)
@@ -56,9 +55,7 @@ def lock(run_dir: Path) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise SettingError(
-            f"RUN_DIR is {str(run_dir)!r}: another stack runs there. Stop it, or give another folder."
-        ) from None
+        raise SettingError(f"RUN_DIR is {str(run_dir)!r}: another stack runs there. Give another folder.") from None
 
 
 def render(settings: Settings, users: Credentials) -> None:
@@ -79,7 +76,8 @@ def render(settings: Settings, users: Credentials) -> None:
         "run": run,
         "root": ROOT,
         "python": sys.executable,
-        "user": root_user(),
+        # Else nginx would run its workers as a user who cannot enter root's run directory.
+        "user": pwd.getpwuid(0).pw_name if os.geteuid() == 0 else None,
         "connections": max_connections(),
         "login_token": secrets.token_urlsafe(32),
     }
@@ -91,11 +89,6 @@ def max_connections() -> int:
     """The limit for nginx's connections: half of the descriptors, as files take some too."""
     _, limit = resource.getrlimit(resource.RLIMIT_NOFILE)
     return MAX_CONNECTIONS if limit == resource.RLIM_INFINITY else min(MAX_CONNECTIONS, limit // 2)
-
-
-def root_user() -> str | None:
-    """root's name, if we run as root: nginx would run its workers as a user who cannot enter the run directory."""
-    return pwd.getpwuid(0).pw_name if os.geteuid() == 0 else None
 
 
 def write_private(path: Path, text: str) -> None:

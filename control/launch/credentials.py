@@ -51,12 +51,10 @@ class Credentials:
     generated: bool  # whether the owner's password is new at this start
 
     @classmethod
-    def from_env(
-        cls, environ: Mapping[str, str] = os.environ, connector_config: Path = CONNECTOR_CONFIG
-    ) -> "Credentials":
+    def from_env(cls, environ: Mapping[str, str] = os.environ, connector: Path = CONNECTOR_CONFIG) -> "Credentials":
         """Read both users; raises SettingError for the first invalid value."""
         name = read_user_name(environ, "NOTEBOOK_USER") or "hasura"
-        password = read_password(environ, "NOTEBOOK_PASSWORD") or read_connector_password(connector_config)
+        password = read_password(environ, "NOTEBOOK_PASSWORD") or read_connector_password(connector)
         owner = User(name, password or secrets.token_urlsafe(16))
         return cls(owner, read_api_user(environ, owner), generated=password is None)
 

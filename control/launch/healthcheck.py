@@ -13,7 +13,6 @@ TIMEOUT = 4  # seconds; below the HEALTHCHECK's own, which reports no reason
 
 
 def main() -> None:
-    """Send the request to nginx."""
     settings = Settings.from_env()
     connection = http.client.HTTPConnection(settings.bind_address, settings.port, timeout=TIMEOUT)
     try:

@@ -27,9 +27,7 @@ class Followers:
     def response(self, reader: LogReader, client: socket.socket | None) -> Response:
         """New lines as they are written; `client` is the connection's socket. Raises TooManyFollowers."""
         if not self.slots.acquire(blocking=False):
-            raise TooManyFollowers(
-                f"The log is being followed {MAX_FOLLOWERS} times already. Close a page that follows it."
-            )
+            raise TooManyFollowers(f"The log is followed {MAX_FOLLOWERS} times already. Close a page that follows it.")
         response = Response(self._events(reader, client), mimetype="text/event-stream")
         response.headers["X-Accel-Buffering"] = "no"  # nginx passes each event on at once
         response.call_on_close(reader.close)

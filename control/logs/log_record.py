@@ -24,7 +24,6 @@ class EscapedRecord(logging.LogRecord):
             self.exc_text = _indent("".join(traceback.format_exception(*self.exc_info)))
 
     def getMessage(self) -> str:
-        """The message on one line."""
         return escape(super().getMessage())
 
 

@@ -4,7 +4,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,7 +34,13 @@ class Project:
 
 def find_all(notebook_dir: Path) -> list[Project]:
     """All projects at any depth, sorted by name."""
-    return sorted(_walk(notebook_dir), key=lambda project: project.name)
+    root, projects = notebook_dir.resolve(), []
+    for folder, names, files in os.walk(root):
+        names[:] = [name for name in names if not _is_ignored(name)]
+        notebook = Path(folder) / NOTEBOOK
+        if NOTEBOOK in files and Path(folder) != root and not notebook.is_symlink():
+            projects.append(Project(str(Path(folder).relative_to(root)), notebook))
+    return sorted(projects, key=lambda project: project.name)
 
 
 class Listing:
@@ -71,10 +77,10 @@ def find(notebook_dir: Path, name: str) -> Project:
     """
     folder = name.removesuffix(f"/{NOTEBOOK}").strip("/") if not name.startswith("/") else ""
     if is_valid_name(folder):
-        root = notebook_dir.resolve()
-        path = root / folder / NOTEBOOK
-        if _is_file(path) and path.resolve() == path:
-            return Project(folder, path)
+        path = notebook_dir.resolve() / folder / NOTEBOOK
+        with suppress(OSError):  # a name that is too long
+            if path.is_file() and path.resolve() == path:
+                return Project(folder, path)
     names = ", ".join(project.name for project in find_all(notebook_dir)) or "none yet"
     raise UnknownProject(f"There is no project {name!r}. The projects are: {names}.")
 
@@ -82,22 +88,6 @@ def find(notebook_dir: Path, name: str) -> Project:
 def is_valid_name(name: str) -> bool:
     """Whether a project can have that name: no part of it is empty, hidden or ignored."""
     return all(part and not _is_ignored(part) for part in name.split("/"))
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # a name that is too long
-        return False
-
-
-def _walk(notebook_dir: Path) -> Iterator[Project]:
-    root = notebook_dir.resolve()
-    for folder, names, files in os.walk(root):
-        names[:] = [name for name in names if not _is_ignored(name)]
-        notebook = Path(folder) / NOTEBOOK
-        if NOTEBOOK in files and Path(folder) != root and not notebook.is_symlink():
-            yield Project(str(Path(folder).relative_to(root)), notebook)
 
 
 def _is_ignored(name: str) -> bool:

@@ -86,7 +86,5 @@ class ProjectCreator:
         except FileNotFoundError:
             return target
         except OSError as error:  # a name that is too long, a file in place of a folder
-            raise InvalidName(
-                f"{name[:100]!r} cannot be a project's name: {error.strerror}. Give another name."
-            ) from None
+            raise InvalidName(f"{name[:100]!r} cannot be a project's name: {error.strerror}. Give another.") from None
         raise ProjectExists(f"There is something named {name} already. Give another name.")

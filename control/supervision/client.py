@@ -9,6 +9,7 @@ from supervisor.xmlrpc import Faults, SupervisorTransport
 
 # As in http://supervisord.org/subprocess.html#process-states
 State = Literal["STOPPED", "STARTING", "RUNNING", "BACKOFF", "STOPPING", "EXITED", "FATAL", "UNKNOWN"]
+API_GROUP = "gateway"  # as in conf/supervisord.conf.j2
 DOWN: frozenset[State] = frozenset({"STOPPED", "EXITED", "FATAL"})
 
 
@@ -29,11 +30,10 @@ class Process:
 
 
 class Supervisor:
-    """Starts, stops and inspects the programs of the group `gateway`."""
+    """Starts, stops and inspects the API's gateways."""
 
-    def __init__(self, socket: Path, group: str = "gateway") -> None:
+    def __init__(self, socket: Path) -> None:
         self.socket = socket
-        self.group = group
 
     def start(self, program: str) -> None:
         """Start a program without waiting for it, unless it is up."""
@@ -44,7 +44,6 @@ class Supervisor:
         self._call("stopProcess", program, wait, tolerate=(Faults.NOT_RUNNING,))
 
     def process(self, program: str) -> Process:
-        """A program's state."""
         info = cast(dict[str, Any], self._call("getProcessInfo", program))
         return Process(info["statename"], info["spawnerr"] or info["description"])
 
@@ -53,7 +52,7 @@ class Supervisor:
         transport = SupervisorTransport(serverurl=f"unix://{self.socket}")
         try:
             proxy = xmlrpc.client.ServerProxy("http://localhost", transport=transport)
-            return getattr(proxy.supervisor, method)(f"{self.group}:{program}", *arguments)
+            return getattr(proxy.supervisor, method)(f"{API_GROUP}:{program}", *arguments)
         except xmlrpc.client.Fault as fault:
             if fault.faultCode in tolerate:
                 return None

@@ -26,10 +26,10 @@ from supervisor.supervisord import Supervisor
 from control.config.run_dir import RunDir
 from control.config.settings import Settings
 from control.logs.lines import LineBuffer, strip_request
+from control.supervision.client import API_GROUP
 from control.supervision.process_tree import kill_descendants, kill_orphaned_kernels
 from control.supervision.wakeup import SignalWakeup, poll_until
 
-API_GROUP = "gateway"
 API_LOG_BYTES = 10_000_000
 # `docker stop` kills after 10 s. Requests in flight get the first 6 of them; see conf/supervisord.conf.j2.
 SHUTDOWN_DRAIN = 6  # seconds
@@ -54,8 +54,7 @@ def main() -> None:
             stack.main()
     finally:
         kill_descendants()
-    if stack.error:
-        sys.exit(stack.error)
+    sys.exit(stack.error)
 
 
 class Options(ServerOptions):  # type: ignore[misc]
@@ -123,20 +122,15 @@ class Stack(Supervisor):  # type: ignore[misc]
         events.subscribe(events.ProcessLogStdoutEvent, self.output.on_output)
         events.subscribe(events.ProcessStateFatalEvent, self.on_fatal)
         events.subscribe(events.SupervisorStoppingEvent, self.on_stopping)
-        for event in (
-            events.ProcessStateExitedEvent,
-            events.ProcessStateBackoffEvent,
-            events.ProcessStateStoppedEvent,
-        ):
+        for event in (events.ProcessStateExitedEvent, events.ProcessStateBackoffEvent, events.ProcessStateStoppedEvent):
             events.subscribe(event, self.on_exit)
         SignalWakeup()
         super().runforever()
 
     def on_fatal(self, event: Any) -> None:
         """End the stack when one of its own programs does not start; the API's gateways never end it."""
-        process = event.process
-        if process.group.config.name != API_GROUP:
-            self.give_up(process)
+        if event.process.group.config.name != API_GROUP:
+            self.give_up(event.process)
 
     def give_up(self, process: Any) -> None:
         """End the stack with an error that names this program."""

@@ -12,9 +12,6 @@ from pathlib import Path
 from typing import Any
 
 MAX_BATCH = 64 * 1024 * 1024  # bytes
-TIMEOUT = 30.0  # seconds for a batch to arrive
-
-Store = Callable[[dict[str, Any]], None]
 
 
 class BatchServer(socketserver.ThreadingUnixStreamServer):
@@ -23,7 +20,7 @@ class BatchServer(socketserver.ThreadingUnixStreamServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, path: Path, store: Store) -> None:
+    def __init__(self, path: Path, store: Callable[[dict[str, Any]], None]) -> None:
         path.unlink(missing_ok=True)
         self.store = store
         super().__init__(str(path), Handler)
@@ -38,12 +35,11 @@ class BatchServer(socketserver.ThreadingUnixStreamServer):
 class Handler(socketserver.StreamRequestHandler):
     """Receives one batch. An invalid one is confirmed and dropped: it would be as invalid the next time."""
 
-    timeout = TIMEOUT
+    timeout = 30.0  # seconds for the batch to arrive
     server: BatchServer
 
     def handle(self) -> None:
-        line = self.rfile.readline(MAX_BATCH)
-        if not line:
+        if not (line := self.rfile.readline(MAX_BATCH)):
             return
         try:
             self.server.store(json.loads(line))

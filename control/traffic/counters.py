@@ -26,13 +26,13 @@ class Counters:
         self._lock = threading.Lock()
         self._requests: Counter[Labels] = Counter()
         self._durations: dict[tuple[str, str], Histogram] = {}
-        self._deaths = 0
+        self.kernel_deaths = 0
 
     def add(self, batch: dict[str, Any]) -> None:
         """Add a batch's counts (gateway/records/batch.py). KeyError, TypeError, ValueError: the batch is invalid."""
         bounds = [*(float(bound) for bound in batch["bounds"]), float("inf")]
         with self._lock:
-            self._deaths += int(batch["kernel_deaths"])
+            self.kernel_deaths += int(batch["kernel_deaths"])
             for endpoint, method, status, seconds, buckets in batch["requests"]:
                 label = endpoint or OTHER
                 self._requests[label, method, str(status)] += sum(buckets)
@@ -53,7 +53,3 @@ class Counters:
         """By endpoint and method."""
         with self._lock:
             return {key: Histogram(Counter(value.buckets), value.seconds) for key, value in self._durations.items()}
-
-    @property
-    def kernel_deaths(self) -> int:
-        return self._deaths

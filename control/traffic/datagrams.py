@@ -12,7 +12,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 MAX_DATAGRAM = 256 * 1024  # bytes; more than the kernel allows
-SECOND = 1.0
 UNLIMITED = sys.maxsize
 
 
@@ -45,7 +44,7 @@ class Datagrams:
                 self._error = None
 
     def _read_for_a_second(self) -> None:
-        end = time.monotonic() + SECOND
+        end = time.monotonic() + 1.0
         for _ in range(self._rate):
             timeout = end - time.monotonic()
             if timeout <= 0:

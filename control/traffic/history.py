@@ -15,8 +15,7 @@ MAX_REJECTED = 20  # of them: password guessing must not evict requests that rea
 class History:
     """Thread-safe. Ids are unique to this process: after a restart none refers to another exchange."""
 
-    def __init__(self, capacity: int = CAPACITY) -> None:
-        self._capacity = capacity
+    def __init__(self) -> None:
         self._exchanges: list[Exchange] = []  # oldest first
         self._changed = threading.Condition()
         self._prefix = secrets.token_hex(3)
@@ -30,7 +29,7 @@ class History:
             exchanges = sorted([*self._exchanges, *new], key=lambda exchange: exchange.at)
             rejected = [exchange.id for exchange in exchanges if exchange.is_rejected]
             evicted = frozenset(rejected[:-MAX_REJECTED])
-            self._exchanges = [each for each in exchanges if each.id not in evicted][-self._capacity :]
+            self._exchanges = [each for each in exchanges if each.id not in evicted][-CAPACITY:]
             self._changed.notify_all()
 
     def latest(self) -> list[Exchange]:
@@ -43,9 +42,7 @@ class History:
 
     def wait_for(self, request_id: str, seconds: float) -> Exchange | None:
         """The exchange with that request id, as soon as its record arrives; None when that takes longer."""
-
-        def search() -> Exchange | None:
-            return next((each for each in reversed(self._exchanges) if each.request_id == request_id), None)
-
         with self._changed:
-            return self._changed.wait_for(search, seconds)
+            return self._changed.wait_for(
+                lambda: next((each for each in self.latest() if each.request_id == request_id), None), seconds
+            )

@@ -18,7 +18,6 @@ WINDOW = 10.0  # … in so many seconds, limit a caller, …
 QUIET = 60.0  # … until so many seconds pass without one
 MAX_CALLERS = 10_000  # remembered, limited and not limited: the oldest are forgotten
 MAX_NAMES = 3  # callers that a log line names
-
 CALLER = re.compile(r"[0-9a-f.:]{2,45}")
 
 

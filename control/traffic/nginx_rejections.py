@@ -13,8 +13,6 @@ from control.traffic.summary import Summary
 
 MAX_RATE = 500  # read per second
 
-Store = Callable[[dict[str, Any]], None]
-
 
 class NginxRejections:
     """Calls `store` with the record of each rejection, and logs a summary, except of wrong passwords.
@@ -22,21 +20,17 @@ class NginxRejections:
     Not thread-safe: one thread calls `add` and `tick`.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Callable[[dict[str, Any]], None]) -> None:
         self._store = store
         self._summary = Summary("requests that nginx rejected", MAX_RATE)
+        self.tick = self._summary.tick
 
     def add(self, message: bytes) -> None:
         """Process nginx's JSON. ValueError, KeyError, TypeError, AttributeError: it is invalid."""
         entry = json.loads(message.decode(errors="replace"))
         self._store(to_record(entry))
-        is_wrong_password = entry["status"] == "401" and entry["has_authorization"]
-        if not is_wrong_password:  # control/traffic/login_limit.py logs those
+        if entry["status"] != "401" or not entry["has_authorization"]:  # login_limit.py logs wrong passwords
             self._summary.count(f"x {int(entry['status'])} to {entry['caller']}")
-
-    def tick(self) -> None:
-        """Called once a second."""
-        self._summary.tick()
 
 
 def to_record(entry: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import re
 import secrets
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -80,8 +80,6 @@ def remove_masked(path: str) -> tuple[str, list[str]]:
 
 @dataclass(frozen=True)
 class ReplayRequest:
-    """A request to send in place of the original's."""
-
     original: Exchange
     target: str
     headers: dict[str, str]
@@ -111,16 +109,15 @@ class ReplayRequest:
         response = unix_http.send(
             socket, method, target, headers, self.body or None, timeout=self.timeout, max_body=MAX_BODY
         )
-        return Exchange(
+        return replace(
+            self.original,
             id="",
             at=at,
             seconds=response.seconds,
-            method=self.original.method,
             path=self.target,
             endpoint=None,
             status=response.status,
             request_id=headers["X-Request-Id"],
-            request=self.original.request,
             response=Message(list(response.headers.items()), Body.from_bytes(response.body, response.size)),
             stderr=Text(),
             traceback=Text(),

@@ -66,6 +66,6 @@ def set_security_headers(response: Response) -> Response:
     response.headers.setdefault("Content-Security-Policy", "default-src 'self'; frame-ancestors 'none'")
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     response.headers.setdefault("Referrer-Policy", "same-origin")
-    if not response.cache_control:
+    if not response.cache_control:  # pages with requests may hold secrets of callers
         response.headers["Cache-Control"] = "no-store"
     return response

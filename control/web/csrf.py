@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 from flask import Request, abort, make_response, render_template
 
 SAME_SITE = {"same-origin", "none"}  # `none`: a typed address, a bookmark
-MESSAGE = "This request came from another web site. Use the button on the homepage instead."
 
 
 def refuse_cross_site(request: Request) -> None:
@@ -23,7 +22,7 @@ def refuse_cross_site(request: Request) -> None:
     if is_link and site != "same":
         abort(make_response(render_template("confirm.html", address=request.full_path.rstrip("?")), 403))
     if site == "foreign":
-        abort(403, MESSAGE)
+        abort(403, "This request came from another web site. Use the button on the homepage instead.")
 
 
 def origin_of(request: Request) -> str:
@@ -32,8 +31,7 @@ def origin_of(request: Request) -> str:
     Browsers send Sec-Fetch-Site (https://www.w3.org/TR/fetch-metadata/) over HTTPS and to localhost. Over plain HTTP
     a POST has an Origin, and links, images and scripts send neither, as programs do.
     """
-    site = request.headers.get("Sec-Fetch-Site")
-    if site:
+    if site := request.headers.get("Sec-Fetch-Site"):
         return "same" if site in SAME_SITE else "foreign"
     origin = request.headers.get("Origin")
     if origin is None:

@@ -47,9 +47,7 @@ def act() -> ResponseReturnValue:
         "upload": lambda: change(create_from_upload),
         "new": lambda: change(create_from_template),
     }
-    action = actions.get(request.form.get("do", ""))
-    if action is None:
-        abort(400, f"do is one of: {', '.join(actions)}.")
+    action = actions.get(request.form.get("do", "")) or abort(400, f"do is one of: {', '.join(actions)}.")
     return action()
 
 
@@ -73,8 +71,7 @@ def test_api() -> ResponseReturnValue:
     if api_request.method not in manual_request.METHODS:
         abort(400, f"method is one of: {', '.join(manual_request.METHODS)}.")
     headers = {"Host": request.host}
-    request_id = request.headers.get("X-Request-Id")
-    if request_id:
+    if request_id := request.headers.get("X-Request-Id"):
         headers["X-Request-Id"] = request_id
     deployment = components().deployment
     try:

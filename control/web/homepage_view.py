@@ -54,11 +54,10 @@ class HomepageView:
     @classmethod
     def load(cls, deployment: Deployment, address: str) -> "HomepageView":
         """Never raises: this page is where a person looks when something is broken."""
-        status, status_error = None, None
         try:
-            status = deployment.status()
+            status, status_error = deployment.status(), None
         except SupervisorError as error:
-            status_error = f"{error}."
+            status, status_error = None, f"{error}."
         user = api_user(deployment.run)
         endpoints = status.endpoints if status else []
         log, log_position = log_tail(deployment.run)

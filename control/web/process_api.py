@@ -1,5 +1,7 @@
 """The `/process/…` API, except for projects and requests."""
 
+from dataclasses import asdict
+
 from flask import Blueprint, Response, abort, jsonify, request
 
 from control.deployment.deployment import Deployment, Status
@@ -36,9 +38,7 @@ def requested_project() -> str | None:
 @process.route("/start", methods=["GET", "POST"])
 def start() -> Response:
     refuse_cross_site(request)
-    name = requested_project()
-    if name is None:
-        abort(400, "Name a project: start?notebook=<project>.")
+    name = requested_project() or abort(400, "Name a project: start?notebook=<project>.")
     return describe_change(deployment().start(name))
 
 
@@ -66,13 +66,12 @@ def reload() -> Response:
 def describe_change(status: Status) -> Response:
     """The response to a change, from the status after it."""
     message = f"{status.notebook} is being served." if status.state == "serving" else "The API is stopped."
-    body = {"message": message, "state": status.state, "notebook": status.notebook, "endpoints": status.endpoints}
-    return jsonify(body)
+    return jsonify(message=message, state=status.state, notebook=status.notebook, endpoints=status.endpoints)
 
 
 @process.get("/status")
 def status() -> Response:
-    return jsonify(deployment().status().as_json())
+    return jsonify(asdict(deployment().status()))
 
 
 @process.get("/endpoints")

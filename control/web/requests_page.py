@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from flask import Blueprint, Response, render_template, request
+from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
 from control.config.errors import ReplayError, UnknownRequest
@@ -63,7 +63,7 @@ def show_list() -> ResponseReturnValue:
 
 @requests_page.get("/requests/<exchange_id>")
 def show_one(exchange_id: str) -> ResponseReturnValue:
-    return render(find_exchange(exchange_id))
+    return render_template("request.html", exchange=find_exchange(exchange_id))
 
 
 @requests_page.post("/requests/<exchange_id>")
@@ -74,17 +74,14 @@ def replay_one(exchange_id: str) -> ResponseReturnValue:
     try:
         result = replay_exchange(exchange)
     except ReplayError as error:
-        return render(exchange, notice=str(error)), error.status
-    return render(exchange, comparison=Comparison(result.before, result.after), left_out=result.left_out)
+        return render_template("request.html", exchange=exchange, notice=str(error)), error.status
+    comparison = Comparison(result.before, result.after)
+    return render_template("request.html", exchange=exchange, comparison=comparison, left_out=result.left_out)
 
 
 @requests_page.errorhandler(UnknownRequest)
 def show_not_found(error: UnknownRequest) -> tuple[str, int]:
     return render_template("request_not_found.html", reason=str(error)), error.status
-
-
-def render(exchange: Exchange, **variables: object) -> str:
-    return render_template("request.html", exchange=exchange, **variables)
 
 
 @requests_page.app_template_filter("status_text")
@@ -112,10 +109,3 @@ def format_size(size: int) -> str:
 
 
 requests_page.add_app_template_filter(format_body, "formatted_body")
-
-
-@requests_page.after_request
-def forbid_caching(response: Response) -> Response:
-    """Requests may hold secrets of callers."""
-    response.headers["Cache-Control"] = "no-store"
-    return response

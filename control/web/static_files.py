@@ -6,8 +6,6 @@ from pathlib import Path
 
 from flask import Flask, Response, request
 
-IMMUTABLE = "public, max-age=31536000, immutable"  # nothing in them is secret
-
 
 def init_app(app: Flask) -> None:
     """Give templates `static_url`, and make responses to versioned addresses cacheable.
@@ -33,5 +31,5 @@ def version(file: Path, _mtime: int) -> str:
 
 def set_cache_control(response: Response) -> Response:
     if request.endpoint == "static" and request.args.get("v") and response.status_code in {200, 304}:
-        response.headers["Cache-Control"] = IMMUTABLE
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"  # nothing in them is secret
     return response
