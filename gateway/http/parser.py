@@ -21,8 +21,6 @@ class ParsedMessage:
     It does not refer to its parser, which refers to it: a cycle would keep bodies until the next garbage collection.
     """
 
-    __slots__ = ("_chunks", "_max_body", "has_head", "headers", "is_complete", "size", "target")
-
     def __init__(self, max_body: int) -> None:
         self.target = b""
         self.headers: Headers = {}
@@ -77,8 +75,6 @@ class ParsedMessage:
 
 class RequestParser:
     """Reads and parses the request of one connection."""
-
-    __slots__ = ("_has_sent_continue", "_message", "_parser", "_received")
 
     def __init__(self, max_body: int) -> None:
         self._message = ParsedMessage(max_body)

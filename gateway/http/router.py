@@ -5,21 +5,20 @@ the notebook. Segments are percent-decoded one by one, so `a%2Fb` is one segment
 """
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 from urllib.parse import unquote_to_bytes
 
 Target = TypeVar("Target")
 
 
+@dataclass(slots=True)
 class RouteMatch(Generic[Target]):
     """A path that exists. `target` is None if the method is not `allowed`; `path` are the path parameters."""
 
-    __slots__ = ("allowed", "path", "target")
-
-    def __init__(self, target: Target | None, path: dict[str, str], allowed: tuple[str, ...]) -> None:
-        self.target = target
-        self.path = path
-        self.allowed = allowed
+    target: Target | None
+    path: dict[str, str]
+    allowed: tuple[str, ...]
 
 
 class _Node(Generic[Target]):
@@ -86,8 +85,7 @@ def _walk(
 
 
 def _segments(path: bytes) -> list[str]:
-    segments = [unquote_to_bytes(part).decode() for part in path.removesuffix(b"/").split(b"/")]
-    return segments[1:]
+    return [unquote_to_bytes(part).decode() for part in path.removesuffix(b"/").split(b"/")][1:]
 
 
 def allow_header(methods: Iterable[str]) -> str:

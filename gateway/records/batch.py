@@ -4,6 +4,7 @@ import json
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.records.record import Record
@@ -19,14 +20,12 @@ BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0
 Key = tuple[int, str, int]  # endpoint (-1: none), method, status
 
 
+@dataclass(slots=True)
 class Histogram:
     """Durations of the requests of one kind: how many per bucket, and their sum in seconds."""
 
-    __slots__ = ("buckets", "seconds")
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-        self.buckets = [0] * (len(BOUNDS) + 1)
+    seconds: float = 0.0
+    buckets: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS) + 1))
 
     def merge(self, other: "Histogram") -> None:
         self.seconds += other.seconds

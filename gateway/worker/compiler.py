@@ -36,8 +36,6 @@ class CompileError(Exception):
 class CompiledCells:
     """Cells that run one after the other in one namespace. `files` are the file names of their code."""
 
-    __slots__ = ("_codes", "cells", "files", "is_async")
-
     def __init__(self, shell: Any, cells: tuple[Cell, ...]) -> None:
         """CompileError: its `errors` are of all cells that do not compile."""
         self._codes = _compile_all(shell, cells)

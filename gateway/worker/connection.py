@@ -45,15 +45,12 @@ class Context:
 class Connection:
     """Reads one request from `sock`, sends the response, and closes."""
 
-    __slots__ = ("_body", "_context", "_last_call", "_open_call", "_parser", "_request", "_sock", "_started", "_task")
-
     def __init__(self, sock: socket.socket, context: Context) -> None:
         self._sock = sock
         self._context = context
         self._parser = RequestParser(context.max_body_bytes)
         self._request: Request | None = None
-        self._open_call: Call | None = None
-        self._last_call: Call | None = None  # the same, also once it is closed
+        self._call: Call | None = None
         self._task: asyncio.Task[Response | None] | asyncio.Task[None] | None = None
         self._started = time.monotonic()
 
@@ -120,7 +117,7 @@ class Connection:
             return True
         endpoint, path = target
         runner = self._context.runner
-        call = self._open_call = self._last_call = runner.open(endpoint, request, path)
+        call = self._call = runner.open(endpoint, request, path)
         if not endpoint.is_async:
             self._send(runner.run(call))
             return True
@@ -149,9 +146,9 @@ class Connection:
         self._send(response)
 
     def _send(self, response: Response) -> None:
-        if response.stream is not None and self._open_call is not None:
+        if response.stream is not None and self._call is not None:
             is_chunked = self._parser.is_http_1_1()
-            body = StreamSender(self._context.runner, self._open_call, response.stream, is_chunked)
+            body = StreamSender(self._context.runner, self._call, response.stream, is_chunked)
             self._send_stream(body, response)
             return
         data = self._context.dispatcher.render(response, self._request)
@@ -200,12 +197,11 @@ class Connection:
         self._task = self._context.loop.create_task(send())
 
     def _close_call(self) -> None:
-        if self._open_call is not None:
-            call, self._open_call = self._open_call, None
-            self._context.runner.close(call)
+        if self._call is not None and not self._call.is_over:
+            self._context.runner.close(self._call)
 
     def _record(self, response: Response, bytes_out: int) -> None:
-        recorder, call = self._context.recorder, self._last_call
+        recorder, call = self._context.recorder, self._call
         if recorder is not None and self._request is not None:
-            cell_fields = (call.endpoint.index, call.output.stderr()) if call else ()
+            cell_fields = (call.endpoint.index, call.output.stderr) if call else ()
             recorder.record_request(self._request, self._body, response, self._started, bytes_out, *cell_fields)

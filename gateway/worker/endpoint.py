@@ -4,6 +4,7 @@ import json
 import re
 import time
 from contextvars import Context
+from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.http import response_info
@@ -38,6 +39,7 @@ class CompiledEndpoint:
         self.files = self.cells.files | self.response_info.files
 
 
+@dataclass(slots=True)
 class Call:
     """One request to an endpoint. `started` and `deadline` are seconds of time.monotonic.
 
@@ -45,32 +47,19 @@ class Call:
     what the notebook itself has under the name REQUEST; `slot` is the call's place on the scoreboard.
     """
 
-    __slots__ = (
-        "context",
-        "deadline",
-        "endpoint",
-        "is_over",
-        "namespace",
-        "output",
-        "request",
-        "shadowed",
-        "slot",
-        "started",
-    )
+    endpoint: CompiledEndpoint
+    request: Request
+    namespace: dict[str, Any]
+    context: Context
+    output: Output
+    started: float = field(default_factory=time.monotonic)
+    is_over: bool = False
+    shadowed: Any = None
+    slot: int = 0
 
-    def __init__(
-        self, endpoint: CompiledEndpoint, request: Request, namespace: dict[str, Any], context: Context, output: Output
-    ) -> None:
-        self.endpoint = endpoint
-        self.request = request
-        self.namespace = namespace
-        self.context = context
-        self.output = output
-        self.started = time.monotonic()
-        self.deadline = self.started + endpoint.limit_s
-        self.is_over = False
-        self.shadowed: Any = None
-        self.slot = 0
+    @property
+    def deadline(self) -> float:
+        return self.started + self.endpoint.limit_s
 
 
 class CellExecutor:

@@ -16,7 +16,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from gateway.records import log
-from gateway.records.record import NO_TEXT, Excerpt
+from gateway.records.record import NO_TEXT
 
 _LONGEST_LINE = 8192
 
@@ -31,8 +31,6 @@ class OutputTooLong(Exception):
 class Output:
     """The output of one request. `displayed_error` is an exception that IPython displayed instead of raising it."""
 
-    __slots__ = ("_append", "_line", "_room", "_stderr", "_stdout", "displayed_error", "is_open", "limit", "request_id")
-
     def __init__(self, request_id: str, limit: int) -> None:
         self.request_id = request_id
         self.displayed_error: BaseException | None = None
@@ -41,7 +39,7 @@ class Output:
         self._stdout = io.StringIO()
         self._append = self._stdout.write
         self._line = ""  # of stderr, not complete yet
-        self._stderr = NO_TEXT  # the beginning of what was logged
+        self.stderr = NO_TEXT  # the beginning of what was logged, for the record of the request
 
     def write_stdout(self, text: str) -> int:
         """Add `text` to the body. OutputTooLong: nothing of it was added."""
@@ -73,10 +71,6 @@ class Output:
         self._room = self.limit
         self.displayed_error = None
 
-    def stderr(self) -> Excerpt:
-        """What was logged, for the record of the request."""
-        return self._stderr
-
     def close(self) -> None:
         """Free everything, as a task that the cell started may still hold the context."""
         self.is_open = False
@@ -91,7 +85,7 @@ class Output:
 
     def _log(self, text: str) -> None:
         log.write_lines(self.request_id, text)
-        self._stderr = self._stderr.concat(text + "\n")
+        self.stderr = self.stderr.concat(text + "\n")
 
 
 CURRENT: ContextVar[Output | None] = ContextVar("notebook_request", default=None)
