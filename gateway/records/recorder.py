@@ -58,21 +58,11 @@ class Recorder:
         self._batch.count(endpoint, request.method, response.status, seconds)
         if self._keeps_records:
             body = b"" if request.method == "HEAD" else response.body[:BODY_LIMIT]
-            self._batch.add(
-                Record(
-                    request,
-                    request_body,
-                    response.status,
-                    response.headers,
-                    body,
-                    response_size,
-                    endpoint,
-                    started,
-                    seconds,
-                    stderr,
-                    Excerpt.tail(response.traceback) if response.traceback else NO_TEXT,
-                )
+            status, headers, trace = response.status, response.headers, Excerpt.tail(response.traceback)
+            record = Record(
+                request, request_body, status, headers, body, response_size, endpoint, started, seconds, stderr, trace
             )
+            self._batch.add(record)
         if self._remaining:
             self._send_at_once()
 

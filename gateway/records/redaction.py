@@ -22,8 +22,6 @@ _NEXT_WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 # A parameter of a URL in a header, perhaps as `<URL>; rel=next`, also in its fragment.
 _PARAMETER = re.compile(r"([?&#])([^=&#?\s]+)=[^&#>\s]*")
 
-MaskedHeaders = list[tuple[str, str | None]]
-
 
 @lru_cache(maxsize=256)
 def is_secret(name: str) -> bool:
@@ -38,7 +36,7 @@ def is_secret_in_url(name: str) -> bool:
     return (_SECRET.search(words) or _SIGNATURE.search(words)) is not None
 
 
-def mask_headers(pairs: Iterable[tuple[str, str]]) -> MaskedHeaders:
+def mask_headers(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str | None]]:
     """The headers in their order, None in place of a secret value, secret parameters of URLs in them masked."""
     return [(name, None if is_secret(name) else _mask_value(name, str(value))) for name, value in pairs]
 

@@ -86,12 +86,9 @@ def _compile(shell: Any, cell: Cell) -> list[CodeType]:
     name = shell.compile.cache(source, cell.number, raw_code=cell.source)
     tree = shell.transform_ast(shell.compile.ast_parse(source, name))
     parts: list[tuple[ast.AST, str]] = [(tree, "exec")]
-    if tree.body and isinstance(tree.body[-1], ast.Expr) and not _ends_with_semicolon(source):
+    is_expression = tree.body and isinstance(tree.body[-1], ast.Expr)
+    if is_expression and not DisplayHook.semicolon_at_end_of_expression(source):  # type: ignore[no-untyped-call]
         parts.append((ast.Expression(tree.body.pop().value), "eval"))
     # The compiler also carries the `from __future__` imports of earlier cells.
     with shell.compile.extra_flags(ast.PyCF_ALLOW_TOP_LEVEL_AWAIT):
         return [shell.compile(part, name, mode) for part, mode in parts]
-
-
-def _ends_with_semicolon(source: str) -> bool:
-    return bool(DisplayHook.semicolon_at_end_of_expression(source))  # type: ignore[no-untyped-call]

@@ -20,7 +20,8 @@ def from_response(value: Any) -> Response | None:
     module = sys.modules.get("werkzeug.wrappers") if value is not None else None
     if module is None or not isinstance(value, module.Response):
         return None
-    _check_status(value.status_code)
+    if not 200 <= value.status_code <= 599:  # nginx and HTTP accept no others; 1xx is not a final response
+        raise ValueError(f"the response has the status {value.status_code}: give one from 200 to 599")
     headers = _headers(value.headers.to_wsgi_list())
     if value.status_code in WITHOUT_BODY:
         value.close()
@@ -41,12 +42,6 @@ def from_http_exception(error: BaseException, request: Request) -> Response | No
     headers = [pair for pair in _headers(error.get_headers()) if pair[0].lower() != "content-type"]
     code = (error.name or "error").lower().replace(" ", "-")
     return json_error(status, code, error.description or error.name, request, headers)
-
-
-def _check_status(status: int) -> None:
-    # nginx and HTTP accept no others; 1xx is not a final response.
-    if not 200 <= status <= 599:
-        raise ValueError(f"the response has the status {status}: give one from 200 to 599")
 
 
 def _headers(pairs: Headers) -> Headers:

@@ -29,12 +29,6 @@ class _FallbackBuiltins(dict[str, Any]):
             return vars(builtins)[name]
 
 
-class Namespaces:
-    """Makes namespaces on top of `kernel_globals`."""
-
-    def __init__(self, kernel_globals: dict[str, Any]) -> None:
-        self._base = {"__name__": "__main__", "__builtins__": _FallbackBuiltins(kernel_globals)}
-
-    def new(self) -> dict[str, Any]:
-        """A namespace in which nothing is assigned yet."""
-        return self._base.copy()
+def create(kernel_globals: dict[str, Any]) -> dict[str, Any]:
+    """A namespace in which nothing is assigned yet, to be copied for each call."""
+    return {"__name__": "__main__", "__builtins__": _FallbackBuiltins(kernel_globals)}

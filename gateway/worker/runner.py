@@ -10,24 +10,20 @@ import time
 from collections.abc import Callable, Coroutine, Generator
 from contextvars import copy_context
 from types import coroutine
-from typing import Any, TypeVar
+from typing import Any
 
 from gateway.http.request import Request
 from gateway.http.response import BodyStream, Response
 from gateway.protocol.scoreboard import Scoreboard
 from gateway.records import log
+from gateway.worker import namespace
 from gateway.worker.endpoint import Call, CellExecutor, CompiledEndpoint
 from gateway.worker.error_response import ErrorResponses
 from gateway.worker.json_reuse import ReusingDecoder
-from gateway.worker.namespace import Namespaces
 from gateway.worker.output import CURRENT, Output, OutputStreams, raise_displayed_errors
-from gateway.worker.process import ForkGuard
-from gateway.worker.time_limit import TimeLimit, Watchdog
+from gateway.worker.time_limit import Sent, TimeLimit, Watchdog, Yielded
 
 _ABSENT = object()
-
-Sent = TypeVar("Sent")
-Yielded = TypeVar("Yielded")
 
 
 class StreamError(Exception):
@@ -38,23 +34,17 @@ class Runner:
     """Runs calls in this kernel, and shows them on the scoreboard."""
 
     def __init__(
-        self,
-        shell: Any,
-        scoreboard: Scoreboard,
-        watchdog: Watchdog,
-        fork: ForkGuard,
-        errors: ErrorResponses,
-        max_output: int,
-    ):
+        self, shell: Any, scoreboard: Scoreboard, watchdog: Watchdog, errors: ErrorResponses, max_output: int
+    ) -> None:
         self._shell = shell
         self._scoreboard = scoreboard
         self._watchdog = watchdog
-        self._fork = fork
         self._errors = errors
         self._max_output = max_output
+        self.is_forked = False  # whether this process is a copy that a cell made with os.fork
         self._executor = CellExecutor(shell, errors)
         self._globals: dict[str, Any] = shell.user_ns
-        self._namespaces = Namespaces(shell.user_ns)
+        self._fresh_namespace = namespace.create(shell.user_ns)
         self._streams = OutputStreams()
         self._json_decoder = ReusingDecoder()
         self._context = copy_context()  # shared by all cells that do not await
@@ -72,7 +62,7 @@ class Runner:
         self._shell.events.trigger("pre_execute")
         output = Output(request.request_id, self._max_output)
         if endpoint.is_async:
-            call = Call(endpoint, request, self._namespaces.new(), self._context.copy(), output)
+            call = Call(endpoint, request, self._fresh_namespace.copy(), self._context.copy(), output)
             call.context.run(CURRENT.set, output)
         else:
             call = Call(endpoint, request, self._globals, self._context, output)
@@ -127,14 +117,15 @@ class Runner:
     def next_chunk(self, call: Call, stream: BodyStream) -> bytes | None:
         """The next chunk of a body that a cell generates, None after the last. StreamError: the cell failed."""
         try:
-            return call.context.run(self._step, _next, stream, call.deadline)
+            return call.context.run(self._step, lambda stream: next(stream, None), stream, call.deadline)
         except BaseException as error:
             raise StreamError(self._error_response(error, call).traceback) from None
 
     def close_stream(self, call: Call, stream: BodyStream) -> None:
         """Let the cell clean up after its body; an exception is only logged."""
+        deadline = time.monotonic() + call.endpoint.limit_s
         try:
-            call.context.run(self._step, _close, stream, time.monotonic() + call.endpoint.limit_s)
+            call.context.run(self._step, lambda stream: stream.close(), stream, deadline)
         except BaseException as error:
             self._error_response(error, call)
 
@@ -168,7 +159,7 @@ class Runner:
         try:
             return self._watchdog.step(advance, value, deadline)
         finally:
-            if self._fork.is_copy:  # os.fork() in the cell: only the original responds
+            if self.is_forked:  # only the original responds
                 os._exit(0)
             if self._shell.exit_now:  # exit() in the cell: as in Jupyter, it ends the kernel
                 log.write("a cell called exit(): this kernel ends\n")
@@ -189,14 +180,3 @@ def _complete(coroutine: Coroutine[Any, Any, Response]) -> Response:
         response: Response = end.value
         return response
     raise RuntimeError("a cell without await has suspended")
-
-
-def _next(stream: BodyStream) -> bytes | None:
-    try:
-        return stream.__next__()
-    except StopIteration:
-        return None
-
-
-def _close(stream: BodyStream) -> None:
-    stream.close()

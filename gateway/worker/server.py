@@ -1,6 +1,7 @@
 """The HTTP server of a kernel: wires its parts, and tracks its connections."""
 
 import asyncio
+import os
 import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,7 +15,6 @@ from gateway.worker.connection import Connection, Context
 from gateway.worker.dispatch import Dispatcher
 from gateway.worker.endpoint import CompiledEndpoint
 from gateway.worker.error_response import ErrorResponses
-from gateway.worker.process import ForkGuard
 from gateway.worker.runner import Runner
 from gateway.worker.time_limit import Watchdog
 
@@ -39,8 +39,8 @@ class Server:
         self._on_drained: Callable[[], None] | None = None
         watchdog = Watchdog(min((endpoint.limit_s for endpoint in endpoints), default=config.request_timeout_s))
         errors = ErrorResponses(config.show_traceback)
-        fork = ForkGuard(self._close_inherited)
-        self._runner = Runner(shell, scoreboard, watchdog, fork, errors, config.max_output_bytes)
+        self._runner = Runner(shell, scoreboard, watchdog, errors, config.max_output_bytes)
+        os.register_at_fork(after_in_child=self._on_fork)
         self._context = Context(
             loop=asyncio.get_running_loop(),
             acceptor=self._acceptor,
@@ -79,8 +79,9 @@ class Server:
             on_drained, self._on_drained = self._on_drained, None
             on_drained()
 
-    def _close_inherited(self) -> None:
+    def _on_fork(self) -> None:
         """In a process that a cell forked: close the copies of the sockets that the original uses."""
+        self._runner.is_forked = True
         self._acceptor.close_inherited()
         for connection in self._connections:
             connection.close_copy()

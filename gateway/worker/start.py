@@ -1,6 +1,7 @@
 """Turns a kernel into a worker: the handshake with the arbiter, then the server."""
 
 import asyncio
+import gc
 import os
 import socket
 from dataclasses import asdict, replace
@@ -73,7 +74,7 @@ def _serve(channel: ArbiterChannel, server: Server) -> None:
 
     os.register_at_fork(after_in_child=channel.close)
     process.refuse_input()
-    process.freeze_heap()
+    gc.freeze()  # what exists now stays alive anyway: no collection need look at it
     server.start()
     channel.listen(on_message)
     channel.send({"did": "ready"})
