@@ -15,7 +15,7 @@ Headers = list[tuple[str, str]]
 
 
 class RejectedRequest(Exception):
-    """A request that no endpoint gets to see: the error response has this `status`, `code` and message."""
+    """A request that gets an error response, with this `status`, `code` and message, in place of its cell's."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)

@@ -11,20 +11,12 @@ from kernel_gateway.notebook_http.handlers import NotebookAPIHandler
 from kernel_gateway.notebook_http.request_utils import format_request, headers_to_dict, parse_args, parse_body
 
 from gateway.http import response_info
+from gateway.http.wire import RejectedRequest
 from gateway.notebook.failure import ANSI
 from gateway.records import log
 from gateway.records.record import Excerpt
 from gateway.stock.errors import JsonErrorHandler
-from gateway.stock.pool import (
-    KernelDied,
-    NoKernel,
-    Output,
-    OutputTooLong,
-    QueueFull,
-    StockKernel,
-    StockPool,
-    TimeLimitExceeded,
-)
+from gateway.stock.pool import Output, StockKernel, StockPool
 
 # In double quotes bash, Perl, Ruby, Julia and others run or replace what follows one of these.
 INTERPOLATION = re.compile(r"[$`#@!]")
@@ -53,17 +45,11 @@ class CellHandler(JsonErrorHandler, NotebookAPIHandler):  # type: ignore[misc]
                 await self._respond(kernel, request)
         except UnicodeDecodeError as error:
             self.respond_error(400, "bad-request", f"cannot be decoded: {error}")
-        except QueueFull:
-            self.set_header("Retry-After", "1")
-            self.respond_error(503, "overloaded", "More requests are waiting than QUEUE_LIMIT allows. Try again.")
-        except NoKernel as error:
-            self.set_header("Retry-After", "1")
-            self.respond_error(503, "no-kernel", f"The notebook cannot be run: {error}")
-        except KernelDied:
-            self.respond_error(502, "kernel-died", "The kernel ended while it worked on this request.")
-        except OutputTooLong:
-            self.respond_error(500, "output-too-long", f"the cell printed more than {self.max_output} bytes")
-        except TimeLimitExceeded:
+        except RejectedRequest as rejection:
+            if rejection.status == HTTPStatus.SERVICE_UNAVAILABLE:
+                self.set_header("Retry-After", "1")
+            self.respond_error(rejection.status, rejection.code, str(rejection))
+        except TimeoutError:
             self.respond_error(504, "timeout", f"The cell ran longer than {self.limit:g} s.")
 
     def _format_request(self) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from gateway.arbiter.channel import run_in_background
 from gateway.arbiter.seeding import open_client
+from gateway.http.wire import RejectedRequest
 from gateway.records import log
 from gateway.records.record import NO_TEXT, Excerpt
 
@@ -16,24 +17,8 @@ ALIVE_POLL = 0.2  # seconds
 MIN_BACKOFF, MAX_BACKOFF = 0.2, 30.0  # seconds before a kernel that did not start is tried again
 
 
-class KernelDied(Exception):
-    """The kernel died while it ran code."""
-
-
-class QueueFull(Exception):
-    """QUEUE_LIMIT requests are waiting for a kernel."""
-
-
-class TimeLimitExceeded(Exception):
-    """The cell ran longer than its limit."""
-
-
-class OutputTooLong(Exception):
-    """The cell printed more than its limit."""
-
-
-class NoKernel(Exception):
-    """No kernel can be started; the message says why."""
+class UnusableKernel(RejectedRequest):
+    """The kernel died while it ran code, or is still running it: it must be replaced."""
 
 
 @dataclass
@@ -56,15 +41,15 @@ class StockKernel:
         self.client = open_client(self.kernel)
 
     async def run(self, code: str, deadline: float, max_output: int, request_id: str) -> Output:
-        """Run code; raises KernelDied, OutputTooLong, or TimeLimitExceeded at the deadline (time.monotonic)."""
+        """Run code; raises UnusableKernel, and TimeoutError at the deadline (time.monotonic)."""
         message_id = self.client.execute(code, store_history=False, allow_stdin=False)
         collection = asyncio.ensure_future(self._collect(message_id, max_output, request_id))
         try:
-            while not (await asyncio.wait([collection], timeout=min(ALIVE_POLL, _remaining(deadline))))[0]:
+            while not (await asyncio.wait([collection], timeout=min(ALIVE_POLL, deadline - time.monotonic())))[0]:
                 if not await self.kernel.is_alive():
-                    raise KernelDied
+                    raise UnusableKernel(502, "kernel-died", "The kernel ended while it worked on this request.")
                 if time.monotonic() >= deadline:
-                    raise TimeLimitExceeded
+                    raise TimeoutError
             return collection.result()
         finally:
             collection.cancel()
@@ -73,7 +58,7 @@ class StockKernel:
         self.client.stop_channels()
 
     async def _collect(self, message_id: str, max_output: int, request_id: str) -> Output:
-        output = Output()
+        output, size = Output(), 0
         while True:
             message = await self.client.get_iopub_msg()
             if message["parent_header"].get("msg_id") != message_id:
@@ -88,9 +73,10 @@ class StockKernel:
                 output.stderr = output.stderr.concat(content["text"])
             elif kind == "stream":
                 output.stdout.append(content["text"])
-                max_output -= len(content["text"])
-                if max_output < 0:
-                    raise OutputTooLong
+                size += len(content["text"])
+                if size > max_output:
+                    message = f"the cell printed more than {max_output} bytes"
+                    raise UnusableKernel(500, "output-too-long", message)
             elif kind == "error":
                 output.error = f"{content['ename']}: {content['evalue']}"
                 output.traceback = "\n".join(content["traceback"])
@@ -121,14 +107,14 @@ class StockPool:
 
     @asynccontextmanager
     async def acquire(self) -> AsyncIterator[StockKernel]:
-        """A kernel for one request; raises QueueFull and NoKernel. It is replaced if it dies or exceeds a limit."""
+        """A kernel for one request; raises RejectedRequest. It is replaced if it dies or exceeds a limit."""
         kernel = await self._acquire()
         while not await kernel.kernel.is_alive():  # it died while it was idle
             run_in_background(self._replace(kernel))
             kernel = await self._acquire()
         try:
             yield kernel
-        except (KernelDied, TimeLimitExceeded, OutputTooLong):
+        except (UnusableKernel, TimeoutError):
             run_in_background(self._replace(kernel))
             raise
         except BaseException:
@@ -138,16 +124,16 @@ class StockPool:
             self.idle.put_nowait(kernel)
 
     async def _acquire(self) -> StockKernel:
-        """The next idle kernel; raises QueueFull, and NoKernel while none can be started."""
+        """The next idle kernel; raises RejectedRequest if the queue is full, or while none can be started."""
         if self.waiting >= self.queue_limit:
-            raise QueueFull
+            raise RejectedRequest(503, "overloaded", "More requests are waiting than QUEUE_LIMIT allows. Try again.")
         self.waiting += 1
         try:
             while not self.start_error or self.alive:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(ALIVE_POLL):
                         return await self.idle.get()
-            raise NoKernel(self.start_error)
+            raise RejectedRequest(503, "no-kernel", f"The notebook cannot be run: {self.start_error}")
         finally:
             self.waiting -= 1
 
@@ -193,7 +179,3 @@ class StockPool:
             await self.manager.shutdown_kernel(kernel.kernel_id, now=True)
         except Exception:
             self.log.exception("A kernel could not be shut down.")
-
-
-def _remaining(deadline: float) -> float:
-    return max(0.0, deadline - time.monotonic())

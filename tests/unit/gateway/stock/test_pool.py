@@ -9,7 +9,7 @@ import pytest
 from jupyter_client.session import Session
 
 from gateway.records import log
-from gateway.stock.pool import OutputTooLong, StockKernel
+from gateway.stock.pool import StockKernel, UnusableKernel
 
 
 class Endless:
@@ -44,7 +44,7 @@ class Endless:
 def test_output_without_end_is_cut_off_at_the_limit() -> None:
     endless = Endless()
     kernel = StockKernel(endless, "kernel-1")
-    with pytest.raises(OutputTooLong):
+    with pytest.raises(UnusableKernel, match="printed more"):
         asyncio.run(kernel.run("print", time.monotonic() + 20, 10_000, "request-1"))
     assert endless.printed == 11_000
 
