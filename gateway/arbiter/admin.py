@@ -23,39 +23,32 @@ NGINX_HEADERS = {"X-Connect-Time", "X-Failed-Method", "X-Failed-Target", "X-Fail
 
 def application(app: Any) -> web.Application:
     """Routes for a GatewayApp."""
-    routes = [("/status", StatusHandler, {"app": app}), ("/explain", ExplainHandler, {"app": app})]
-    return web.Application(routes, log_function=lambda handler: None)
+    routes = [("/status", StatusHandler), ("/explain", ExplainHandler)]
+    return web.Application(routes, app=app, log_function=lambda handler: None)
 
 
-class AdminHandler(LoggingHandler):
-    """A handler that has the application, and responds with JSON."""
-
-    def initialize(self, app: Any) -> None:
-        self.app = app
-
-
-class StatusHandler(AdminHandler):
+class StatusHandler(LoggingHandler):
     """{"ready": bool, "endpoints": [{"method", "path"}], "problems": […], "kernels", …}."""
 
     def get(self) -> None:
         self.set_header("Content-Type", "application/json")
-        self.finish(json.dumps({"ready": self.app.ready, **self.app.personality.status()}))
+        app = self.settings["app"]
+        self.finish(json.dumps({"ready": app.ready, **app.personality.status()}))
 
 
 @web.stream_request_body
-class ExplainHandler(AdminHandler):
+class ExplainHandler(LoggingHandler):
     """Makes the response to a request that nginx got none for; nginx passes it on to the caller.
 
     nginx forwards the request itself, with NGINX_HEADERS. Its body is read completely, else nginx would not read the
     response, but only the beginning is stored.
     """
 
-    def initialize(self, app: Any) -> None:
-        super().initialize(app)
-        self.body = b""
-        self.size = 0
+    body = b""
+    size = 0
 
     def prepare(self) -> None:
+        self.app = self.settings["app"]
         self.request.connection.set_max_body_size(self.app.slot.max_body_mb * 1024 * 1024)  # type: ignore[union-attr]
 
     def data_received(self, chunk: bytes) -> None:

@@ -60,12 +60,8 @@ def read(source: str) -> Annotation | None:
     if not match:
         return None
     limit = TIMEOUT_COMMENT.match(lines[1].strip()) if len(lines) > 1 else None
-    return Annotation(
-        method=match["method"].upper(),
-        path=match["path"],
-        is_response_info=match["info"] is not None,
-        limit_s=float(limit["seconds"]) if limit else None,
-    )
+    limit_s = float(limit["seconds"]) if limit else None
+    return Annotation(match["method"].upper(), match["path"], match["info"] is not None, limit_s)
 
 
 def parse(sources: Iterable[str]) -> ApiDefinition:

@@ -11,8 +11,6 @@ from gateway.notebook import endpoint_docs, openapi
 
 
 class OpenApiHandler(web.RequestHandler):
-    """Responds with the document."""
-
     def initialize(self, document: str) -> None:
         self.document = document
 
@@ -23,12 +21,7 @@ class OpenApiHandler(web.RequestHandler):
 
 def route(personality: Any) -> tuple[Any, ...]:
     """The route to the document of a StockPersonality's notebook."""
-    app = personality.parent
-    return app.base_url + openapi.PATH, OpenApiHandler, {"document": _document(personality, app)}
-
-
-def _document(personality: Any, app: Any) -> str:
-    parser = personality.api_parser
+    app, parser = personality.parent, personality.api_parser
 
     def key_of(source: str) -> endpoint_docs.Key | None:
         path, method = parser.get_cell_endpoint_and_verb(source)
@@ -40,4 +33,5 @@ def _document(personality: Any, app: Any) -> str:
         openapi.Operation(e["method"], e["path"], infos.get(e["path"], {}).get(e["method"], ""))
         for e in personality.endpoints()
     ]
-    return openapi.build(app.slot.project, text, operations, docs)
+    document = openapi.build(app.slot.project, text, operations, docs)
+    return app.base_url + openapi.PATH, OpenApiHandler, {"document": document}
