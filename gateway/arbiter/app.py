@@ -120,7 +120,6 @@ class GatewayApp(KernelGatewayApp):  # type: ignore[misc]
             await asyncio.wait([self.start_task])
 
     def start(self) -> None:
-        """Run until a signal or a failing notebook ends it."""
         self.io_loop.start()
 
 

@@ -64,7 +64,6 @@ class WorkerChannels:
         return self._pending.setdefault(kernel_id, asyncio.get_running_loop().create_future())
 
     def unregister(self, kernel_id: str) -> None:
-        """Wait no longer for that kernel."""
         self._pending.pop(kernel_id, None)
 
     def close(self) -> None:

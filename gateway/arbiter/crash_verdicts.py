@@ -27,7 +27,6 @@ class CrashVerdicts:
         self._verdicts: OrderedDict[str, tuple[float, Verdict]] = OrderedDict()
 
     def add(self, request_id: str, verdict: Verdict) -> None:
-        """Store a verdict for as long as nginx may ask for it."""
         now = time.monotonic()
         self._verdicts[request_id] = now, verdict
         while len(self._verdicts) > MAX_VERDICTS or next(iter(self._verdicts.values()))[0] < now - TTL_S:

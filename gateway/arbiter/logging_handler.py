@@ -20,6 +20,5 @@ class LoggingHandler(web.RequestHandler):
     def log_exception(
         self, typ: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None
     ) -> None:
-        """As RequestHandler's."""
         text = str(value) if isinstance(value, web.HTTPError) else "".join(traceback.format_exception(typ, value, tb))
         log.write_lines(self.request_id or log.NO_REQUEST, Excerpt.tail(text).render())

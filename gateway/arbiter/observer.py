@@ -14,8 +14,6 @@ from gateway.http.router import Router
 from gateway.records.record import BODY_LIMIT, NO_TEXT, Excerpt
 from gateway.records.recorder import Recorder
 
-RawHeaders = Sequence[tuple[str, str]]
-
 
 class Observer:
     """Records requests under their endpoint, one of [{"method", "path"}, …]."""
@@ -63,7 +61,7 @@ class Observer:
         return -1
 
 
-def build_request(method: str, target: str, headers: RawHeaders, size: int) -> Request:
+def build_request(method: str, target: str, headers: Sequence[tuple[str, str]], size: int) -> Request:
     """A request that tornado has read; `size` is that of its body."""
     message = ParsedMessage(0)
     for name, value in headers:

@@ -100,19 +100,17 @@ class EnginePersonality(LoggingConfigurable):  # type: ignore[misc]
         return await self.pool.explain(request_id) if self.pool else None
 
     def _static(self) -> dict[str, tuple[str, str]]:
-        app, cells = self.parent, self.parent.notebook.content.cells
+        app, endpoints = self.parent, self.api.endpoints
         documents = {
             SWAGGER: ("application/json", self._swagger()),
-            openapi.PATH: ("application/json", build_openapi(app.slot.project, cells, self.api.endpoints)),
+            openapi.PATH: ("application/json", build_openapi(app.slot.project, app.notebook.content.cells, endpoints)),
         }
-        if self.parent.slot.allow_notebook_download:
-            text = self.parent.notebook.path.read_text(encoding="utf-8")
-            documents[SOURCE] = ("application/x-ipynb+json", text)
+        if app.slot.allow_notebook_download:
+            documents[SOURCE] = ("application/x-ipynb+json", app.notebook.path.read_text(encoding="utf-8"))
         return documents
 
     def _swagger(self) -> str:
-        parser = create_parser(comment_prefix="#", log=self.log)
-        builder = SwaggerSpecBuilder(parser)
+        builder = SwaggerSpecBuilder(create_parser(comment_prefix="#", log=self.log))
         builder.set_default_title(str(self.parent.notebook.path))
         for source in annotations.normalize(self.parent.notebook.cells):
             builder.add_cell(source)

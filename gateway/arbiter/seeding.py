@@ -36,7 +36,6 @@ class PreforkProvisioner(LocalProvisioner):  # type: ignore[misc]
     """Runs an ipykernel of this Python in a process that has loaded it already."""
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
-        """As LocalProvisioner's."""
         self.process = prefork.launch(cmd, kwargs["cwd"], kwargs["env"])
         self.pid = self.pgid = self.process.pid
         self.cwd = kwargs["cwd"]
@@ -189,8 +188,7 @@ async def _wait_until_idle(client: Any, requests: Set[str]) -> None:
     """Return when the kernel is done with one of these requests."""
     while True:
         message = await client.get_iopub_msg()
-        is_answer = message["parent_header"].get("msg_id") in requests
-        if is_answer and message["content"].get("execution_state") == "idle":
+        if message["parent_header"].get("msg_id") in requests and message["content"].get("execution_state") == "idle":
             return
 
 

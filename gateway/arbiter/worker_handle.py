@@ -30,8 +30,7 @@ class WorkerHandle:
 
     async def attach(self, listener: int, config: Config) -> None:
         """Hand over the listening socket; returns when the worker accepts, raises NotebookError."""
-        serve: Message = {"do": "serve", "config": config.to_json()}
-        await self.channel.send(serve, (listener, self.scoreboard_fd))
+        await self.channel.send({"do": "serve", "config": config.to_json()}, (listener, self.scoreboard_fd))
         reply = await self.channel.receive()
         if reply is None:
             raise NotebookError.outside_cells("KernelDied", "the kernel ended before it accepted requests")
@@ -91,16 +90,14 @@ class WorkerHandle:
         return len(running)
 
     def close(self) -> None:
-        """Close the channel and the scoreboard."""
         self.channel.close()
         os.close(self.scoreboard_fd)
 
     def _verdict(self, request: RunningRequest) -> Verdict:
         if self.is_timed_out and request.overdue_s() > 0:
-            message = f"The cell ran longer than {request.limit_s:g} s and could not be interrupted."
-            return Verdict(504, "timeout", message)
-        message = "The kernel ended while it worked on this request. The log says why."
-        return Verdict(502, "kernel-died", message)
+            why = f"The cell ran longer than {request.limit_s:g} s and could not be interrupted."
+            return Verdict(504, "timeout", why)
+        return Verdict(502, "kernel-died", "The kernel ended while it worked on this request. The log says why.")
 
 
 def _compile_error(errors: list[Message]) -> NotebookError:

@@ -14,13 +14,12 @@ try:
 except ImportError:
     from hashlib import sha1
 
-_METHODS = frozenset({"GET", "HEAD"})
 _OK = int(HTTPStatus.OK)
 
 
 def apply(response: Response, request: Request) -> None:
     """Add an `Etag` to a 200 response to GET or HEAD; turn it into a 304 if the client has that version."""
-    if response.status != _OK or request.method not in _METHODS:
+    if response.status != _OK or request.method not in ("GET", "HEAD"):
         return
     for name, value in response.headers:
         if name.lower() == "etag":

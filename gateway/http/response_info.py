@@ -26,7 +26,8 @@ def apply(output: bytes, response: Response, cells: tuple[Cell, ...]) -> None:
         # Most cells print the same each time.
         status, headers = (_read_cached if len(output) <= _CACHEABLE_BYTES else read)(output)
     except ValueError as error:
-        raise _bad(cells, str(error)) from None
+        numbers = ", ".join(str(cell.number) for cell in cells)
+        raise BadResponseInfo(f"the ResponseInfo in cell {numbers} {error}") from None
     if status is not None:
         response.status = status
     for name, values in headers:
@@ -45,11 +46,6 @@ def read(output: bytes) -> ResponseInfo:
 
 
 _read_cached = lru_cache(maxsize=64)(read)
-
-
-def _bad(cells: tuple[Cell, ...], reason: str) -> BadResponseInfo:
-    numbers = ", ".join(str(cell.number) for cell in cells)
-    return BadResponseInfo(f"the ResponseInfo in cell {numbers} {reason}")
 
 
 def _status(status: Any) -> int:

@@ -100,10 +100,11 @@ def _find_problems(cell: Cell) -> list[Problem]:
     for number, line in enumerate(cell.source.splitlines(), start=1):
         if MISPLACED.match(line):
             message = "an annotation must be the first line of its cell; this cell was run as an ordinary one"
-            problems.append(Problem(cell.number, number, line, message))
         elif number == 1 and MALFORMED.match(line):
             message = f"write it as # GET /path, with one of {METHODS.replace('|', ', ')}"
-            problems.append(Problem(cell.number, number, line, message))
+        else:
+            continue
+        problems.append(Problem(cell.number, number, line, message))
     return problems
 
 

@@ -34,8 +34,7 @@ def load(path: Path, force_kernel: str | None = None) -> Notebook:
         name = force_kernel or content.metadata.setdefault("kernelspec", {}).setdefault("name", "python3")
     # nbformat does not validate here: any part may be missing, or of another type.
     except (OSError, ValueError, AttributeError, LookupError, TypeError, nbformat.ValidationError) as error:
-        reason = f"{path.name} is not a notebook: {error}"
-        raise NotebookError.outside_cells("NotANotebook", reason) from error
+        raise NotebookError.outside_cells("NotANotebook", f"{path.name} is not a notebook: {error}") from error
     try:
         spec = KernelSpecs().get_kernel_spec(name)
     except NoSuchKernel as error:

@@ -5,7 +5,6 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from gateway.records.record import Record
 
@@ -86,7 +85,7 @@ class Batch:
         {"requests": [[path as annotated or null, method, status, seconds in all, [requests per bucket]], …],
         "bounds": of the buckets, "kernel_deaths", "records": see record.py}
         """
-        message: dict[str, Any] = {
+        message = {
             "bounds": BOUNDS,
             "requests": [
                 [endpoints[index] if index >= 0 else None, method, status, histogram.seconds, histogram.buckets]

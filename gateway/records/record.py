@@ -87,6 +87,7 @@ class Record:
     def to_json(self, endpoints: Sequence[str]) -> dict[str, Any]:
         """The form described above; `endpoints` are the paths as annotated."""
         request = self.request
+        headers = ((name, str(value)[:HEADER_LIMIT]) for name, value in self.headers)
         return {
             "at": time.time() - (time.monotonic() - self.started),
             "seconds": self.seconds,
@@ -96,7 +97,7 @@ class Record:
             "status": self.status,
             "request_id": request.request_id,
             "request": _message(_request_headers(request), self.request_body, request.size),
-            "response": _message(_cut(self.headers), self.response_body, self.response_size),
+            "response": _message(headers, self.response_body, self.response_size),
             "stderr": _text(self.stderr),
             "traceback": _text(self.traceback),
         }
@@ -110,10 +111,6 @@ def _request_headers(request: Request) -> Iterator[tuple[str, str]]:
     for name, values in request.headers.items():
         for value in [values] if isinstance(values, str) else values:
             yield name, value
-
-
-def _cut(pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
-    return ((name, str(value)[:HEADER_LIMIT]) for name, value in pairs)
 
 
 def _body(excerpt: bytes, size: int) -> dict[str, Any]:

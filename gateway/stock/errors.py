@@ -11,14 +11,12 @@ class JsonErrorHandler(RecordingHandler):
     """Responds to every failure with JSON; tracebacks are in the log only."""
 
     def respond_error(self, status: int, code: str, message: str) -> None:
-        """Finish with an error."""
         extensions = {"method": self.request.method, "path": self.request.path, "request_id": self.request_id}
         self.set_status(status)
         self.set_header("Content-Type", "application/json")
         self.finish(error_body(code, message, extensions))
 
     def write_error(self, status_code: int, **_: Any) -> None:
-        """As RequestHandler's, for an exception."""
         phrase = HTTPStatus(status_code).phrase.lower()
         code = "internal-error" if status_code == HTTPStatus.INTERNAL_SERVER_ERROR else phrase.replace(" ", "-")
         self.respond_error(status_code, code, "internal error" if code == "internal-error" else phrase)

@@ -5,6 +5,7 @@ and replaced as the engine's are.
 """
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 from kernel_gateway.notebook_http import NotebookHTTPPersonality
@@ -54,18 +55,15 @@ class StockPersonality(NotebookHTTPPersonality):  # type: ignore[misc]
 
     def endpoints(self) -> list[dict[str, str]]:
         """[{"method": "GET", "path": "/hello/:name"}, …] in stock's order."""
-        source = list(self.parent.notebook.cells)
-        return [
-            {"method": method, "path": path}
-            for path, methods in self.api_parser.endpoints(source)
-            for method in methods
-        ]
+        routes = self.api_parser.endpoints(list(self.parent.notebook.cells))
+        return [{"method": method, "path": path} for path, methods in routes for method in methods]
 
     async def drain(self) -> None:
         """Answer all requests that have reached this slot, also those in the backlog."""
         server, listener = self.parent.http_server, self.parent.listener
-        while self.parent.ready and (connection := _accept(listener)) is not None:
-            server._handle_connection(connection, "")
+        with suppress(BlockingIOError):
+            while self.parent.ready:
+                server._handle_connection(listener.accept()[0], "")
         server.stop()
         while server._connections:
             await asyncio.sleep(0.01)
@@ -83,13 +81,6 @@ class StockPersonality(NotebookHTTPPersonality):  # type: ignore[misc]
 
     async def explain(self, request_id: str) -> Verdict | None:
         """Always None: a request whose kernel dies gets its response from CellHandler."""
-        return None
-
-
-def _accept(listener: Any) -> Any | None:
-    try:
-        return listener.accept()[0]
-    except BlockingIOError:
         return None
 
 

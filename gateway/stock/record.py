@@ -20,7 +20,6 @@ class RecordingHandler(LoggingHandler):
     traceback = ""
 
     def finish(self, chunk: Any = None) -> Any:
-        """As RequestHandler's."""
         self.response_body = utf8(chunk or b"")
         return super().finish(chunk)
 

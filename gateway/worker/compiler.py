@@ -71,8 +71,7 @@ def _compile_all(shell: Any, cells: Iterable[Cell]) -> list[CodeType]:
         try:
             codes += _compile(shell, cell)
         except SyntaxError as error:
-            message = f"{type(error).__name__}: {error.msg}"
-            errors.append(CellError(cell.number, error.lineno or 1, message))
+            errors.append(CellError(cell.number, error.lineno or 1, f"{type(error).__name__}: {error.msg}"))
         except ValueError as error:  # a null character, for one
             errors.append(CellError(cell.number, 1, f"{type(error).__name__}: {error}"))
     if errors:

@@ -147,8 +147,7 @@ class Connection:
 
     def _send(self, response: Response) -> None:
         if response.stream is not None and self._call is not None:
-            is_chunked = self._parser.is_http_1_1()
-            body = StreamSender(self._context.runner, self._call, response.stream, is_chunked)
+            body = StreamSender(self._context.runner, self._call, response.stream, self._parser.is_http_1_1())
             self._send_stream(body, response)
             return
         data = self._context.dispatcher.render(response, self._request)

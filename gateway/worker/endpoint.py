@@ -87,7 +87,9 @@ class CellExecutor:
             response = self._error_response(error, call)
         if endpoint.has_response_info and (response.error is None or endpoint.handles_errors):
             try:
-                self._before_info(call, response)
+                call.output.clear()
+                if endpoint.handles_errors:
+                    namespace["REQUEST_ERROR"] = json.dumps(response.error)
                 cells = endpoint.response_info
                 value = await cells.run_async(namespace) if cells.is_async else cells.run(namespace)
                 response_info.apply(result.to_bytes(self._shell, value, call.output), response, cells.cells)
@@ -96,11 +98,6 @@ class CellExecutor:
             except BaseException as error:
                 response = self._error_response(error, call)
         return response
-
-    def _before_info(self, call: Call, response: Response) -> None:
-        call.output.clear()
-        if call.endpoint.handles_errors:
-            call.namespace["REQUEST_ERROR"] = json.dumps(response.error)
 
     def _error_response(self, error: BaseException, call: Call) -> Response:
         if call.is_over:  # most likely the task was cancelled

@@ -51,14 +51,12 @@ class ErrorResponses:
         """The response to a cell that ran longer than `limit_s`; where it was interrupted is logged."""
         message = f"the cell ran longer than {limit_s:g} s"
         response = json_error(HTTPStatus.GATEWAY_TIMEOUT, "timeout", message, request)
-        trace = self._traceback(error, files) if error.__traceback__ else message
-        self._report(response, trace, request)
+        self._report(response, self._traceback(error, files) if error.__traceback__ else message, request)
         return response
 
     def _report(self, response: Response, trace: str, request: Request) -> None:
         response.traceback = trace
-        # It may quote data of the client, of any length.
-        excerpt = Excerpt.tail(trace).render()
+        excerpt = Excerpt.tail(trace).render()  # it may quote data of the client, of any length
         log.write_lines(request.request_id, excerpt)
         if self._show_traceback:
             body = json.loads(response.body)
