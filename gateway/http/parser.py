@@ -21,6 +21,8 @@ class ParsedMessage:
     It does not refer to its parser, which refers to it: a cycle would keep bodies until the next garbage collection.
     """
 
+    __slots__ = ("_chunks", "_max_body", "has_head", "headers", "is_complete", "size", "target")
+
     def __init__(self, max_body: int) -> None:
         self.target = b""
         self.headers: Headers = {}

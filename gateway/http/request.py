@@ -52,6 +52,8 @@ class Request:
     body in bytes. `encode` empties `body`, so that its memory is freed early.
     """
 
+    __slots__ = ("body", "headers", "method", "request_id", "size", "target")
+
     def __init__(self, method: str, target: bytes, headers: Headers, body: bytes) -> None:
         self.method = method
         self.target = target

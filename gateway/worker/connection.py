@@ -45,6 +45,8 @@ class Context:
 class Connection:
     """Reads one request from `sock`, sends the response, and closes."""
 
+    __slots__ = ("_body", "_call", "_context", "_parser", "_request", "_sock", "_started", "_task")
+
     def __init__(self, sock: socket.socket, context: Context) -> None:
         self._sock = sock
         self._context = context

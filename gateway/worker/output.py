@@ -31,6 +31,8 @@ class OutputTooLong(Exception):
 class Output:
     """The output of one request. `displayed_error` is an exception that IPython displayed instead of raising it."""
 
+    __slots__ = ("_append", "_line", "_room", "_stdout", "displayed_error", "is_open", "limit", "request_id", "stderr")
+
     def __init__(self, request_id: str, limit: int) -> None:
         self.request_id = request_id
         self.displayed_error: BaseException | None = None
