@@ -1,4 +1,4 @@
-"""Debian's Chromium, driven by Playwright, which would download one of its own otherwise."""
+"""Debian's Chromium without a window, driven by Playwright, which would download one of its own otherwise."""
 
 import shutil
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, HttpCredentials, Page, Playwright
 
 from tests.support.stack import OWNER
 
-PROGRAM = shutil.which("chromium") or "/usr/bin/chromium"
+PROGRAM = shutil.which("chromium-headless-shell") or "/usr/bin/chromium-headless-shell"
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
