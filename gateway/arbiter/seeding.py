@@ -69,7 +69,7 @@ class SeedingManager(SeedingMappingKernelManager):  # type: ignore[misc]
                 async with asyncio.timeout(STARTUP_TIMEOUT):
                     await self._wait_until_ready(client, kernel_id)
                     if notebook.is_ours:
-                        await self._execute(client, kernel_id, None, _isolated(UNLIMITED_OUTPUT), silent=True)
+                        await self._execute(client, kernel_id, None, _isolate(UNLIMITED_OUTPUT), silent=True)
                 for number, source in enumerate(notebook.cells, start=1):
                     if self.parent.personality.should_seed_cell(source):
                         await self._run_cell(client, kernel_id, number, source)
@@ -81,7 +81,7 @@ class SeedingManager(SeedingMappingKernelManager):  # type: ignore[misc]
     async def execute(self, kernel_id: str, code: str) -> dict[str, Any]:
         """Run code in a namespace of its own, not the notebook's; returns the content of its `execute_reply`."""
         async with self._client(kernel_id) as client:
-            return await self._execute(client, kernel_id, None, _isolated(code), silent=True)
+            return await self._execute(client, kernel_id, None, _isolate(code), silent=True)
 
     @asynccontextmanager
     async def _client(self, kernel_id: str) -> AsyncIterator[Any]:
@@ -145,7 +145,7 @@ class SeedingManager(SeedingMappingKernelManager):  # type: ignore[misc]
             output.cancel()
 
 
-def _isolated(code: str) -> str:
+def _isolate(code: str) -> str:
     return f"exec({code!r}, {{}})"
 
 

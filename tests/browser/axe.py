@@ -10,7 +10,7 @@ def check(page: Page) -> None:
         for width in (1280, 390):
             page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
             page.set_viewport_size({"width": width, "height": 860})
-            found = Axe().run(page).response["violations"]
-            said = [f"{one['id']}: {[node['html'] for node in one['nodes']]}" for one in found]
+            result = Axe().run(page).response["violations"]
+            said = [f"{one['id']}: {[node['html'] for node in one['nodes']]}" for one in result]
             assert not said, f"{scheme}, {width}: {said}"
             assert page.evaluate("document.scrollingElement.scrollWidth") <= width

@@ -34,22 +34,22 @@ def endpoint(page: Page, name: str) -> Locator:
     return page.locator(".opblock").filter(has=page.locator(f'[data-path="{name}"]'))
 
 
-def opened(page: Page, name: str) -> Locator:
+def open_page(page: Page, name: str) -> Locator:
     """The endpoint, with what it takes and answers."""
-    found = endpoint(page, name)
-    found.locator(".opblock-summary-control").click()
-    expect(found.get_by_role("button", name="Execute")).to_be_visible()
-    return found
+    result = endpoint(page, name)
+    result.locator(".opblock-summary-control").click()
+    expect(result.get_by_role("button", name="Execute")).to_be_visible()
+    return result
 
 
-def answer_of(found: Locator) -> Locator:
-    return found.locator(".live-responses-table")
+def answer_of(result: Locator) -> Locator:
+    return result.locator(".live-responses-table")
 
 
 def test_it_shows_what_the_notebook_says_of_itself_and_of_its_endpoints(docs: Page) -> None:
     expect(docs).to_have_title("shop: documentation · Notebook API")
     expect(docs.get_by_role("heading", name="The shop")).to_be_visible()
-    price = opened(docs, "/price/{product}")
+    price = open_page(docs, "/price/{product}")
     expect(price).to_contain_text("A price")
     expect(price).to_contain_text("In euros.")
     expect(price.get_by_role("row", name="product").get_by_role("textbox")).to_have_value("tea")
@@ -57,7 +57,7 @@ def test_it_shows_what_the_notebook_says_of_itself_and_of_its_endpoints(docs: Pa
 
 
 def test_execute_calls_the_api_with_the_browsers_own_login(docs: Page, stack: Stack) -> None:
-    price = opened(docs, "/price/{product}")
+    price = open_page(docs, "/price/{product}")
     price.get_by_role("row", name="product").get_by_role("textbox").fill("green tea")
     with docs.expect_response(re.compile("/invoke/price/")) as called:
         price.get_by_role("button", name="Execute").click()
@@ -72,7 +72,7 @@ def test_a_body_is_sent_with_what_a_person_makes_of_its_example(
 ) -> None:
     assert stack.restart_api("hello_world").status_code == 200
     docs.reload()
-    total = opened(docs, "/sum")
+    total = open_page(docs, "/sum")
     body = total.get_by_role("textbox")
     expect(body).to_have_value(re.compile(r'"numbers": \[\s+3,\s+4,\s+5\s+\]'))
     body.fill('{"numbers": [40, 2]}')
@@ -82,7 +82,7 @@ def test_a_body_is_sent_with_what_a_person_makes_of_its_example(
 
 
 def test_the_address_leads_back_to_the_endpoint_that_was_opened(docs: Page, context: BrowserContext) -> None:
-    opened(docs, "/none")
+    open_page(docs, "/none")
     expect(docs).to_have_url(re.compile("#.*get_none"))
     again = context.new_page()
     again.goto(docs.url)
@@ -90,14 +90,14 @@ def test_the_address_leads_back_to_the_endpoint_that_was_opened(docs: Page, cont
 
 
 def test_an_error_is_shown_as_the_api_gives_it(docs: Page) -> None:
-    missing = opened(docs, "/none")
+    missing = open_page(docs, "/none")
     missing.get_by_role("button", name="Execute").click()
     expect(answer_of(missing)).to_contain_text("404")
     expect(answer_of(missing)).to_contain_text('"message": "no such product"')
 
 
 def test_a_stop_meanwhile_is_shown_as_the_answer(docs: Page, stack: Stack) -> None:
-    missing = opened(docs, "/none")
+    missing = open_page(docs, "/none")
     stack.stop_api()
     missing.get_by_role("button", name="Execute").click()
     expect(answer_of(missing)).to_contain_text("503")
@@ -126,7 +126,7 @@ def test_what_notebooks_say_in_markup_does_nothing(context: BrowserContext, stac
     stack.serve("evil", [Markdown(evil), "x = 1", Markdown(f"{evil}\n\n{evil}"), "# GET /x\nprint(1)"])
     page = context.new_page()
     page.goto(f"{stack.url}/docs")
-    expect(opened(page, "/x").locator(".opblock-description")).to_contain_text("harmless")
+    expect(open_page(page, "/x").locator(".opblock-description")).to_contain_text("harmless")
     expect(page.locator(".info")).to_contain_text("harmless")
     assert page.locator("[onerror], #viewer script").count() == 0
     assert "owned" not in page.title()
@@ -135,11 +135,11 @@ def test_what_notebooks_say_in_markup_does_nothing(context: BrowserContext, stac
 def test_a_picture_of_another_server_is_not_asked_for(context: BrowserContext, stack: Stack) -> None:
     stack.serve("gallery", [Markdown("# A\n\n![a](https://pictures.example/a.png)"), "x = 1", "# GET /x\nprint(1)"])
     page = context.new_page()
-    refused: list[str | None] = []
-    page.on("requestfailed", lambda request: refused.append(request.failure))
+    refusal: list[str | None] = []
+    page.on("requestfailed", lambda request: refusal.append(request.failure))
     with page.expect_event("requestfailed", lambda request: "pictures.example" in request.url):
         page.goto(f"{stack.url}/docs")
-    assert refused == ["csp"]
+    assert refusal == ["csp"]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -156,15 +156,15 @@ def test_it_asks_no_other_server_for_anything_and_breaks_no_content_policy(
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.goto(f"{stack.url}/docs")
     for path in ("/hello_world", "/hello/{name}", "/sum"):
-        found = opened(page, path)
-        found.get_by_role("button", name="Execute").click()
-        expect(answer_of(found)).to_contain_text(re.compile("20[01]"))
+        result = open_page(page, path)
+        result.get_by_role("button", name="Execute").click()
+        expect(answer_of(result)).to_contain_text(re.compile("20[01]"))
     assert [url for url in asked if not url.startswith((f"{stack.url}/", "data:"))] == []
     assert complaints == []
 
 
 def test_axe_finds_nothing_and_no_width_scrolls_sideways(docs: Page) -> None:
-    price = opened(docs, "/price/{product}")
+    price = open_page(docs, "/price/{product}")
     price.get_by_role("button", name="Execute").click()
     expect(answer_of(price)).to_contain_text("200")
     axe.check(docs)
@@ -200,6 +200,6 @@ def test_the_user_of_the_api_sees_the_document_and_not_the_page(browser: Browser
     document = page.goto(f"{stack.url}/invoke/_api/spec/openapi.json")
     assert document
     assert document.status == 200
-    refused = context.request.get(f"{stack.url}/docs")
-    assert refused.status == 401
+    refusal = context.request.get(f"{stack.url}/docs")
+    assert refusal.status == 401
     context.close()

@@ -94,9 +94,9 @@ def test_a_call_that_fails_shows_its_status_and_its_traceback_in_the_log(page: P
 
 
 def test_launch_notebook_opens_the_file_tree_in_a_new_tab(page: Page, context: BrowserContext) -> None:
-    with context.expect_page() as opened:
+    with context.expect_page() as open_page:
         page.get_by_role("link", name="Launch Notebook").click()
-    expect(opened.value.get_by_text("hello_world").first).to_be_visible()
+    expect(open_page.value.get_by_text("hello_world").first).to_be_visible()
     expect(page.get_by_role("heading", level=1)).to_be_visible()
 
 
@@ -106,9 +106,9 @@ def test_a_cell_written_and_saved_in_jupyter_answers_after_a_restart(
     stack.write("draft", ["# GET /draft\nprint('first words')"])
     page.reload()
     start(page, "draft")
-    with context.expect_page() as opened:
+    with context.expect_page() as open_page:
         page.get_by_role("link", name="Open notebook").click()
-    jupyter = opened.value
+    jupyter = open_page.value
     jupyter.locator(".jp-CodeCell .cm-content").first.click()
     jupyter.keyboard.press("Control+A")
     jupyter.keyboard.insert_text("# GET /fresh\nprint('typed in Jupyter')")

@@ -28,8 +28,8 @@ REFUSAL = re.compile("another (web )?site")
 
 @pytest.fixture(params=PAIRS, ids=lambda pair: f"{pair[1]} attacks {pair[0]}")
 def pair(request: pytest.FixtureRequest) -> tuple[str, str]:
-    found: tuple[str, str] = request.param
-    return found
+    result: tuple[str, str] = request.param
+    return result
 
 
 @pytest.fixture

@@ -58,7 +58,7 @@ def trusting() -> Iterator[Stack]:
         yield stack.start()
 
 
-def opened(context: BrowserContext, stack: Stack, host: str, kind: str, text: str) -> Page:
+def open_page(context: BrowserContext, stack: Stack, host: str, kind: str, text: str) -> Page:
     """The API's page, in a browser that has logged in on the homepage."""
     page = context.new_page()
     page.goto(f"http://{host}:{stack.port}/")
@@ -70,10 +70,10 @@ def opened(context: BrowserContext, stack: Stack, host: str, kind: str, text: st
 
 def attack(context: BrowserContext, stack: Stack, host: str, kind: str) -> dict[str, str]:
     """What the script learns."""
-    page = opened(context, stack, host, kind, WRAPPED[kind].format(ATTACK))
+    page = open_page(context, stack, host, kind, WRAPPED[kind].format(ATTACK))
     page.wait_for_function("found.ended")
-    found: dict[str, str] = page.evaluate("found")
-    return found
+    result: dict[str, str] = page.evaluate("found")
+    return result
 
 
 @pytest.mark.parametrize("host", HOSTS)
@@ -83,18 +83,18 @@ def test_its_script_reads_nothing_and_changes_nothing(
 ) -> None:
     stack.serve("pages", PAGES)
     before = stack.status()
-    found = attack(context, stack, host, kind)
-    assert found.items() >= NOTHING.items()
-    assert found["image"] == "asked for"
-    assert found["stop"] == "no"
+    result = attack(context, stack, host, kind)
+    assert result.items() >= NOTHING.items()
+    assert result["image"] == "asked for"
+    assert result["stop"] == "no"
     assert stack.status() == before
 
 
 @pytest.mark.parametrize("kind", TYPES)
 def test_with_trust_pages_the_same_script_may_do_all_of_it(context: BrowserContext, trusting: Stack, kind: str) -> None:
     trusting.serve("pages", PAGES)
-    found = attack(context, trusting, "127.0.0.1", kind)
-    assert {found[name] for name in ("jupyter", "jupyterWithLogin", "status", "stop")} == {"200 basic"}
+    result = attack(context, trusting, "127.0.0.1", kind)
+    assert {result[name] for name in ("jupyter", "jupyterWithLogin", "status", "stop")} == {"200 basic"}
     assert trusting.status()["state"] == "stopped"
 
 
@@ -103,7 +103,7 @@ def test_with_trust_pages_the_same_script_may_do_all_of_it(context: BrowserConte
 def test_a_window_that_it_opens_changes_nothing(context: BrowserContext, stack: Stack, step: str, host: str) -> None:
     stack.serve("pages", PAGES)
     before = stack.status()
-    page = opened(context, stack, host, "html", FORM)
+    page = open_page(context, stack, host, "html", FORM)
     with context.expect_page() as window:
         page.evaluate(f"{step}; 0")
     expect(window.value.locator("body")).to_contain_text("another web site")
@@ -112,7 +112,7 @@ def test_a_window_that_it_opens_changes_nothing(context: BrowserContext, stack: 
 
 def test_with_trust_pages_its_form_stops_the_api(context: BrowserContext, trusting: Stack) -> None:
     trusting.serve("pages", PAGES)
-    page = opened(context, trusting, "127.0.0.1", "html", FORM)
+    page = open_page(context, trusting, "127.0.0.1", "html", FORM)
     with context.expect_page() as window:
         page.evaluate("document.forms[0].submit()")
     expect(window.value.locator("body")).to_contain_text("The API is stopped.")
@@ -121,7 +121,7 @@ def test_with_trust_pages_its_form_stops_the_api(context: BrowserContext, trusti
 
 def test_the_window_of_jupyter_that_it_opens_is_closed_to_it(context: BrowserContext, stack: Stack) -> None:
     stack.serve("pages", PAGES)
-    page = opened(context, stack, "127.0.0.1", "html", FORM)
+    page = open_page(context, stack, "127.0.0.1", "html", FORM)
     with context.expect_page() as window:
         page.evaluate("window.jupyter = open('/jupyter/api/contents'); 0")
     window.value.wait_for_load_state()

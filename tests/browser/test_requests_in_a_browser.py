@@ -208,10 +208,10 @@ def test_axe_finds_nothing_serious_and_no_width_scrolls_sideways(page: Page, ser
             for width in (1280, 390):
                 page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
                 page.set_viewport_size({"width": width, "height": 860})
-                found = Axe().run(page).response["violations"]
+                result = Axe().run(page).response["violations"]
                 bad = [
                     f"{one['id']}: {[node['html'] for node in one['nodes']]}"
-                    for one in found
+                    for one in result
                     if one["impact"] in ("serious", "critical")
                 ]
                 assert bad == [], f"{where}, {scheme}, {width}"

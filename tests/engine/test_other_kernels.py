@@ -121,10 +121,10 @@ def test_while_no_kernel_can_be_brought_up_callers_are_told(bash: Slot, harm: st
     marker = Path(bash.environment["JUPYTER_PATH"], harm)
     marker.touch()
     assert bash.get("/dies").status == 502
-    refused = bash.get("/hi/there")
-    assert (refused.status, refused.json()["extensions"]["code"]) == (503, "no-kernel")
-    assert why in refused.json()["message"]
-    assert refused.headers["retry-after"] == "1"
+    refusal = bash.get("/hi/there")
+    assert (refusal.status, refusal.json()["extensions"]["code"]) == (503, "no-kernel")
+    assert why in refusal.json()["message"]
+    assert refusal.headers["retry-after"] == "1"
     marker.unlink()
     eventually(lambda: bash.get("/hi/there").text == "hi bash\n", 60, "the API's return")
 
@@ -161,11 +161,11 @@ def test_more_requests_than_may_wait_are_refused(bash: Slot) -> None:
     with ThreadPoolExecutor(10) as pool:
         answers = list(pool.map(call, range(10)))
     served = [answer for answer in answers if answer and answer.status == 200]
-    refused = [answer for answer in answers if answer and answer.status == 503]
+    refusal = [answer for answer in answers if answer and answer.status == 503]
     assert len(served) >= 4, "one runs, three wait"
-    assert len(served) + len(refused) + answers.count(None) == 10
+    assert len(served) + len(refusal) + answers.count(None) == 10
     assert len(served) < 10
-    assert all("retry-after" in answer.headers for answer in refused)
+    assert all("retry-after" in answer.headers for answer in refusal)
 
 
 def test_its_endpoints_are_documented(bash: Slot) -> None:

@@ -206,9 +206,9 @@ def test_a_kernel_that_dies_while_it_is_seeded_is_tried_again_with_longer_and_lo
         waiting = pool.submit(slot.get, "/ok")  # in the backlog: told as soon as it is known
         eventually(lambda: len(pauses()) >= 3, 30, "three tries")
         assert pauses()[:3] == ["0.4", "0.8", "1.6"]
-        refused = waiting.result()
-        assert (refused.status, refused.json()["extensions"]["code"]) == (503, "no-kernel")
-        assert "retry-after" in refused.headers
+        refusal = waiting.result()
+        assert (refusal.status, refusal.json()["extensions"]["code"]) == (503, "no-kernel")
+        assert "retry-after" in refusal.headers
         assert (slot.status()["kernels"], slot.status()["kernel_deaths"]) == (0, 1)
         marker.unlink()
         eventually(lambda: slot.get("/ok").status == 200, 30, "the API's return")

@@ -671,9 +671,9 @@ def test_head_is_get_without_the_body(api: Arbiter) -> None:
 def test_options_and_wrong_methods_are_told_what_is_allowed(api: Arbiter) -> None:
     asked = api.ask("OPTIONS", "/echo/x")
     assert (asked.status, asked.headers["Allow"]) == (204, "GET, POST, PATCH, HEAD, OPTIONS")
-    refused = api.ask("DELETE", "/echo/x")
-    assert (refused.status, refused.headers["Allow"]) == (405, asked.headers["Allow"])
-    assert refused.json["extensions"]["code"] == "method-not-allowed"
+    refusal = api.ask("DELETE", "/echo/x")
+    assert (refusal.status, refusal.headers["Allow"]) == (405, asked.headers["Allow"])
+    assert refusal.json["extensions"]["code"] == "method-not-allowed"
     assert api.ask("PATCH", "/echo/x").text == "PATCH\n"
 
 

@@ -287,8 +287,8 @@ def test_nothing_of_a_request_is_kept(api: Arbiter, worker: Worker) -> None:
 def test_a_body_beyond_the_limit_is_413(tmp_path: Path) -> None:
     with serving(tmp_path, endpoint("POST /x", "print(1)"), max_body_bytes=1000) as arbiter:
         assert arbiter.post("/x", b"x" * 1000).status == 200
-        refused = arbiter.post("/x", b"x" * 300_000)
-        assert (refused.status, refused.json["extensions"]["code"]) == (413, "body-too-large")
+        refusal = arbiter.post("/x", b"x" * 300_000)
+        assert (refusal.status, refusal.json["extensions"]["code"]) == (413, "body-too-large")
 
 
 def test_a_kernel_that_dies_fails_its_request_only_and_the_page_tells_which(tmp_path: Path) -> None:

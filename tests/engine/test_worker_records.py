@@ -60,7 +60,7 @@ await asyncio.sleep(30)  # its caller leaves before
 """
 
 
-class Heard:
+class RecordLog:
     """All that was told."""
 
     def __init__(self) -> None:
@@ -82,8 +82,8 @@ class Heard:
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Arbiter, Heard]]:
-    folder, heard = tmp_path_factory.mktemp("told"), Heard()
+def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Arbiter, RecordLog]]:
+    folder, heard = tmp_path_factory.mktemp("told"), RecordLog()
     with BatchServer(folder / "r.sock", heard.batches.append) as reception:
         reception.start()
         seed, endpoints = notebook(NOTEBOOK)
@@ -93,16 +93,16 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Arbiter, He
 
 
 @pytest.fixture
-def api(told: tuple[Arbiter, Heard]) -> Arbiter:
+def api(told: tuple[Arbiter, RecordLog]) -> Arbiter:
     return told[0]
 
 
 @pytest.fixture
-def heard(told: tuple[Arbiter, Heard]) -> Heard:
+def heard(told: tuple[Arbiter, RecordLog]) -> RecordLog:
     return told[1]
 
 
-def test_a_call_is_told_with_what_was_asked_and_answered(api: Arbiter, heard: Heard) -> None:
+def test_a_call_is_told_with_what_was_asked_and_answered(api: Arbiter, heard: RecordLog) -> None:
     api.ask("GET", "/said/a?x=1", headers={"X-Request-Id": "whole", "X-Mine": "yes"})
     record = heard.of("whole")
     assert (record["method"], record["path"], record["endpoint"]) == ("GET", "/invoke/said/a?x=1", "/said/:what")
@@ -112,7 +112,7 @@ def test_a_call_is_told_with_what_was_asked_and_answered(api: Arbiter, heard: He
     assert 0 < record["seconds"] < 20
 
 
-def test_a_body_of_5_mb_is_cut_and_says_how_long_it_was(api: Arbiter, heard: Heard) -> None:
+def test_a_body_of_5_mb_is_cut_and_says_how_long_it_was(api: Arbiter, heard: RecordLog) -> None:
     size = 5_000_000
     api.ask("POST", "/echo", b"ab" * (size // 2), {"X-Request-Id": "large", "Content-Type": "text/plain"})
     record = heard.of("large")
@@ -120,28 +120,28 @@ def test_a_body_of_5_mb_is_cut_and_says_how_long_it_was(api: Arbiter, heard: Hea
         assert (body["size"], body["cut"], len(body["text"])) == (size, True, BODY_LIMIT)
 
 
-def test_a_cut_within_a_character_leaves_a_text(api: Arbiter, heard: Heard) -> None:
+def test_a_cut_within_a_character_leaves_a_text(api: Arbiter, heard: RecordLog) -> None:
     api.ask("POST", "/echo", ("x" + "é" * BODY_LIMIT).encode(), {"X-Request-Id": "cut", "Content-Type": "text/plain"})
     assert heard.of("cut")["request"]["body"]["text"].endswith("é")
 
 
-def test_what_is_no_text_is_told_as_base64(api: Arbiter, heard: Heard) -> None:
+def test_what_is_no_text_is_told_as_base64(api: Arbiter, heard: RecordLog) -> None:
     api.get("/binary", X_Request_Id="binary")
     assert heard.of("binary")["response"]["body"] == {"size": 3, "cut": False, "base64": "AP8B"}
 
 
-def test_stderr_is_told_even_where_it_ends_without_a_line_break(api: Arbiter, heard: Heard) -> None:
+def test_stderr_is_told_even_where_it_ends_without_a_line_break(api: Arbiter, heard: RecordLog) -> None:
     api.get("/aside", X_Request_Id="aside")
     assert heard.of("aside")["stderr"]["text"] == "half a line\nno end\n"
 
 
-def test_much_stderr_is_cut_and_says_so(api: Arbiter, heard: Heard) -> None:
+def test_much_stderr_is_cut_and_says_so(api: Arbiter, heard: RecordLog) -> None:
     api.get("/chatty", X_Request_Id="chatty")
     stderr = heard.of("chatty")["stderr"]
     assert (stderr["size"], stderr["cut"], len(stderr["text"])) == (100_000, True, TEXT_LIMIT)
 
 
-def test_a_failing_call_is_told_with_its_traceback(api: Arbiter, heard: Heard) -> None:
+def test_a_failing_call_is_told_with_its_traceback(api: Arbiter, heard: RecordLog) -> None:
     api.get("/raise", X_Request_Id="raised")
     record = heard.of("raised")
     assert record["status"] == 500
@@ -149,13 +149,13 @@ def test_a_failing_call_is_told_with_its_traceback(api: Arbiter, heard: Heard) -
     assert json.loads(record["response"]["body"]["text"])["extensions"]["code"] == "cell-failed"
 
 
-def test_of_a_streamed_body_the_beginning_is_told_and_the_size(api: Arbiter, heard: Heard) -> None:
+def test_of_a_streamed_body_the_beginning_is_told_and_the_size(api: Arbiter, heard: RecordLog) -> None:
     api.get("/streamed", X_Request_Id="streamed")
     body = heard.of("streamed")["response"]["body"]
     assert (body["size"], body["cut"], len(body["text"])) == (160_000, True, BODY_LIMIT)
 
 
-def test_a_stream_that_breaks_off_is_told_with_its_traceback(api: Arbiter, heard: Heard) -> None:
+def test_a_stream_that_breaks_off_is_told_with_its_traceback(api: Arbiter, heard: RecordLog) -> None:
     with pytest.raises(Exception, match=r"IncompleteRead|incomplete"):
         api.get("/breaks", X_Request_Id="broken")
     record = heard.of("broken")
@@ -163,19 +163,19 @@ def test_a_stream_that_breaks_off_is_told_with_its_traceback(api: Arbiter, heard
     assert "in the middle" in record["traceback"]["text"]
 
 
-def test_a_path_that_nothing_answers_is_told_without_an_endpoint(api: Arbiter, heard: Heard) -> None:
+def test_a_path_that_nothing_answers_is_told_without_an_endpoint(api: Arbiter, heard: RecordLog) -> None:
     api.get("/nothing", X_Request_Id="nothing")
     record = heard.of("nothing")
     assert (record["endpoint"], record["status"]) == (None, 404)
 
 
-def test_to_head_no_body_was_answered(api: Arbiter, heard: Heard) -> None:
+def test_to_head_no_body_was_answered(api: Arbiter, heard: RecordLog) -> None:
     api.ask("HEAD", "/said/x", headers={"X-Request-Id": "head"})
     record = heard.of("head")
     assert (record["method"], record["response"]["body"].get("text")) == ("HEAD", "")
 
 
-def test_a_caller_who_leaves_is_told_as_499(api: Arbiter, heard: Heard) -> None:
+def test_a_caller_who_leaves_is_told_as_499(api: Arbiter, heard: RecordLog) -> None:
     sock = api.connect()
     sock.sendall(b"GET /invoke/waits HTTP/1.1\r\nHost: x\r\nX-Request-Id: left\r\n\r\n")
     eventually(lambda: api.workers[0].state().running, "a cell that waits")
@@ -183,7 +183,7 @@ def test_a_caller_who_leaves_is_told_as_499(api: Arbiter, heard: Heard) -> None:
     assert heard.of("left")["status"] == 499
 
 
-def test_secrets_stay_in_the_kernel(api: Arbiter, heard: Heard) -> None:
+def test_secrets_stay_in_the_kernel(api: Arbiter, heard: RecordLog) -> None:
     hidden = {
         "Authorization": "Basic hidden",
         "Proxy-Authorization": "hidden",
@@ -211,7 +211,7 @@ def test_secrets_stay_in_the_kernel(api: Arbiter, heard: Heard) -> None:
     assert dict(record["response"]["headers"])["Location"] == "/?sig=***&a=1"
 
 
-def test_characters_of_all_kinds_are_told(api: Arbiter, heard: Heard) -> None:
+def test_characters_of_all_kinds_are_told(api: Arbiter, heard: RecordLog) -> None:
     api.raw(
         b"GET /invoke/surrogate?%C3%BC=%C3%A9 HTTP/1.1\r\nHost: x\r\nX-Request-Id: odd\r\nX-Odd: \xff\r\n"
         b"Connection: close\r\n\r\n"
@@ -222,7 +222,7 @@ def test_characters_of_all_kinds_are_told(api: Arbiter, heard: Heard) -> None:
     assert ["X-Odd", "caf\u00e9"] in record["response"]["headers"]
 
 
-def test_every_request_is_counted_while_records_are_only_the_last(api: Arbiter, heard: Heard) -> None:
+def test_every_request_is_counted_while_records_are_only_the_last(api: Arbiter, heard: RecordLog) -> None:
     before = heard.count("/said/:what", 200)
     for _ in range(1500):
         api.get("/said/x")
@@ -231,7 +231,7 @@ def test_every_request_is_counted_while_records_are_only_the_last(api: Arbiter, 
 
 
 def test_what_could_not_be_told_is_told_later_and_the_end_waits_for_it(tmp_path: Path) -> None:
-    heard, address = Heard(), tmp_path / "r.sock"
+    heard, address = RecordLog(), tmp_path / "r.sock"
     seed, endpoints = notebook(NOTEBOOK)
     with serving(tmp_path, *endpoints, seed=seed, records=str(address), inspect=True) as arbiter:
         for number in range(300):
@@ -248,7 +248,7 @@ def test_what_could_not_be_told_is_told_later_and_the_end_waits_for_it(tmp_path:
 
 
 def test_without_the_inspector_only_counts_leave_the_kernel(tmp_path: Path) -> None:
-    heard, address = Heard(), tmp_path / "r.sock"
+    heard, address = RecordLog(), tmp_path / "r.sock"
     with BatchServer(address, heard.batches.append) as reception:
         reception.start()
         seed, endpoints = notebook(NOTEBOOK)

@@ -136,8 +136,8 @@ class Container:
 
     def processes(self) -> list[dict[str, Any]]:
         """The container's processes: pid, parent, command, environ."""
-        found: list[dict[str, Any]] = json.loads(self.python(f"{FIND_PROCESSES}\nprint(json.dumps(found))"))
-        return found
+        result: list[dict[str, Any]] = json.loads(self.python(f"{FIND_PROCESSES}\nprint(json.dumps(found))"))
+        return result
 
     def pids(self, part: str) -> list[int]:
         """Those with `part` in their command line."""

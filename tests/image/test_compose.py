@@ -117,11 +117,11 @@ def test_delete_asks_before_it_removes_the_notebooks(tree: Tree) -> None:
 
 
 def test_without_a_password_one_is_made_up_and_printed(tree: Tree) -> None:
-    found = re.search(r"^password  (\S+)", tree.make("up"), re.M)
+    result = re.search(r"^password  (\S+)", tree.make("up"), re.M)
 
-    assert found
-    assert f"password  {found[1]}" in tree.make("logs")
-    assert tree.get("/", found[1]).status_code == 200
+    assert result
+    assert f"password  {result[1]}" in tree.make("logs")
+    assert tree.get("/", result[1]).status_code == 200
 
 
 def test_a_password_that_is_refused_leaves_nothing_running_and_says_why(tree: Tree) -> None:

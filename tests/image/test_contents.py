@@ -18,8 +18,8 @@ LARGEST = 450_000_000  # bytes that the image adds to its base
 
 @pytest.fixture(scope="module")
 def configuration(image: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(docker("image", "inspect", image))[0]["Config"]
-    return found
+    result: dict[str, Any] = json.loads(docker("image", "inspect", image))[0]["Config"]
+    return result
 
 
 def size(image: str) -> int:
@@ -111,10 +111,10 @@ def complete(text):
 print(complete("import requests; requests.ge"), complete("import pathlib; pathlib.Path().wri"))
 """
     with Kernel(shared_container) as kernel:
-        found = kernel.run(code)
+        result = kernel.run(code)
 
-    assert "'get'" in found
-    assert "'write_text'" in found
+    assert "'get'" in result
+    assert "'write_text'" in result
 
 
 def test_the_dockerfile_is_clean() -> None:

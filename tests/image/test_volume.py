@@ -29,8 +29,8 @@ def ships(project: Path, name: str) -> str:
 
 
 def projects(container: Container) -> list[str]:
-    found: list[str] = container.get("/process/notebooks").json()["notebooks"]
-    return found
+    result: list[str] = container.get("/process/notebooks").json()["notebooks"]
+    return result
 
 
 def test_the_first_start_copies_the_shipped_projects_so_that_their_owner_can_write_to_them(

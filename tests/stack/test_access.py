@@ -53,9 +53,9 @@ def served(stack: Stack) -> Stack:
 def test_no_path_opens_without_the_right_password(served: Stack, kind: str) -> None:
     for path in OWNERS + INVOKES:
         for method in ("GET", "POST"):
-            refused = served.request(method, path, auth=WRONG[kind])
-            assert refused.status_code == 401, f"{method} {path}"
-            assert refused.headers["WWW-Authenticate"].startswith("Basic ")
+            refusal = served.request(method, path, auth=WRONG[kind])
+            assert refusal.status_code == 401, f"{method} {path}"
+            assert refusal.headers["WWW-Authenticate"].startswith("Basic ")
     assert served.status()["state"] == "serving"
 
 
@@ -77,8 +77,8 @@ def test_the_api_user_opens_the_api(served: Stack) -> None:
 def test_the_api_user_opens_nothing_else(served: Stack) -> None:
     for path in OWNERS:
         for method in ("GET", "POST"):
-            refused = served.request(method, path, auth=API_USER, source=another_address())
-            assert refused.status_code == 401, f"{method} {path}"
+            refusal = served.request(method, path, auth=API_USER, source=another_address())
+            assert refusal.status_code == 401, f"{method} {path}"
     assert served.status()["state"] == "serving"
 
 
@@ -174,10 +174,10 @@ def test_health_is_asked_for_by_its_own_name(served: Stack) -> None:
 def test_another_site_changes_nothing(served: Stack, headers: dict[str, str], path: str, method: str) -> None:
     before = served.status()
 
-    refused = served.request(method, path, headers=headers)
+    refusal = served.request(method, path, headers=headers)
 
-    assert refused.status_code == 403
-    assert as_json(refused)["message"]
+    assert refusal.status_code == 403
+    assert as_json(refusal)["message"]
     assert served.status() == before
 
 
@@ -191,9 +191,9 @@ def test_our_own_page_and_a_typed_address_may_start(served: Stack) -> None:
 
 
 def test_another_site_starts_no_kernel_in_jupyter(served: Stack) -> None:
-    refused = served.post("/jupyter/api/kernels", json={}, headers={"Origin": "http://evil.example"})
+    refusal = served.post("/jupyter/api/kernels", json={}, headers={"Origin": "http://evil.example"})
 
-    assert refused.status_code in {403, 404}
+    assert refusal.status_code in {403, 404}
     assert as_json(served.get("/jupyter/api/kernels")) == []
 
 

@@ -83,20 +83,20 @@ def test_the_document_of_stock_stays_beside_it(stack: Stack) -> None:
 def test_the_api_keeps_what_its_document_says(stack: Stack) -> None:
     stack.serve("shops/things", THINGS)
 
-    found = schemathesis(stack)
+    result = schemathesis(stack)
 
-    assert found.returncode == 0, found.stdout[-8000:] + found.stderr
-    assert "Tested: 7" in found.stdout, found.stdout
+    assert result.returncode == 0, result.stdout[-8000:] + result.stderr
+    assert "Tested: 7" in result.stdout, result.stdout
 
 
 def test_a_cell_that_fails_for_some_calls_is_found(stack: Stack) -> None:
     stack.serve("fragile", ["import json", "# POST /count\nprint(len(json.loads(REQUEST)['body']))"])
 
-    found = schemathesis(stack)
+    result = schemathesis(stack)
 
-    assert found.returncode == 1, found.stdout[-8000:] + found.stderr
-    assert "Server error" in found.stdout
-    assert "cell-failed" in found.stdout
+    assert result.returncode == 1, result.stdout[-8000:] + result.stderr
+    assert "Server error" in result.stdout
+    assert "cell-failed" in result.stdout
 
 
 @pytest.mark.parametrize("path", ["/", "/invoke/x", "/jupyter/", "/healthz"])

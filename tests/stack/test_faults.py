@@ -65,7 +65,7 @@ def stack_at_rest(faulty: Stack) -> Iterator[Stack]:
     """The same, and 30 seconds after the test at the latest it has no more processes and memory than before."""
     processes, memory = footprint(faulty)
     yield faulty
-    settled(faulty)
+    settle(faulty)
 
     def is_as_before() -> bool:
         processes_now, memory_now = footprint(faulty)
@@ -84,7 +84,7 @@ def kernels(stack: Stack) -> list[Process]:
     return [process for process in stack.processes() if "gateway/worker/ipykernel_main.py" in process.command]
 
 
-def settled(stack: Stack) -> None:
+def settle(stack: Stack) -> None:
     """Wait until the stack is as it was: two kernels, no more processes, and they answer."""
 
     def is_settled() -> bool:
@@ -119,7 +119,7 @@ def test_a_fault_fails_its_own_request_and_no_other(
     deaths = stack_at_rest.status()["kernel_deaths"]
     with Load(stack_at_rest, "/invoke/ok", clients=8) as load:
         answer = stack_at_rest.invoke(path)
-        settled(stack_at_rest)
+        settle(stack_at_rest)
     assert answer.status_code == status
     body = as_json(answer)
     assert body["extensions"]["code"] == code
@@ -161,7 +161,7 @@ def test_a_kernel_that_is_killed_while_idle_is_replaced(stack_at_rest: Stack) ->
         for pid in before:
             os.kill(pid, signal.SIGKILL)
         eventually(lambda: len({p.pid for p in kernels(stack_at_rest)} - before) == 2, SETTLED_SECONDS, "new kernels")
-        settled(stack_at_rest)
+        settle(stack_at_rest)
     # Each may have been in a request when it was killed.
     assert load.answers.pop(502, 0) <= 2
     assert set(load.answers) == {200}, load.answers
@@ -169,20 +169,20 @@ def test_a_kernel_that_is_killed_while_idle_is_replaced(stack_at_rest: Stack) ->
 
 def test_more_requests_than_may_wait_are_refused_at_once(stack_at_rest: Stack) -> None:
     with ThreadPoolExecutor(40) as pool:
-        answers = list(pool.map(lambda _: timed(lambda: stack_at_rest.invoke("briefly")), range(40)))
-    refused = [(answer, took) for answer, took in answers if answer.status_code == 503]
+        answers = list(pool.map(lambda _: measure(lambda: stack_at_rest.invoke("briefly")), range(40)))
+    refusal = [(answer, took) for answer, took in answers if answer.status_code == 503]
     served = [took for answer, took in answers if answer.status_code == 200]
-    assert len(refused) + len(served) == 40
+    assert len(refusal) + len(served) == 40
     assert len(served) >= 20, "those that fit into the queue are served"
-    assert refused
-    for answer, _ in refused:
+    assert refusal
+    for answer, _ in refusal:
         assert answer.headers["Retry-After"].isdigit()
         assert as_json(answer)["extensions"]["code"] == "overloaded"
-    assert min(took for _, took in refused) < max(served), "the queue was not waited for"
-    settled(stack_at_rest)
+    assert min(took for _, took in refusal) < max(served), "the queue was not waited for"
+    settle(stack_at_rest)
 
 
-def timed(call: Callable[[], object]) -> tuple[object, float]:
+def measure(call: Callable[[], object]) -> tuple[object, float]:
     began = time.monotonic()
     return call(), time.monotonic() - began
 
@@ -207,7 +207,7 @@ def test_a_client_that_goes_away_from_a_blocking_cell_leaves_the_kernel_sound(st
         for _ in range(4):
             with socket.create_connection(("127.0.0.1", stack_at_rest.port)) as client:
                 client.sendall(request_head("/invoke/blocks"))
-        settled(stack_at_rest)
+        settle(stack_at_rest)
     assert set(load.answers) == {200}, load.answers
     assert {process.pid for process in kernels(stack_at_rest)} == before
 

@@ -73,9 +73,9 @@ def test_who_is_not_looked_at_is_told_when_to_come_again(served: Stack) -> None:
     def refusals() -> list[Response]:
         return [answer for answer in calls_at_once(served, source) if answer.status_code == 429]
 
-    refused = eventually(refusals, 5, "a refusal")[0]
-    assert refused.headers["Retry-After"] == "1"
-    assert as_json(refused)["extensions"]["code"] == "too-many-guesses"
+    refusal = eventually(refusals, 5, "a refusal")[0]
+    assert refusal.headers["Retry-After"] == "1"
+    assert as_json(refusal)["extensions"]["code"] == "too-many-guesses"
 
 
 def test_other_addresses_and_healthz_notice_nothing(served: Stack) -> None:

@@ -67,7 +67,7 @@ def metrics(stack: Stack) -> dict[str, float]:
     return {" ".join([sample.name, *sample.labels.values()]): sample.value for sample in samples}
 
 
-def counted(stack: Stack, *kind: str) -> float:
+def count_requests(stack: Stack, *kind: str) -> float:
     return metrics(stack).get(" ".join(["notebook_api_requests_total", *kind]), 0)
 
 
@@ -112,13 +112,13 @@ def test_a_call_that_could_not_be_interrupted_is_there(inspected: Stack) -> None
 
 def test_calls_that_found_a_full_queue_are_there_and_counted(inspected: Stack) -> None:
     eventually(lambda: inspected.invoke("echo", "POST", json={}).status_code == 200)
-    before = counted(inspected, "/blocks", "GET", "503")
+    before = count_requests(inspected, "/blocks", "GET", "503")
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda n: invoke(inspected, "blocks", f"many-{n}"), range(8)))
-    refused = [number for number, answer in enumerate(answers) if answer.status_code == 503]
-    assert refused
-    assert call_of(inspected, f"many-{refused[0]}")["status"] == 503
-    eventually(lambda: counted(inspected, "/blocks", "GET", "503") == before + len(refused))
+    refusal = [number for number, answer in enumerate(answers) if answer.status_code == 503]
+    assert refusal
+    assert call_of(inspected, f"many-{refusal[0]}")["status"] == 503
+    eventually(lambda: count_requests(inspected, "/blocks", "GET", "503") == before + len(refusal))
     queue = metrics(inspected).get("notebook_api_queue_length")
     assert queue in (0, None)
 
@@ -149,7 +149,7 @@ def test_200_calls_with_5_mb_are_all_there_cut_and_memory_stays(inspected: Stack
 
 
 def test_a_call_with_a_wrong_password_is_there_without_its_secrets(inspected: Stack) -> None:
-    before = counted(inspected, "other", "POST", "401")
+    before = count_requests(inspected, "other", "POST", "401")
     headers = {"X-Request-Id": "wrong-password", "User-Agent": "hasura-graphql-engine/v2"}
     url = f"{inspected.url}/invoke/echo?token={SECRET}"
     answer = requests.post(url, auth=("somebody", SECRET), json={"told": SECRET}, headers=headers, timeout=30)
@@ -163,14 +163,14 @@ def test_a_call_with_a_wrong_password_is_there_without_its_secrets(inspected: St
     assert "Rejected by nginx." in page
     assert SECRET not in page + json.dumps(call)
     assert "somebody" not in page + json.dumps(call)
-    assert counted(inspected, "other", "POST", "401") == before + 1
+    assert count_requests(inspected, "other", "POST", "401") == before + 1
     replayed = inspected.post(f"/process/requests/{call['id']}/replay")
     assert replayed.status_code == 409
     assert "nginx rejected this request" in replayed.json()["message"]
 
 
 def test_calls_that_are_too_large_or_find_nothing_served_are_there_and_counted(inspected: Stack) -> None:
-    before = [counted(inspected, "other", *kind) for kind in (("POST", "413"), ("GET", "503"))]
+    before = [count_requests(inspected, "other", *kind) for kind in (("POST", "413"), ("GET", "503"))]
     assert invoke(inspected, "size", "too-large", "POST", data=b"x" * 7_000_000).status_code == 413
     call = call_of(inspected, "too-large")
     assert (call["status"], call["request_size"]) == (413, 7_000_000)
@@ -178,15 +178,15 @@ def test_calls_that_are_too_large_or_find_nothing_served_are_there_and_counted(i
     inspected.stop_api()
     assert invoke(inspected, "size", "nobody-there").status_code == 503
     assert "No notebook is being served" in call_of(inspected, "nobody-there")["response"]["body"]["text"]
-    after = [counted(inspected, "other", *kind) for kind in (("POST", "413"), ("GET", "503"))]
+    after = [count_requests(inspected, "other", *kind) for kind in (("POST", "413"), ("GET", "503"))]
     assert after == [count + 1 for count in before]
     inspected.serve("inspected", CELLS)
 
 
 def test_what_is_refused_elsewhere_is_no_call_of_the_api(inspected: Stack) -> None:
     for path in ("process/status", "jupyter/api", ""):
-        refused = requests.get(f"{inspected.url}/{path}", headers={"X-Request-Id": "elsewhere"}, timeout=30)
-        assert refused.status_code == 401
+        refusal = requests.get(f"{inspected.url}/{path}", headers={"X-Request-Id": "elsewhere"}, timeout=30)
+        assert refusal.status_code == 401
     trace = requests.request("TRACE", f"{inspected.url}/invoke/echo", headers={"X-Request-Id": "traced"}, timeout=30)
     assert trace.status_code == 405
     assert call_of(inspected, "traced")["status"] == 405
@@ -270,7 +270,7 @@ def test_metrics_grow_over_calls_deaths_and_restarts_good_and_bad(inspected: Sta
         return metrics(inspected)
 
     invoke(inspected, "fails/x", "counted")
-    eventually(lambda: counted(inspected, "/fails/:how", "GET", "500") > 0)
+    eventually(lambda: count_requests(inspected, "/fails/:how", "GET", "500") > 0)
     before = now()
     invoke(inspected, "fails/y", "counted-too")
     inspected.invoke("made/up/path")
@@ -302,12 +302,12 @@ def test_metrics_grow_over_calls_deaths_and_restarts_good_and_bad(inspected: Sta
 
 def test_the_last_calls_of_a_stopped_slot_are_not_lost(inspected: Stack) -> None:
     inspected.serve("inspected", CELLS)
-    before = counted(inspected, "/echo", "POST", "200")
+    before = count_requests(inspected, "/echo", "POST", "200")
     with inspected.session() as session:
         for _ in range(400):
             session.post(f"{inspected.url}/invoke/echo", json={})
     inspected.stop_api()
-    eventually(lambda: counted(inspected, "/echo", "POST", "200") == before + 400, 5)
+    eventually(lambda: count_requests(inspected, "/echo", "POST", "200") == before + 400, 5)
     inspected.serve("inspected", CELLS)
 
 
@@ -320,7 +320,7 @@ def test_calls_answered_while_the_control_app_was_away_are_told_to_the_next(insp
     invoke(inspected, "echo", "unheard", "POST", json={})
     eventually(inspected.is_healthy, 20)
     assert call_of(inspected, "unheard")["status"] == 200
-    assert counted(inspected, "/echo", "POST", "200") == 1
+    assert count_requests(inspected, "/echo", "POST", "200") == 1
 
 
 def test_without_the_inspector_nothing_is_kept_and_metrics_go_on(new_stack: Callable[..., Stack]) -> None:
@@ -328,10 +328,10 @@ def test_without_the_inspector_nothing_is_kept_and_metrics_go_on(new_stack: Call
     stack.serve("inspected", CELLS)
     stack.invoke("echo", "POST", json={"private": "words"})
     stack.invoke("dies", "POST", json={})
-    eventually(lambda: counted(stack, "/echo", "POST", "200") == 1)
-    eventually(lambda: counted(stack, "/dies", "POST", "502") == 1)
+    eventually(lambda: count_requests(stack, "/echo", "POST", "200") == 1)
+    eventually(lambda: count_requests(stack, "/dies", "POST", "502") == 1)
     requests.get(f"{stack.url}/invoke/echo", timeout=30)
-    eventually(lambda: counted(stack, "other", "GET", "401") == 1)
+    eventually(lambda: count_requests(stack, "other", "GET", "401") == 1)
     assert stack.get("/process/requests").json() == {"kept": False, "requests": []}
     assert "INSPECT is 0" in stack.get("/requests").text
 
@@ -341,7 +341,10 @@ def test_a_notebook_in_another_language_is_inspected_too(inspected: Stack) -> No
     content["metadata"]["language_info"] = {"name": "bash"}
     inspected.write_text("shell", json.dumps(content))
     assert inspected.restart_api("shell").status_code == 200
-    deaths, strays = metrics(inspected)["notebook_api_kernel_deaths_total"], counted(inspected, "other", "GET", "404")
+    deaths, strays = (
+        metrics(inspected)["notebook_api_kernel_deaths_total"],
+        count_requests(inspected, "other", "GET", "404"),
+    )
     invoke(inspected, "hi", "bash-call", "POST", json={"a": 1}, headers={"Cookie": SECRET})
     call = call_of(inspected, "bash-call")
     assert (call["status"], call["endpoint"], call["response"]["body"]["text"]) == (200, "/hi", "hi\n")
@@ -351,7 +354,7 @@ def test_a_notebook_in_another_language_is_inspected_too(inspected: Stack) -> No
     assert call_of(inspected, "bash-dies")["status"] == 502
     eventually(lambda: metrics(inspected)["notebook_api_kernel_deaths_total"] == deaths + 1)
     inspected.invoke("nothing")
-    eventually(lambda: counted(inspected, "other", "GET", "404") == strays + 1)
+    eventually(lambda: count_requests(inspected, "other", "GET", "404") == strays + 1)
     inspected.serve("inspected", CELLS)
 
 

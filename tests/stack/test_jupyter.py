@@ -128,9 +128,9 @@ def test_a_kernel_that_is_killed_leaves_nothing_behind(stack: Stack, jupyter: Ju
 
 @pytest.mark.parametrize("auth", [None, ("hasura", "wrong-password"), API_USER])
 def test_the_websocket_asks_for_the_owner_too(jupyter: Jupyter, kernel: str, auth: tuple[str, str] | None) -> None:
-    with pytest.raises(websocket.WebSocketBadStatusException) as refused:
+    with pytest.raises(websocket.WebSocketBadStatusException) as refusal:
         jupyter.connect(kernel, auth)
-    assert refused.value.status_code == 401
+    assert refusal.value.status_code == 401
 
 
 def test_the_address_without_its_slash_leads_there(stack: Stack) -> None:

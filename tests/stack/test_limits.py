@@ -36,11 +36,11 @@ def test_two_kernels_answer_two_requests_at_once(tight: Stack, tmp_path: Path) -
 
 
 def test_a_body_over_the_limit_is_refused_as_json_with_the_settings_name(tight: Stack) -> None:
-    refused = tight.invoke("any", method="POST", data=b"x" * (1024 * 1024 + 1))
+    refusal = tight.invoke("any", method="POST", data=b"x" * (1024 * 1024 + 1))
 
-    assert refused.status_code == 413
-    assert refused.headers["Content-Type"].startswith("application/json")
-    assert "MAX_BODY_MB" in as_json(refused)["message"]
+    assert refusal.status_code == 413
+    assert refusal.headers["Content-Type"].startswith("application/json")
+    assert "MAX_BODY_MB" in as_json(refusal)["message"]
 
 
 def test_a_body_at_the_limit_passes(tight: Stack) -> None:

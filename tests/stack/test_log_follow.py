@@ -34,8 +34,8 @@ def talking(stack: Stack) -> Stack:
 @pytest.fixture
 def follow(talking: Stack) -> Iterator[Callable[[], requests.Response]]:
     """Opens streams of the log, and closes them after the test."""
-    with ExitStack() as opened:
-        yield lambda: opened.enter_context(talking.get(FOLLOW, stream=True))
+    with ExitStack() as open_page:
+        yield lambda: open_page.enter_context(talking.get(FOLLOW, stream=True))
 
 
 def test_curl_shows_each_line_as_it_is_written(talking: Stack) -> None:
@@ -52,11 +52,11 @@ def test_all_who_fit_follow_and_the_next_is_told_so_while_other_calls_are_answer
     talking: Stack, follow: Callable[[], requests.Response]
 ) -> None:
     followers = [follow() for _ in range(MAX_FOLLOWERS)]
-    refused = follow()
+    refusal = follow()
 
     assert [one.status_code for one in followers] == [200] * MAX_FOLLOWERS
-    assert refused.status_code == 503
-    assert f"{MAX_FOLLOWERS} times already" in refused.json()["message"]
+    assert refusal.status_code == 503
+    assert f"{MAX_FOLLOWERS} times already" in refusal.json()["message"]
     assert talking.status()["state"] == "serving"
     assert talking.restart_api().status_code == 200
     for one in followers:
@@ -66,9 +66,9 @@ def test_all_who_fit_follow_and_the_next_is_told_so_while_other_calls_are_answer
 
 def test_open_followers_do_not_delay_the_end(new_stack: Callable[..., Stack]) -> None:
     stack = new_stack().start()
-    with ExitStack() as opened:
+    with ExitStack() as open_page:
         for _ in range(MAX_FOLLOWERS):
-            assert opened.enter_context(stack.get(FOLLOW, stream=True)).status_code == 200
+            assert open_page.enter_context(stack.get(FOLLOW, stream=True)).status_code == 200
         begun = time.monotonic()
 
         assert stack.stop() == 0  # asserts that no process is left

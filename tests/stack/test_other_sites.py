@@ -107,11 +107,11 @@ def test_a_cell_that_passes_on_foreign_headers_leads_nobody_to_the_owners_addres
 def test_what_another_site_makes_a_browser_send_reaches_no_cell(
     pages: Stack, headers: dict[str, str], method: str
 ) -> None:
-    refused = pages.invoke("x", method, headers=headers)
+    refusal = pages.invoke("x", method, headers=headers)
 
-    assert refused.status_code == 403
-    assert as_json(refused)["extensions"]["code"] == "cross-site"
-    assert "CORS_ORIGINS" in as_json(refused)["message"]
+    assert refusal.status_code == 403
+    assert as_json(refusal)["extensions"]["code"] == "cross-site"
+    assert "CORS_ORIGINS" in as_json(refusal)["message"]
 
 
 def test_a_form_that_another_site_sends_is_refused_though_it_opens_a_page(pages: Stack) -> None:

@@ -126,9 +126,9 @@ def test_a_project_that_is_deleted_while_it_is_served_cannot_be_restarted_until_
     shutil.rmtree(reloading.notebook_dir / "removed")
 
     for name in ("removed", None):
-        refused = reloading.restart_api(name)
-        assert refused.status_code == 404
-        assert "There is no project 'removed'." in refused.json()["message"]
+        refusal = reloading.restart_api(name)
+        assert refusal.status_code == 404
+        assert "There is no project 'removed'." in refusal.json()["message"]
     assert reloading.status()["state"] == "serving"
     assert answers(reloading, 1)
 

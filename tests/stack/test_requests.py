@@ -82,9 +82,9 @@ def test_what_is_no_text_arrives_as_base64(echo: Stack) -> None:
 
 
 def test_a_query_that_is_no_text_is_refused_as_json(echo: Stack) -> None:
-    refused = echo.invoke("echo/1?a=%ff")
+    refusal = echo.invoke("echo/1?a=%ff")
 
-    assert (refused.status_code, as_json(refused)["extensions"]["code"]) == (400, "bad-request")
+    assert (refusal.status_code, as_json(refusal)["extensions"]["code"]) == (400, "bad-request")
 
 
 def test_a_body_that_comes_in_chunks_arrives_whole(echo: Stack) -> None:
@@ -107,8 +107,8 @@ def test_head_options_and_a_slash_too_many_are_answered(echo: Stack) -> None:
     assert (head.status_code, head.content, head.headers["Content-Type"]) == (200, b"", "text/plain")
     assert echo.invoke("echo", method="OPTIONS").headers["Allow"] == "POST, OPTIONS"
     assert as_json(echo.invoke("echo/1/"))["path"] == {"value": "1"}
-    refused = echo.invoke("echo", method="PATCH")
-    assert (refused.status_code, refused.headers["Allow"]) == (405, "POST, OPTIONS")
+    refusal = echo.invoke("echo", method="PATCH")
+    assert (refusal.status_code, refusal.headers["Allow"]) == (405, "POST, OPTIONS")
 
 
 def test_a_body_of_20_mb_passes(stack: Stack) -> None:

@@ -93,7 +93,7 @@ def test_only_nginx_listens_on_tcp(used: Stack) -> None:
         socket = jupyter.connect(kernel)
         jupyter.run(socket, "'it has all its sockets when it answers'")
         processes = used.processes()
-        listening = {process.command: found for process in processes if (found := process.tcp_addresses())}
+        listening = {process.command: result for process in processes if (result := process.tcp_addresses())}
         socket.close()
         jupyter.end_kernel(kernel)
 

@@ -48,11 +48,11 @@ def test_a_second_project_is_refused_until_it_is_restarted(stack: Stack) -> None
     stack.serve("first", ["# GET /who\nprint('first')"])
     stack.write("second", ["# GET /who\nprint('second')"])
 
-    refused = stack.start_api("second")
+    refusal = stack.start_api("second")
 
-    assert refused.status_code == 409
-    assert "first" in as_json(refused)["message"]
-    assert "restart" in as_json(refused)["message"].lower()
+    assert refusal.status_code == 409
+    assert "first" in as_json(refusal)["message"]
+    assert "restart" in as_json(refusal)["message"].lower()
     assert stack.invoke("who").text.strip() == "first"
     assert stack.restart_api("second").status_code == 200
     assert stack.invoke("who").text.strip() == "second"
@@ -69,27 +69,27 @@ def test_restart_without_a_name_takes_the_served_project_anew(stack: Stack) -> N
 
 
 def test_restart_with_nothing_served_and_no_name_says_what_to_do(idle_stack: Stack) -> None:
-    refused = idle_stack.restart_api()
+    refusal = idle_stack.restart_api()
 
-    assert refused.status_code == 409
-    assert "restart?notebook=" in as_json(refused)["message"]
+    assert refusal.status_code == 409
+    assert "restart?notebook=" in as_json(refusal)["message"]
 
 
 def test_a_start_without_a_name_says_what_to_do(stack: Stack) -> None:
-    refused = stack.process_call("start")
+    refusal = stack.process_call("start")
 
-    assert refused.status_code == 400
-    assert "start?notebook=" in as_json(refused)["message"]
+    assert refusal.status_code == 400
+    assert "start?notebook=" in as_json(refusal)["message"]
 
 
 def test_an_unknown_project_is_answered_with_those_that_exist(stack: Stack) -> None:
     stack.write("deep/inside", ["# GET /x\nprint(1)"])
 
-    refused = stack.start_api("nowhere")
+    refusal = stack.start_api("nowhere")
 
-    assert refused.status_code == 404
-    assert "nowhere" in as_json(refused)["message"]
-    assert "deep/inside" in as_json(refused)["message"]
+    assert refusal.status_code == 404
+    assert "nowhere" in as_json(refusal)["message"]
+    assert "deep/inside" in as_json(refusal)["message"]
 
 
 @pytest.mark.parametrize(
@@ -177,10 +177,10 @@ def test_after_a_stop_callers_are_told_how_to_start(stack: Stack) -> None:
     assert stack.status()["state"] == "stopped"
     for auth in (None, ("webhook", "wrong")):
         assert stack.invoke("x", auth=auth).status_code == 401
-    refused = stack.invoke("x", method="POST", json={"a": 1})
-    assert refused.status_code == 503
-    assert refused.headers["Content-Type"].startswith("application/json")
-    assert "/process/start?notebook=" in as_json(refused)["message"]
+    refusal = stack.invoke("x", method="POST", json={"a": 1})
+    assert refusal.status_code == 503
+    assert refusal.headers["Content-Type"].startswith("application/json")
+    assert "/process/start?notebook=" in as_json(refusal)["message"]
 
 
 def test_a_stop_with_nothing_served_is_fine(idle_stack: Stack) -> None:

@@ -66,8 +66,8 @@ class ClickHouse:
                 timeout=60,
             )
         assert response.status_code == 200, response.text
-        found: list[dict[str, Any]] = response.json()["data"]
-        return found
+        result: list[dict[str, Any]] = response.json()["data"]
+        return result
 
 
 class _Interface:

@@ -94,8 +94,8 @@ class OpenAIServer:
             if mode == "refusing":
                 raise Refused(400, "The text exceeds the maximum context length.", code="context_length_exceeded")
             text = json.dumps(self._result(request, body))
-        except Refused as refused:
-            return self._error(refused)
+        except Refused as refusal:
+            return self._error(refusal)
         return Response(text[: len(text) // 2] if mode == "broken" else text, content_type="application/json")
 
     def _result(self, request: Request, body: Any) -> dict[str, Any]:
@@ -106,9 +106,9 @@ class OpenAIServer:
             raise Refused(400, "We could not parse the JSON body of your request.")
         return answers[request.path](body)
 
-    def _error(self, refused: "Refused") -> Response:
-        headers = {"Retry-After": str(self.retry_after)} if refused.status == 429 else {}
-        return Response(json.dumps({"error": refused.error}), refused.status, headers, content_type="application/json")
+    def _error(self, refusal: "Refused") -> Response:
+        headers = {"Retry-After": str(self.retry_after)} if refusal.status == 429 else {}
+        return Response(json.dumps({"error": refusal.error}), refusal.status, headers, content_type="application/json")
 
 
 class Refused(Exception):

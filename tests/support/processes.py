@@ -41,12 +41,12 @@ class Process:
                 columns = line.split()
                 if columns[3] == TCP_LISTEN:
                     listening[f"socket:[{columns[9]}]"] = columns[1]
-        found = set()
+        result = set()
         with suppress(OSError):
             for descriptor in (PROC / str(self.pid) / "fd").iterdir():
                 with suppress(OSError):
-                    found.add(listening.get(str(descriptor.readlink())))
-        return sorted(filter(None, found))
+                    result.add(listening.get(str(descriptor.readlink())))
+        return sorted(filter(None, result))
 
 
 def has_ended(pid: int) -> bool:

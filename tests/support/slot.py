@@ -104,10 +104,10 @@ class Slot:
     def status(self) -> dict[str, Any]:
         """What the admin socket says; empty while there is no answer."""
         try:
-            found: dict[str, Any] = http_over_unix(self.folder / "admin.sock", "GET", "/status", None, {}, 10).json()
+            result: dict[str, Any] = http_over_unix(self.folder / "admin.sock", "GET", "/status", None, {}, 10).json()
         except (OSError, http.client.HTTPException, ValueError):
             return {}
-        return found
+        return result
 
     def request(
         self,
@@ -139,7 +139,7 @@ def http_over_unix(
     try:
         connection.request(method, path, body, headers)
         response = connection.getresponse()
-        found = {name.lower(): value for name, value in response.getheaders()}
-        return Answer(response.status, found, response.read())
+        result = {name.lower(): value for name, value in response.getheaders()}
+        return Answer(response.status, result, response.read())
     finally:
         connection.close()

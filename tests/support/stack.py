@@ -162,9 +162,9 @@ class Stack:
 
     def process(self, part: str) -> Process:
         """The oldest of its processes whose command line has `part` in it."""
-        found = [process for process in self.processes() if part in process.command]
-        assert found, f"no process of the stack has {part!r} in its command line"
-        return min(found, key=lambda process: process.pid)
+        result = [process for process in self.processes() if part in process.command]
+        assert result, f"no process of the stack has {part!r} in its command line"
+        return min(result, key=lambda process: process.pid)
 
     def gateway(self) -> Process:
         """The gateway that serves."""
@@ -250,8 +250,8 @@ class Stack:
 
     def calls(self) -> list[dict[str, Any]]:
         """The last calls of the API, as the inspector lists them, the newest first."""
-        found: list[dict[str, Any]] = self.get("/process/requests").json()["requests"]
-        return found
+        result: list[dict[str, Any]] = self.get("/process/requests").json()["requests"]
+        return result
 
     def serve(self, project: str, cells: list[str]) -> None:
         """Write the project's notebook and serve it in place of whatever is being served."""

@@ -19,9 +19,9 @@ def eventually(look: Callable[[], Found], seconds: float = 15, what: str = "") -
     deadline = time.monotonic() + PATIENCE * seconds
     pause = SHORTEST
     while True:
-        found = look()
-        if found:
-            return found
-        assert time.monotonic() < deadline, f"not within {PATIENCE * seconds} s: {what or look}; at last {found!r}"
+        result = look()
+        if result:
+            return result
+        assert time.monotonic() < deadline, f"not within {PATIENCE * seconds} s: {what or look}; at last {result!r}"
         time.sleep(pause)
         pause = min(1.5 * pause, LONGEST)

@@ -40,8 +40,8 @@ class WeaviateServer:
     def near_text(self, name: str, text: str, limit: int) -> list[dict[str, Any]]:
         """The properties of the objects nearest to a text, nearest first."""
         asked = embed(text)
-        found = [thing for thing in self.objects.values() if thing["class"] == name]
-        near = sorted(found, key=lambda thing: -sum(a * b for a, b in zip(asked, thing["vector"], strict=True)))
+        result = [thing for thing in self.objects.values() if thing["class"] == name]
+        near = sorted(result, key=lambda thing: -sum(a * b for a, b in zip(asked, thing["vector"], strict=True)))
         return [thing["properties"] for thing in near[:limit]]
 
     def _answer(self, request: Request) -> Response:
@@ -65,7 +65,7 @@ class WeaviateServer:
             return _problem(422, f"class name {name} already exists")
         if definition["vectorizer"] != VECTORIZER or set(definition["moduleConfig"]) != {VECTORIZER}:
             return _problem(422, "vectorizer: no module found for it")
-        if unknown := [kind for found in properties for kind in found["dataType"] if kind not in TYPES]:
+        if unknown := [kind for result in properties for kind in result["dataType"] if kind not in TYPES]:
             return _problem(422, f"unknown data types {unknown}")
         self.classes[name] = definition
         return _json(definition)
@@ -88,7 +88,7 @@ class WeaviateServer:
         return None if key == self._openai_key else "connection to OpenAI failed with status: 401"
 
     def _kinds(self, name: str) -> dict[str, str]:
-        return {found["name"]: found["dataType"][0] for found in self.classes[name]["properties"]}
+        return {result["name"]: result["dataType"][0] for result in self.classes[name]["properties"]}
 
     def _text(self, thing: dict[str, Any]) -> str:
         """What the module embeds: the texts, but for those of properties that are to be skipped."""

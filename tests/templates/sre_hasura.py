@@ -67,13 +67,13 @@ class Table:
                 name = f"p{len(parameters)}"
                 kind = "Array(String)" if operator == "_in" else "String"
                 conditions.append(f"{column} {OPERATORS[operator]} {{{name}:{kind}}}")
-                parameters[name] = quoted(value) if operator == "_in" else value
+                parameters[name] = quote(value) if operator == "_in" else value
         query = f"SELECT * FROM sre.{self._name} WHERE {' AND '.join(conditions)}"  # noqa: S608
         order = ", ".join(f"{column} {way}" for part in order_by for column, way in part.items())
         return self._clickhouse.rows(f"{query} ORDER BY {order} LIMIT {limit}", **parameters)
 
 
-def quoted(values: list[str]) -> str:
+def quote(values: list[str]) -> str:
     """An array as ClickHouse reads it from a parameter."""
     escaped = (value.replace("\\", "\\\\").replace("'", "\\'") for value in values)
     return "[" + ", ".join(f"'{value}'" for value in escaped) + "]"

@@ -109,14 +109,16 @@ def test_each_line_of_the_documents_table_is_tested_here() -> None:
 def test_an_action_gets_what_the_document_says(served: Stack, name: str) -> None:
     row = ROWS[name]
 
-    got = act(TYPES, "query ($how: String!) { ask(how: $how) { text } }", lambda body: call(served, body), how=row.how)
+    actual = act(
+        TYPES, "query ($how: String!) { ask(how: $how) { text } }", lambda body: call(served, body), how=row.how
+    )
 
     if row.message:
-        [error] = got["errors"]
+        [error] = actual["errors"]
         assert row.message in error["message"]
         assert ("code" in error.get("extensions", {})) == row.told.startswith("the message")
     else:
-        assert got == {"data": {"ask": {"text": "well"}}}
+        assert actual == {"data": {"ask": {"text": "well"}}}
 
 
 @pytest.mark.parametrize(
@@ -126,9 +128,9 @@ def test_an_action_gets_what_the_document_says(served: Stack, name: str) -> None
 def test_an_action_whose_answer_is_not_of_the_declared_type_gets_an_error(
     served: Stack, how: str, message: str
 ) -> None:
-    got = act(TYPES, f'{{ ask(how: "{how}") {{ text }} }}', lambda body: call(served, body))
+    actual = act(TYPES, f'{{ ask(how: "{how}") {{ text }} }}', lambda body: call(served, body))
 
-    assert message in got["errors"][0]["message"]
+    assert message in actual["errors"][0]["message"]
 
 
 @pytest.mark.parametrize("name", ROWS)

@@ -20,14 +20,14 @@ FILES = {path.stem: json.loads(path.read_text()) for path in PAYLOADS.glob("*.js
 
 def examples() -> dict[str, Any]:
     """The body of each REQUEST cell of a project for Hasura."""
-    found = {}
+    result = {}
     for path in sorted(ROOT.glob("notebook/*/server.ipynb")):
         for number, cell in enumerate(nbformat.read(path, as_version=4).cells):
             if cell.source.startswith("REQUEST = ") and path.parent.name != "hello_world":
                 call = ast.parse(cell.source).body[0].value  # type: ignore[attr-defined]
                 body = next(v for k, v in zip(call.args[0].keys, call.args[0].values, strict=True) if k.value == "body")
-                found[f"{path.parent.name}, cell {number}"] = ast.literal_eval(body)
-    return found
+                result[f"{path.parent.name}, cell {number}"] = ast.literal_eval(body)
+    return result
 
 
 BODIES = {**FILES, **examples()}

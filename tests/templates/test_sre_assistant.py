@@ -154,7 +154,7 @@ def answered(response: requests.Response) -> dict[str, Any]:
     return found
 
 
-def refused(response: requests.Response, status: int = 424) -> str:
+def refusal(response: requests.Response, status: int = 424) -> str:
     """The message that Hasura passes on to its caller: it needs a 4xx, and JSON of this form."""
     assert response.status_code == status, response.text
     assert response.headers["Content-Type"] == "application/json"
@@ -359,7 +359,7 @@ def test_a_plan_that_asks_for_what_is_not_allowed_is_refused_and_nothing_is_read
     change, complaint = FORBIDDEN[what]
     analyst.plan = {**PLAN, **change}
 
-    message = refused(ask(served))
+    message = refusal(ask(served))
 
     assert message.startswith("the model's answer does not fit: ")
     assert complaint in message
@@ -372,7 +372,7 @@ def test_a_plan_that_is_none_is_refused(
 ) -> None:
     analyst.plan = plan
 
-    assert "the model's answer does not fit" in refused(ask(served))
+    assert "the model's answer does not fit" in refusal(ask(served))
     assert hasura.requests == []
 
 
@@ -382,7 +382,7 @@ def test_an_answer_that_cites_a_row_which_nobody_gave_is_not_passed_on(
 ) -> None:
     analyst.finding = {"answer": "It was the moon.", "rows": rows}
 
-    message = refused(ask(served))
+    message = refusal(ask(served))
 
     assert str(rows[0]) in message
     assert "moon" not in message
@@ -401,14 +401,14 @@ def test_an_answer_of_another_form_is_not_passed_on(
 ) -> None:
     analyst.finding = finding
 
-    assert complaint in refused(ask(served))
+    assert complaint in refusal(ask(served))
 
 
 def test_while_hasura_is_down_the_caller_is_told_and_then_is_answered(
     served: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst
 ) -> None:
     hasura.stop()
-    assert "check GRAPHQL_ENDPOINT" in refused(ask(served))
+    assert "check GRAPHQL_ENDPOINT" in refusal(ask(served))
     wait_for_log(served, "TransportConnectionFailed")
 
     hasura.start()
@@ -424,7 +424,7 @@ def test_what_hasura_says_no_to_is_told_to_the_caller(
 ) -> None:
     hasura.mode = mode
 
-    assert complaint in refused(ask(served))
+    assert complaint in refusal(ask(served))
 
 
 @pytest.mark.parametrize("junk", JUNK)
@@ -433,14 +433,14 @@ def test_a_question_that_something_else_than_hasura_answers_is_told_so(
 ) -> None:
     hasura.mode, hasura.junk = "junk", JUNK[junk]
 
-    assert "Hasura " in refused(ask(served))
+    assert "Hasura " in refusal(ask(served))
 
 
 def test_a_model_that_is_asked_too_often_is_told_of_as_429(
     served: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst
 ) -> None:
     model.mode = "rate_limited"
-    assert "Ask again later" in refused(ask(served), 429)
+    assert "Ask again later" in refusal(ask(served), 429)
 
     model.mode = "well"
 
@@ -452,7 +452,7 @@ def test_an_answer_of_the_models_server_that_breaks_off_is_told_of(
 ) -> None:
     model.mode = "broken"
 
-    assert "cannot be read (JSONDecodeError): check OPENAI_BASE_URL" in refused(ask(served))
+    assert "cannot be read (JSONDecodeError): check OPENAI_BASE_URL" in refusal(ask(served))
 
 
 def test_a_server_that_is_not_a_models_is_told_of(
@@ -460,7 +460,7 @@ def test_a_server_that_is_not_a_models_is_told_of(
 ) -> None:
     model.mode = "elsewhere"
 
-    assert "check OPENAI_BASE_URL" in refused(ask(served))
+    assert "check OPENAI_BASE_URL" in refusal(ask(served))
 
 
 def test_an_answer_of_hasura_that_takes_too_long_is_not_waited_for(
@@ -468,7 +468,7 @@ def test_an_answer_of_hasura_that_takes_too_long_is_not_waited_for(
 ) -> None:
     hasura.mode = "slow"
 
-    assert refused(ask(served)) == "no answer from Hasura within 20 s"
+    assert refusal(ask(served)) == "no answer from Hasura within 20 s"
 
 
 def test_a_model_that_takes_too_long_is_given_up_before_hasura_gives_up(
@@ -476,7 +476,7 @@ def test_a_model_that_takes_too_long_is_given_up_before_hasura_gives_up(
 ) -> None:
     model.mode = "slow"
 
-    assert refused(ask(served)) == "no answer within 25 s. Ask again later"
+    assert refusal(ask(served)) == "no answer within 25 s. Ask again later"
 
 
 def test_questions_that_wait_for_the_model_keep_no_other_request_waiting(
@@ -487,7 +487,7 @@ def test_questions_that_wait_for_the_model_keep_no_other_request_waiting(
     with ThreadPoolExecutor(10) as callers:
         waiting = [callers.submit(ask, served) for _ in range(10)]
         eventually(lambda: len(model.requests) == 10, what="ten questions at the model")
-        refused(ask(served, {}), 400)
+        refusal(ask(served, {}), 400)
         model.mode = "well"
         assert [answered(response.result())["answer"] for response in waiting] == [analyst.answer] * 10
 
@@ -501,7 +501,7 @@ def test_an_admin_secret_that_hasura_does_not_take_is_said_to_be_that(
     finally:
         hasura.admin_secret = ADMIN_SECRET
 
-    assert 'invalid "x-hasura-admin-secret"' in refused(response)
+    assert 'invalid "x-hasura-admin-secret"' in refusal(response)
     assert ADMIN_SECRET not in response.text + served.log()
 
 
@@ -515,7 +515,7 @@ def test_a_wrong_setting_is_named_and_its_value_kept(
     with serving(PROJECT, **{**settings, name: "something-of-yesterday"}) as stack:
         response = ask(stack)
 
-        assert complaint in refused(response)
+        assert complaint in refusal(response)
         assert "something-of-yesterday" not in response.text + stack.log()
 
 
@@ -528,7 +528,7 @@ def test_without_a_setting_it_is_served_and_names_it(
     some = {name: value for name, value in settings.items() if name.split("_")[0] in given.split()}
     with serving(PROJECT, **some) as stack:
         assert stack.status()["state"] == "serving"
-        assert f"{missing} is not set" in refused(ask(stack))
+        assert f"{missing} is not set" in refusal(ask(stack))
 
 
 def test_a_shared_secret_keeps_out_who_does_not_know_it(
@@ -537,7 +537,7 @@ def test_a_shared_secret_keeps_out_who_does_not_know_it(
     secret = "a-secret-shared-with-hasura"
     with serving(PROJECT, **settings, WEBHOOK_SECRET=secret) as stack:
         for headers in ({}, {"X-Webhook-Secret": "a-guess"}, {"X-Webhook-Secret": "é"}):
-            assert "X-Webhook-Secret" in refused(ask(stack, **headers), 401)
+            assert "X-Webhook-Secret" in refusal(ask(stack, **headers), 401)
         assert model.requests == []
 
         answered(ask(stack, **{"X-Webhook-Secret": secret}))
@@ -556,13 +556,13 @@ NO_QUESTION = {
 
 @pytest.mark.parametrize("what", NO_QUESTION)
 def test_a_body_without_a_question_is_refused(served: Stack, model: OpenAIServer, analyst: Analyst, what: str) -> None:
-    assert '"question"' in refused(ask(served, NO_QUESTION[what]), 400)
+    assert '"question"' in refusal(ask(served, NO_QUESTION[what]), 400)
     assert model.requests == []
 
 
 @pytest.mark.parametrize("body", NOT_JSON)
 def test_a_body_that_is_not_json_is_refused(served: Stack, model: OpenAIServer, body: bytes) -> None:
-    assert '"question"' in refused(deliver_bytes(served, "sre_query", body), 400)
+    assert '"question"' in refusal(deliver_bytes(served, "sre_query", body), 400)
 
 
 def test_its_cells_run_from_top_to_bottom_in_jupyter(

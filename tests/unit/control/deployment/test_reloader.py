@@ -20,7 +20,7 @@ from tests.support.notebooks import notebook_text
 FAILURE = {"cell": 1, "line": 1, "name": "ValueError", "value": "", "traceback": ""}
 
 
-class Served:
+class ServedApi:
     """A Deployment over a run directory, with starts that only note what they were to serve."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,27 +60,27 @@ class Served:
 
 
 @pytest.fixture
-def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Served:
+def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ServedApi:
     """`shop` is served."""
-    served = Served(tmp_path, monkeypatch)
+    served = ServedApi(tmp_path, monkeypatch)
     served.save("x = 1")
     served.replace(Project("shop", served.notebook_dir / "shop" / "server.ipynb"))
     return served
 
 
-def test_new_code_causes_one_restart(served: Served) -> None:
+def test_new_code_causes_one_restart(served: ServedApi) -> None:
     assert served.poll() == 0
     served.save("x = 2")
     assert served.poll() == 1
 
 
-def test_saves_without_new_code_cause_none(served: Served) -> None:
+def test_saves_without_new_code_cause_none(served: ServedApi) -> None:
     for _ in range(5):
         served.save("x = 1", "", "  ")
         assert served.poll(1) == 0
 
 
-def test_while_the_switch_is_off_a_save_waits_until_it_is_on(served: Served) -> None:
+def test_while_the_switch_is_off_a_save_waits_until_it_is_on(served: ServedApi) -> None:
     served.api.reload.set(False)
     served.save("x = 2")
     assert served.poll() == 0
@@ -89,20 +89,20 @@ def test_while_the_switch_is_off_a_save_waits_until_it_is_on(served: Served) -> 
     assert served.poll() == 1
 
 
-def test_the_switch_outlives_the_control_app(served: Served) -> None:
+def test_the_switch_outlives_the_control_app(served: ServedApi) -> None:
     served.api.reload.set(False)
 
     assert Deployment(served.api.settings).reload.is_on() is False
 
 
-def test_a_save_that_the_control_app_slept_through_is_seen_by_the_next_one(served: Served) -> None:
+def test_a_save_that_the_control_app_slept_through_is_seen_by_the_next_one(served: ServedApi) -> None:
     served.save("x = 2")
     served.reloader = Reloader(served.api)
 
     assert served.poll() == 1
 
 
-def test_a_version_that_does_not_run_is_tried_once_and_its_repair_again(served: Served) -> None:
+def test_a_version_that_does_not_run_is_tried_once_and_its_repair_again(served: ServedApi) -> None:
     def fail() -> None:
         raise NotebookFailure("shop does not run.", FAILURE)
 
@@ -117,7 +117,7 @@ def test_a_version_that_does_not_run_is_tried_once_and_its_repair_again(served: 
     assert served.poll() == 1
 
 
-def test_a_restart_that_did_not_reach_supervisord_is_tried_again(served: Served) -> None:
+def test_a_restart_that_did_not_reach_supervisord_is_tried_again(served: ServedApi) -> None:
     def fail(project: Project) -> None:
         raise SupervisorError("supervisord cannot be reached")
 
@@ -130,7 +130,7 @@ def test_a_restart_that_did_not_reach_supervisord_is_tried_again(served: Served)
     assert served.poll() == 1
 
 
-def test_a_save_in_the_middle_of_a_restart_causes_one_more(served: Served) -> None:
+def test_a_save_in_the_middle_of_a_restart_causes_one_more(served: ServedApi) -> None:
     def save_once_more() -> None:
         served.on_start = lambda: None
         served.save("x = 3")
@@ -141,21 +141,21 @@ def test_a_save_in_the_middle_of_a_restart_causes_one_more(served: Served) -> No
     assert served.poll(5) == 2
 
 
-def test_a_restart_by_hand_of_the_same_code_is_enough(served: Served) -> None:
+def test_a_restart_by_hand_of_the_same_code_is_enough(served: ServedApi) -> None:
     served.save("x = 2")
     served.replace(Project("shop", served.notebook_dir / "shop" / "server.ipynb"))
 
     assert served.poll() == 0
 
 
-def test_what_was_stopped_stays_stopped(served: Served) -> None:
+def test_what_was_stopped_stays_stopped(served: ServedApi) -> None:
     served.api.slots.cut_off()
     served.save("x = 2")
 
     assert served.poll() == 0
 
 
-def test_what_is_stopped_while_a_save_waits_for_its_turn_stays_stopped(served: Served) -> None:
+def test_what_is_stopped_while_a_save_waits_for_its_turn_stays_stopped(served: ServedApi) -> None:
     served.save("x = 2")
     served.api.slots.cut_off()
 
@@ -164,7 +164,7 @@ def test_what_is_stopped_while_a_save_waits_for_its_turn_stays_stopped(served: S
     assert len(served.starts) == 1
 
 
-def test_a_project_that_failed_while_nothing_was_served_starts_when_it_is_repaired(served: Served) -> None:
+def test_a_project_that_failed_while_nothing_was_served_starts_when_it_is_repaired(served: ServedApi) -> None:
     served.api.slots.cut_off()
     write_json(served.api.run.last_error, {**FAILURE, "notebook": "shop"})
     assert served.poll() == 0
@@ -173,13 +173,13 @@ def test_a_project_that_failed_while_nothing_was_served_starts_when_it_is_repair
     assert served.poll() == 1
 
 
-def test_a_deleted_notebook_restarts_nothing(served: Served) -> None:
+def test_a_deleted_notebook_restarts_nothing(served: ServedApi) -> None:
     (served.notebook_dir / "shop" / "server.ipynb").unlink()
 
     assert served.poll() == 0
 
 
-def test_a_notebook_that_may_not_be_served_is_tried_once(served: Served, tmp_path: Path) -> None:
+def test_a_notebook_that_may_not_be_served_is_tried_once(served: ServedApi, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere.ipynb"
     elsewhere.write_text(notebook_text(["x = 2"]))
     notebook = served.notebook_dir / "shop" / "server.ipynb"
@@ -192,7 +192,7 @@ def test_a_notebook_that_may_not_be_served_is_tried_once(served: Served, tmp_pat
 
 
 def test_a_gateway_is_kept_ready_only_while_a_save_would_restart(
-    served: Served, monkeypatch: pytest.MonkeyPatch
+    served: ServedApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[bool] = []
     monkeypatch.setattr(served.api.slots, "set_standby", lambda slot, wanted: calls.append(wanted))

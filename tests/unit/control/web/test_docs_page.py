@@ -64,8 +64,8 @@ def test_nothing_in_it_is_inline_or_from_elsewhere(
 ) -> None:
     fake(app, monkeypatch, status=status(state=state))
     response = client.get("/docs")
-    found = r"""<script(?![^>]*\ssrc="/static/)|<style|\sstyle=|\son\w+=|(?:src|href)="(?!/)"""
-    assert re.findall(found, response.text) == []
+    result = r"""<script(?![^>]*\ssrc="/static/)|<style|\sstyle=|\son\w+=|(?:src|href)="(?!/)"""
+    assert re.findall(result, response.text) == []
     policy = response.headers["Content-Security-Policy"]
     assert policy == "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'"
 

@@ -44,9 +44,9 @@ def router() -> Router[str]:
 def test_paths_lead_to_the_most_literal_endpoint(
     router: Router[str], path: str, target: str, parameters: dict[str, str]
 ) -> None:
-    found = router.find("GET", path.encode())
-    assert found is not None
-    assert (found.target, found.path) == (target, parameters)
+    result = router.find("GET", path.encode())
+    assert result is not None
+    assert (result.target, result.path) == (target, parameters)
 
 
 @pytest.mark.parametrize("path", ["/", "", "/lit", "/invoke//", "/invoke/j/1", "/invoke/j//x", "/invoke/deep/x/end/y"])
@@ -55,16 +55,16 @@ def test_other_paths_lead_nowhere(router: Router[str], path: str) -> None:
 
 
 def test_a_wrong_method_is_told_the_right_ones(router: Router[str]) -> None:
-    found = router.find("DELETE", b"/invoke/lit")
-    assert found is not None
-    assert found.target is None
-    assert allow_header(found.allowed) == "GET, POST, HEAD, OPTIONS"
+    result = router.find("DELETE", b"/invoke/lit")
+    assert result is not None
+    assert result.target is None
+    assert allow_header(result.allowed) == "GET, POST, HEAD, OPTIONS"
 
 
 def test_a_method_is_looked_for_at_less_literal_paths_too() -> None:
     router: Router[str] = Router("/")
     router.add("GET", "/a/x", "literal")
     router.add("POST", "/a/:p", "parameter")
-    found = router.find("POST", b"/a/x")
-    assert found is not None
-    assert (found.target, found.path) == ("parameter", {"p": "x"})
+    result = router.find("POST", b"/a/x")
+    assert result is not None
+    assert (result.target, result.path) == ("parameter", {"p": "x"})

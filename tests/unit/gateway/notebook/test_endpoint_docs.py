@@ -40,8 +40,8 @@ def test_what_stands_above_another_cell_does_not_belong_to_the_endpoint(between:
 
 
 def test_a_response_info_cell_has_no_text_of_its_own() -> None:
-    found = notes(GET, Markdown("How it answers"), "# ResponseInfo GET /x\nprint('{}')")[1]
-    assert found == {}
+    result = notes(GET, Markdown("How it answers"), "# ResponseInfo GET /x\nprint('{}')")[1]
+    assert result == {}
 
 
 def test_of_an_endpoint_of_several_cells_the_first_text_counts() -> None:
@@ -81,5 +81,5 @@ def test_the_text_of_the_first_endpoint_is_not() -> None:
 def test_the_first_line_is_the_summary_and_a_heading_is_not_said_twice(
     text: str, summary: str, description: str
 ) -> None:
-    found = EndpointDoc(text)
-    assert (found.summary, found.description) == (summary, description)
+    result = EndpointDoc(text)
+    assert (result.summary, result.description) == (summary, description)

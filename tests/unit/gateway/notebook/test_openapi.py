@@ -35,16 +35,16 @@ def document(*cells: str) -> Any:
 def operation(*cells: str) -> Any:
     """The only operation of a notebook."""
     (item,) = document(*cells)["paths"].values()
-    (found,) = item.values()
-    return found
+    (result,) = item.values()
+    return result
 
 
 def test_the_shipped_notebook_has_a_valid_document_with_a_summary_for_each_endpoint() -> None:
-    found = document_of(Path(ROOT / "notebook/hello_world/server.ipynb").read_text(), "hello_world")
-    assert found["info"]["title"] == "hello_world"
-    assert found["info"]["description"].startswith("# Hello, world")
+    result = document_of(Path(ROOT / "notebook/hello_world/server.ipynb").read_text(), "hello_world")
+    assert result["info"]["title"] == "hello_world"
+    assert result["info"]["description"].startswith("# Hello, world")
     summaries = {
-        f"{method} {path}": one["summary"] for path, item in found["paths"].items() for method, one in item.items()
+        f"{method} {path}": one["summary"] for path, item in result["paths"].items() for method, one in item.items()
     }
     assert summaries == {
         "get /hello_world": "The shortest endpoint",
@@ -54,15 +54,15 @@ def test_the_shipped_notebook_has_a_valid_document_with_a_summary_for_each_endpo
 
 
 def test_it_says_where_the_api_is_how_to_log_in_and_in_what_form_errors_are() -> None:
-    found = document("# GET /x\nprint(1)")
-    assert found["openapi"].startswith("3.1.")
-    assert found["info"]["title"] == "shop"
-    assert found["servers"] == [{"url": "/invoke"}]
-    assert found["components"]["securitySchemes"] == {"basic": {"type": "http", "scheme": "basic"}}
-    assert found["security"] == [{"basic": []}]
-    default = found["paths"]["/x"]["get"]["responses"]["default"]
+    result = document("# GET /x\nprint(1)")
+    assert result["openapi"].startswith("3.1.")
+    assert result["info"]["title"] == "shop"
+    assert result["servers"] == [{"url": "/invoke"}]
+    assert result["components"]["securitySchemes"] == {"basic": {"type": "http", "scheme": "basic"}}
+    assert result["security"] == [{"basic": []}]
+    default = result["paths"]["/x"]["get"]["responses"]["default"]
     assert default == {"$ref": "#/components/responses/Error"}
-    assert found["components"]["schemas"]["Error"]["required"] == ["message", "extensions"]
+    assert result["components"]["schemas"]["Error"]["required"] == ["message", "extensions"]
 
 
 def test_the_version_changes_with_the_document_only() -> None:
@@ -72,8 +72,8 @@ def test_the_version_changes_with_the_document_only() -> None:
 
 
 def test_methods_of_one_path_stand_together_in_the_order_of_the_notebook() -> None:
-    found = document("# GET /b\n", "# PATCH /a\n", "# DELETE /b/\n", "# PUT /a\n", "# POST /\n")["paths"]
-    assert [(path, list(item)) for path, item in found.items()] == [
+    result = document("# GET /b\n", "# PATCH /a\n", "# DELETE /b/\n", "# PUT /a\n", "# POST /\n")["paths"]
+    assert [(path, list(item)) for path, item in result.items()] == [
         ("/b", ["get", "delete"]),
         ("/a", ["patch", "put"]),
         ("/", ["post"]),
@@ -86,51 +86,51 @@ def test_response_info_cells_are_no_endpoints() -> None:
 
 def test_parameters_of_a_path_are_required_and_carry_the_example() -> None:
     example = 'REQUEST = json.dumps({"path": {"shelf": "oak", "number": 7}})'
-    found = operation(example, "# GET /shelves/:shelf/books/:number/:page\n")
-    assert [(one["name"], one.get("example")) for one in found["parameters"]] == [
+    result = operation(example, "# GET /shelves/:shelf/books/:number/:page\n")
+    assert [(one["name"], one.get("example")) for one in result["parameters"]] == [
         ("shelf", "oak"),
         ("number", "7"),
         ("page", None),
     ]
-    assert all(one["in"] == "path" and one["required"] for one in found["parameters"])
+    assert all(one["in"] == "path" and one["required"] for one in result["parameters"])
 
 
 def test_paths_that_differ_in_names_only_are_one_and_each_keeps_its_example() -> None:
     example = 'REQUEST = \'{"path": {"other": "7"}}\''
-    found = document("# GET /a/:one\n", example, "# POST /a/:other\n")["paths"]
-    assert list(found) == ["/a/{one}"]
-    assert found["/a/{one}"]["post"]["parameters"][0]["example"] == "7"
+    result = document("# GET /a/:one\n", example, "# POST /a/:other\n")["paths"]
+    assert list(result) == ["/a/{one}"]
+    assert result["/a/{one}"]["post"]["parameters"][0]["example"] == "7"
 
 
 def test_of_two_endpoints_that_a_router_cannot_tell_apart_the_first_is_there() -> None:
-    found = document(Markdown("First"), "# GET /a/:one\n", Markdown("Second"), "# GET /a/:two\n")["paths"]
-    assert found["/a/{one}"]["get"]["summary"] == "First"
+    result = document(Markdown("First"), "# GET /a/:one\n", Markdown("Second"), "# GET /a/:two\n")["paths"]
+    assert result["/a/{one}"]["get"]["summary"] == "First"
 
 
 def test_the_query_of_the_example_is_the_known_query() -> None:
     example = 'REQUEST = json.dumps({"args": {"lang": ["fr"], "tag": ["a", "b"], "plain": "x", "none": []}})'
-    found = {one["name"]: one for one in operation(example, "# GET /x\n")["parameters"]}
-    assert {name: one["example"] for name, one in found.items()} == {
+    result = {one["name"]: one for one in operation(example, "# GET /x\n")["parameters"]}
+    assert {name: one["example"] for name, one in result.items()} == {
         "lang": "fr",
         "tag": ["a", "b"],
         "plain": "x",
         "none": [],
     }
-    assert found["lang"]["schema"]["type"] == "string"
-    assert found["tag"]["schema"]["type"] == "array"
-    assert not any(one.get("required") for one in found.values())
+    assert result["lang"]["schema"]["type"] == "string"
+    assert result["tag"]["schema"]["type"] == "array"
+    assert not any(one.get("required") for one in result.values())
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH"])
 def test_a_body_is_any_json_with_the_example(method: str) -> None:
-    found = operation('REQUEST = json.dumps({"body": {"n": [1]}})', f"# {method} /x\n")
-    assert found["requestBody"] == {"content": {"application/json": {"schema": {}, "example": {"n": [1]}}}}
+    result = operation('REQUEST = json.dumps({"body": {"n": [1]}})', f"# {method} /x\n")
+    assert result["requestBody"] == {"content": {"application/json": {"schema": {}, "example": {"n": [1]}}}}
 
 
 @pytest.mark.parametrize("body", ["0", "false", "[]", "{}"])
 def test_a_body_that_python_holds_for_nothing_is_an_example_too(body: str) -> None:
-    found = operation(f"REQUEST = '{{\"body\": {body}}}'", "# POST /x\n")
-    assert found["requestBody"]["content"]["application/json"]["example"] == json.loads(body)
+    result = operation(f"REQUEST = '{{\"body\": {body}}}'", "# POST /x\n")
+    assert result["requestBody"]["content"]["application/json"]["example"] == json.loads(body)
 
 
 def test_without_an_example_a_body_is_any_json() -> None:
@@ -138,8 +138,8 @@ def test_without_an_example_a_body_is_any_json() -> None:
 
 
 def test_an_example_that_is_text_makes_the_body_text() -> None:
-    found = operation('REQUEST = json.dumps({"body": "a line"})', "# POST /x\n")
-    assert found["requestBody"]["content"] == {"text/plain": {"schema": {"type": "string"}, "example": "a line"}}
+    result = operation('REQUEST = json.dumps({"body": "a line"})', "# POST /x\n")
+    assert result["requestBody"]["content"] == {"text/plain": {"schema": {"type": "string"}, "example": "a line"}}
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
@@ -148,11 +148,11 @@ def test_other_methods_have_no_body(method: str) -> None:
 
 
 def test_an_example_with_parts_of_a_wrong_type_is_ignored_in_these() -> None:
-    found = operation('REQUEST = \'{"path": [1], "args": "x", "body": {"a": 1}}\'', "# POST /x/:a\n")
-    assert found["parameters"] == [
+    result = operation('REQUEST = \'{"path": [1], "args": "x", "body": {"a": 1}}\'', "# POST /x/:a\n")
+    assert result["parameters"] == [
         {"name": "a", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
     ]
-    assert found["requestBody"]["content"]["application/json"]["example"] == {"a": 1}
+    assert result["requestBody"]["content"]["application/json"]["example"] == {"a": 1}
 
 
 @pytest.mark.parametrize(
@@ -171,14 +171,14 @@ def test_an_example_with_parts_of_a_wrong_type_is_ignored_in_these() -> None:
 )
 def test_the_response_is_known_as_far_as_its_cell_writes_it_out(info: str, responses: dict[str, str | None]) -> None:
     cells = ["# GET /x\nprint(1)", *([f"# ResponseInfo GET /x\n{info}"] if info else [])]
-    found = operation(*cells)["responses"]
-    del found["default"]
-    assert {status: next(iter(one.get("content", {})), None) for status, one in found.items()} == responses
+    result = operation(*cells)["responses"]
+    del result["default"]
+    assert {status: next(iter(one.get("content", {})), None) for status, one in result.items()} == responses
 
 
 def test_operation_ids_are_unique_words() -> None:
-    found = document("# GET /a-b\n", "# GET /a/b\n", "# GET /a/:b\n", "# GET /\n")["paths"]
-    assert [item["get"]["operationId"] for item in found.values()] == ["get_a_b", "get_a_b_2", "get_a_b_3", "get"]
+    result = document("# GET /a-b\n", "# GET /a/b\n", "# GET /a/:b\n", "# GET /\n")["paths"]
+    assert [item["get"]["operationId"] for item in result.values()] == ["get_a_b", "get_a_b_2", "get_a_b_3", "get"]
 
 
 @pytest.mark.parametrize(
@@ -200,8 +200,8 @@ def test_operation_ids_are_unique_words() -> None:
 def test_a_path_becomes_a_template_that_says_what_to_call(
     annotated: str, template: str, names: tuple[str, ...]
 ) -> None:
-    found = PathTemplate.of(annotated)
-    assert (found.text, found.names) == (template, names)
+    result = PathTemplate.of(annotated)
+    assert (result.text, result.names) == (template, names)
 
 
 METHOD = st.sampled_from(["GET", "POST", "PUT", "PATCH", "DELETE"])
