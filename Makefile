@@ -12,7 +12,7 @@ run: $(VENV)/run ## run the stack without a container
 	@exec $(BIN)/python -m control
 
 # Most tests wait most of their time, so several files are under way on each processor. The tests of one share stacks.
-WORKERS ?= $(shell echo $$((5 * $$(nproc) / 2)))
+WORKERS ?= $(shell echo $$((2 * $$(nproc))))
 
 test: $(VENV)/test ## run all tests
 	$(BIN)/pytest --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder --durations=40

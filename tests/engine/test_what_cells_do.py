@@ -102,7 +102,8 @@ def test_a_cell_gets_its_answer_and_its_kernel_stays(slot: Slot, path: str, stat
     assert (answer.status, answer.json()["message"] if status >= 500 else answer.text) == (status, text)
     assert slot.get("/ok").text == "ok\n"
     assert slot.get("/pid").text == before
-    assert memory(slot) < held + 30_000_000
+    # What a cell has displayed is dropped by a thread of ipykernel's, which may be late on a busy machine.
+    eventually(lambda: memory(slot) < held + 30_000_000, 10, "its memory given back")
 
 
 @pytest.mark.parametrize(

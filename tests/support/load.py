@@ -7,12 +7,16 @@ from collections import Counter
 import requests
 
 from tests.support.stack import Stack
+from tests.support.waiting import eventually
 
 PAUSE = 0.01  # seconds from an answer to that client's next call: the tests beside this one want the processors too
 
 
 class Load:
-    """`clients` threads call `path` until the context ends; each answer counts, also none."""
+    """`clients` threads call `path` until the context ends; each answer counts, also none.
+
+    The context begins once there is an answer.
+    """
 
     def __init__(self, stack: Stack, path: str, clients: int = 8) -> None:
         self.stack = stack
@@ -26,6 +30,7 @@ class Load:
     def __enter__(self) -> "Load":
         for thread in self._threads:
             thread.start()
+        eventually(lambda: self.answers, 10, "an answer under load")
         return self
 
     def __exit__(self, *_: object) -> None:
