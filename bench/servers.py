@@ -11,7 +11,7 @@ from pathlib import Path
 
 from control.config.settings import ROOT, Settings
 from control.deployment import unix_http
-from control.launch import launch
+from control.launch import configuration, launch
 from control.launch.credentials import Credentials, User
 
 OWNER = User("bench", "a-password-of-the-bench")
@@ -60,7 +60,7 @@ class Server:
         self.start_seconds = 0.0  # from its start to its first response
         for folder in (self.run_dir / "nginx", self.settings.body_dir):
             folder.mkdir()
-        launch.render(self.settings, Credentials(OWNER, None, generated=False))
+        configuration.render(self.settings, Credentials(OWNER, None, generated=False))
 
     def __enter__(self) -> "Server":
         environment = {**launch.child_environment(self.settings), "PYTHONPATH": str(ROOT)}
