@@ -22,9 +22,15 @@ SHOP = [
 
 
 @pytest.fixture
+def stack(browser_stack: Stack) -> Stack:
+    """The stack, which goes on serving from one test to the next."""
+    return browser_stack
+
+
+@pytest.fixture
 def docs(context: BrowserContext, stack: Stack) -> Page:
     """The page, while the shop is served."""
-    stack.serve("shop", SHOP)
+    stack.keep_serving("shop", SHOP)
     page = context.new_page()
     page.goto(f"{stack.url}/docs")
     return page
@@ -105,16 +111,18 @@ def test_a_stop_meanwhile_is_shown_as_the_answer(docs: Page, stack: Stack) -> No
 
 
 def test_while_nothing_is_served_it_leads_to_the_homepage_and_back(page: Page, stack: Stack) -> None:
+    stack.stop_api()
     page.goto(f"{stack.url}/docs")
     expect(page.get_by_role("heading", level=1)).to_have_text("Nothing is served")
     page.get_by_role("link", name="homepage").click()
+    page.get_by_label("Project", exact=True).select_option("hello_world")
     page.get_by_role("button", name="Start API", exact=True).click()
     page.get_by_role("link", name="Documentation").click()
     expect(endpoint(page, "/hello_world")).to_be_visible()
 
 
 def test_without_javascript_it_names_the_document(plain_page: Page, stack: Stack) -> None:
-    stack.start_api("hello_world")
+    stack.restart_api("hello_world")
     plain_page.goto(f"{stack.url}/docs")
     link = plain_page.locator("noscript a, p a", has_text="openapi.json")
     expect(link).to_have_attribute("href", "/invoke/_api/spec/openapi.json")
@@ -146,7 +154,7 @@ def test_a_picture_of_another_server_is_not_asked_for(context: BrowserContext, s
 def test_it_asks_no_other_server_for_anything_and_breaks_no_content_policy(
     context: BrowserContext, stack: Stack, scheme: str
 ) -> None:
-    stack.start_api("hello_world")
+    stack.restart_api("hello_world")
     page = context.new_page()
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     asked: list[str] = []
@@ -171,6 +179,7 @@ def test_axe_finds_nothing_and_no_width_scrolls_sideways(docs: Page) -> None:
 
 
 def test_axe_finds_nothing_while_nothing_is_served(page: Page, stack: Stack) -> None:
+    stack.stop_api()
     page.goto(f"{stack.url}/docs")
     axe.check(page)
 
@@ -193,7 +202,7 @@ def test_an_endpoint_is_called_by_keyboard_alone(docs: Page) -> None:
 
 
 def test_the_user_of_the_api_sees_the_document_and_not_the_page(browser: Browser, stack: Stack) -> None:
-    stack.start_api("hello_world")
+    stack.restart_api("hello_world")
     context = browser.new_context(http_credentials={"username": API_USER[0], "password": API_USER[1]})
     page = context.new_page()
     page.set_default_timeout(DEADLINE)

@@ -39,13 +39,19 @@ def other_site() -> Iterator[OtherSite]:
 
 
 @pytest.fixture
-def calls(stack: Stack, tmp_path: Path) -> Path:
+def stack(browser_stack: Stack) -> Stack:
+    """The stack, which goes on serving from one test to the next."""
+    return browser_stack
+
+
+@pytest.fixture
+def calls(stack: Stack) -> Path:
     """A file with a line for each call that reached the cells of the notebook that is served."""
-    calls = tmp_path / "calls"
-    calls.touch()
+    calls = stack.home / "calls"
+    calls.write_text("")
     note = f"with open({str(calls)!r}, 'a') as file:\n    file.write('call\\n')"
     stack.write("another", ["# GET /x\nprint('x')"])
-    stack.serve("counting", ["x = 1", f"# POST /count\n{note}", "# GET /page\nprint('The page of the API')"])
+    stack.keep_serving("counting", ["x = 1", f"# POST /count\n{note}", "# GET /page\nprint('The page of the API')"])
     return calls
 
 

@@ -51,6 +51,12 @@ FORM = '<!doctype html><title>x</title><h1>Hello</h1><form method="post" action=
 HOSTS = ["127.0.0.1", "notebooks.test"]
 
 
+@pytest.fixture
+def stack(browser_stack: Stack) -> Stack:
+    """The stack, which goes on serving from one test to the next."""
+    return browser_stack
+
+
 @pytest.fixture(scope="module")
 def trusting() -> Iterator[Stack]:
     """A stack that lets its pages act."""
@@ -81,7 +87,7 @@ def attack(context: BrowserContext, stack: Stack, host: str, kind: str) -> dict[
 def test_its_script_reads_nothing_and_changes_nothing(
     context: BrowserContext, stack: Stack, kind: str, host: str
 ) -> None:
-    stack.serve("pages", PAGES)
+    stack.keep_serving("pages", PAGES)
     before = stack.status()
     result = attack(context, stack, host, kind)
     assert result.items() >= NOTHING.items()
@@ -101,7 +107,7 @@ def test_with_trust_pages_the_same_script_may_do_all_of_it(context: BrowserConte
 @pytest.mark.parametrize("host", HOSTS)
 @pytest.mark.parametrize("step", ["open('/process/stop?window')", "document.forms[0].submit()"])
 def test_a_window_that_it_opens_changes_nothing(context: BrowserContext, stack: Stack, step: str, host: str) -> None:
-    stack.serve("pages", PAGES)
+    stack.keep_serving("pages", PAGES)
     before = stack.status()
     page = open_page(context, stack, host, "html", FORM)
     with context.expect_page() as window:
@@ -120,7 +126,7 @@ def test_with_trust_pages_its_form_stops_the_api(context: BrowserContext, trusti
 
 
 def test_the_window_of_jupyter_that_it_opens_is_closed_to_it(context: BrowserContext, stack: Stack) -> None:
-    stack.serve("pages", PAGES)
+    stack.keep_serving("pages", PAGES)
     page = open_page(context, stack, "127.0.0.1", "html", FORM)
     with context.expect_page() as window:
         page.evaluate("window.jupyter = open('/jupyter/api/contents'); 0")

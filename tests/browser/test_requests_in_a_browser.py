@@ -21,8 +21,14 @@ FIXED = [*CELLS[:2], CELLS[2].replace("sum(numbers)", "sum(map(int, numbers))"),
 
 
 @pytest.fixture
+def stack(browser_stack: Stack) -> Stack:
+    """The stack, which goes on serving from one test to the next."""
+    return browser_stack
+
+
+@pytest.fixture
 def serving(stack: Stack) -> Stack:
-    stack.serve("inspected", CELLS)
+    stack.keep_serving("inspected", CELLS)
     return stack
 
 

@@ -259,6 +259,13 @@ class Stack:
         response = self.restart_api(project)
         assert response.status_code == 200, response.text
 
+    def keep_serving(self, project: str, cells: list[str]) -> None:
+        """As `serve`, without a restart if that is what is served, as another test left it."""
+        path, status = self.notebook_dir / project / "server.ipynb", self.status()
+        is_served = (status["state"], status["notebook"]) == ("serving", project)
+        if not (is_served and path.exists() and path.read_text() == notebook_text(cells)):
+            self.serve(project, cells)
+
     def invoke(self, path: str, method: str = "GET", **arguments: Any) -> requests.Response:
         return self.request(method, f"/invoke/{path}", **arguments)
 
