@@ -131,8 +131,8 @@ def _request_body(example: Mapping[str, Any]) -> dict[str, Any]:
     body = example.get("body")
     if isinstance(body, str) and body:
         return {"content": {"text/plain": {"schema": TEXT, "example": body}}}
-    given = {} if body in (None, "") else {"example": body}
-    return {"content": {"application/json": {"schema": {}, **given}}}
+    example_field = {} if body in (None, "") else {"example": body}
+    return {"content": {"application/json": {"schema": {}, **example_field}}}
 
 
 def _success(operation: Operation) -> dict[str, Any]:

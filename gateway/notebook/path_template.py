@@ -40,10 +40,10 @@ class PathTemplate:
         return cls("/" + "/".join(text), "/" + "/".join(shape), tuple(names), tuple(names.values()))
 
 
-def make_unique(name: str, taken: Container[str]) -> str:
+def make_unique(name: str, names: Container[str]) -> str:
     """The name, with a number appended if it is taken."""
     candidate, number = name, 1
-    while candidate in taken:
+    while candidate in names:
         number += 1
         candidate = f"{name}_{number}"
     return candidate

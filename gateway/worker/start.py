@@ -48,7 +48,7 @@ def _compile(shell: Any, config: Config) -> list[CompiledEndpoint]:
             endpoints.append(CompiledEndpoint(shell, index, endpoint, config.request_timeout_s))
         except CompileError as error:
             if config.allow_broken:
-                endpoints.append(CompiledEndpoint(shell, index, _broken(endpoint, error), config.request_timeout_s))
+                endpoints.append(CompiledEndpoint(shell, index, _substitute(endpoint, error), config.request_timeout_s))
             else:
                 errors += error.errors
     if errors:
@@ -56,7 +56,7 @@ def _compile(shell: Any, config: Config) -> list[CompiledEndpoint]:
     return endpoints
 
 
-def _broken(endpoint: Endpoint, error: CompileError) -> Endpoint:
+def _substitute(endpoint: Endpoint, error: CompileError) -> Endpoint:
     """A substitute for an endpoint that does not compile, which raises that error."""
     cell = Cell(endpoint.cells[0].number, f"raise SyntaxError({str(error)!r})")
     return replace(endpoint, cells=(cell,), response_cells=())

@@ -11,6 +11,6 @@ def check(page: Page) -> None:
             page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
             page.set_viewport_size({"width": width, "height": 860})
             result = Axe().run(page).response["violations"]
-            said = [f"{one['id']}: {[node['html'] for node in one['nodes']]}" for one in result]
-            assert not said, f"{scheme}, {width}: {said}"
+            violations = [f"{one['id']}: {[node['html'] for node in one['nodes']]}" for one in result]
+            assert not violations, f"{scheme}, {width}: {violations}"
             assert page.evaluate("document.scrollingElement.scrollWidth") <= width

@@ -65,9 +65,9 @@ def test_it_shows_what_the_notebook_says_of_itself_and_of_its_endpoints(docs: Pa
 def test_execute_calls_the_api_with_the_browsers_own_login(docs: Page, stack: Stack) -> None:
     price = open_page(docs, "/price/{product}")
     price.get_by_role("row", name="product").get_by_role("textbox").fill("green tea")
-    with docs.expect_response(re.compile("/invoke/price/")) as called:
+    with docs.expect_response(re.compile("/invoke/price/")) as response_info:
         price.get_by_role("button", name="Execute").click()
-    assert called.value.url == f"{stack.url}/invoke/price/green%20tea?pieces=3"
+    assert response_info.value.url == f"{stack.url}/invoke/price/green%20tea?pieces=3"
     expect(answer_of(price)).to_contain_text("200")
     expect(answer_of(price)).to_contain_text("green tea 6")
     expect(price.locator(".curl")).to_contain_text(f"curl -u '{API_USER[0]}:PASSWORD'")
@@ -157,9 +157,9 @@ def test_it_asks_no_other_server_for_anything_and_breaks_no_content_policy(
     stack.restart_api("hello_world")
     page = context.new_page()
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-    asked: list[str] = []
+    urls: list[str] = []
     complaints: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
+    page.on("request", lambda request: urls.append(request.url))
     page.on("console", lambda message: complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.goto(f"{stack.url}/docs")
@@ -167,7 +167,7 @@ def test_it_asks_no_other_server_for_anything_and_breaks_no_content_policy(
         result = open_page(page, path)
         result.get_by_role("button", name="Execute").click()
         expect(answer_of(result)).to_contain_text(re.compile("20[01]"))
-    assert [url for url in asked if not url.startswith((f"{stack.url}/", "data:"))] == []
+    assert [url for url in urls if not url.startswith((f"{stack.url}/", "data:"))] == []
     assert complaints == []
 
 

@@ -192,9 +192,9 @@ def test_without_javascript_a_failing_start_is_a_page_with_its_status_code(plain
     stack.write("broken", BROKEN)
     plain_page.reload()
     choose(plain_page, "broken")
-    with plain_page.expect_response(lambda answer: answer.request.method == "POST") as answered:
+    with plain_page.expect_response(lambda answer: answer.request.method == "POST") as response_info:
         button(plain_page, "Start API").click()
-    assert answered.value.status == 422
+    assert response_info.value.status == 422
     expect(plain_page.locator(".failure")).to_contain_text("cell 2, line 2")
     expect(plain_page.get_by_label("Project", exact=True)).to_have_value("broken")
 
@@ -228,9 +228,9 @@ def test_the_page_asks_no_other_server_for_anything_and_breaks_no_content_policy
     context: BrowserContext, stack: Stack
 ) -> None:
     page = context.new_page()
-    asked: list[str] = []
+    urls: list[str] = []
     complaints: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
+    page.on("request", lambda request: urls.append(request.url))
     page.on("console", lambda message: complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.goto(stack.url)
@@ -239,7 +239,7 @@ def test_the_page_asks_no_other_server_for_anything_and_breaks_no_content_policy
     expect(answer_of(page)).to_contain_text("200 OK")
     button(page, "Stop API").click()
     expect_state(page, "Stopped")
-    assert [url for url in asked if not url.startswith(f"{stack.url}/")] == []
+    assert [url for url in urls if not url.startswith(f"{stack.url}/")] == []
     assert complaints == []
 
 
@@ -285,12 +285,12 @@ def test_tab_reaches_every_control_and_shows_where_it_is(page: Page, stack: Stac
         "[...document.querySelectorAll('a, button, input, select, textarea, summary, .scrolls')]"
         ".filter((one) => one.checkVisibility() && one.type !== 'hidden').length"
     )
-    seen: set[str] = set()
+    elements: set[str] = set()
     for _ in range(controls):
         page.keyboard.press("Tab")
-        seen.add(page.evaluate("document.activeElement.outerHTML"))
+        elements.add(page.evaluate("document.activeElement.outerHTML"))
         assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none"
-    assert len(seen) == controls
+    assert len(elements) == controls
 
 
 def test_the_api_is_started_and_stopped_by_keyboard_alone(page: Page, stack: Stack) -> None:
@@ -375,8 +375,8 @@ def test_the_log_comes_live_is_paused_filtered_and_copied_by_keyboard(
     stack.invoke("say/grapes", headers={"X-Request-Id": "third-call"})
     page.get_by_role("button", name="Copy the displayed lines").press("Enter")
     expect(page.locator("#announcement")).to_have_text("Copied.")
-    copied = page.evaluate("navigator.clipboard.readText()")
-    assert copied.strip() == "[second-call] pears\n[second-call] plums"
+    clipboard = page.evaluate("navigator.clipboard.readText()")
+    assert clipboard.strip() == "[second-call] pears\n[second-call] plums"
     page.get_by_label("request id").fill("nobody wrote this")
     expect(page.locator("#log-state")).to_have_text("No line contains this text.")
 
@@ -399,12 +399,12 @@ def test_a_selection_outlives_a_renewal_of_the_page(page: Page, stack: Stack) ->
     page.reload()
     start(page, "noisy")
     page.locator(".curl").first.evaluate("line => getSelection().selectAllChildren(line)")
-    selected = page.evaluate("getSelection().toString()")
-    assert selected.startswith("curl ")
+    selection = page.evaluate("getSelection().toString()")
+    assert selection.startswith("curl ")
     stack.restart_api()
     stack.invoke("say/renewed")
     expect(page.locator(".tail")).to_contain_text("renewed")
-    assert page.evaluate("getSelection().toString()") == selected
+    assert page.evaluate("getSelection().toString()") == selection
 
 
 def test_a_project_appears_in_the_list_and_the_choice_stays(page: Page, stack: Stack) -> None:
@@ -428,8 +428,8 @@ def test_the_copied_curl_line_is_the_shown_one(page: Page, context: BrowserConte
     start(page, "hello_world")
     page.get_by_role("button", name="Copy the curl command for GET /hello_world").click()
     expect(page.locator("#announcement")).to_have_text("Copied.")
-    copied = page.evaluate("navigator.clipboard.readText()")
-    assert copied == f"curl -u webhook:PASSWORD {stack.url}/invoke/hello_world"
+    clipboard = page.evaluate("navigator.clipboard.readText()")
+    assert clipboard == f"curl -u webhook:PASSWORD {stack.url}/invoke/hello_world"
 
 
 def test_what_notebooks_say_is_text_and_never_markup(page: Page, stack: Stack) -> None:
@@ -518,26 +518,26 @@ def test_without_javascript_the_switch_is_a_button_of_a_form(plain_page: Page) -
 def test_a_project_is_made_from_a_template_downloaded_and_uploaded_again(
     page: Page, plain_page: Page, stack: Stack, tmp_path: Path, javascript: bool
 ) -> None:
-    used = page if javascript else plain_page
-    button(used, "Create project").click()
-    expect(used.get_by_label("Project", exact=True)).to_have_value("my_api")
-    with used.expect_download() as downloaded:
-        used.get_by_role("link", name="Download my_api as a zip").click()
-    assert downloaded.value.suggested_filename == "my_api.zip"
-    downloaded.value.save_as(tmp_path / "again.zip")
+    tab = page if javascript else plain_page
+    button(tab, "Create project").click()
+    expect(tab.get_by_label("Project", exact=True)).to_have_value("my_api")
+    with tab.expect_download() as download_info:
+        tab.get_by_role("link", name="Download my_api as a zip").click()
+    assert download_info.value.suggested_filename == "my_api.zip"
+    download_info.value.save_as(tmp_path / "again.zip")
 
-    used.get_by_label("Zip file of a project").set_input_files(tmp_path / "again.zip")
-    button(used, "Upload project").click()
-    expect(used.get_by_label("Project", exact=True)).to_have_value("again")
-    button(used, "Start API").click()
-    expect_state(used, "Serving")
-    expect(used.get_by_role("heading", level=1)).to_have_text("again")
+    tab.get_by_label("Zip file of a project").set_input_files(tmp_path / "again.zip")
+    button(tab, "Upload project").click()
+    expect(tab.get_by_label("Project", exact=True)).to_have_value("again")
+    button(tab, "Start API").click()
+    expect_state(tab, "Serving")
+    expect(tab.get_by_role("heading", level=1)).to_have_text("again")
     assert stack.invoke("hello_world").text == "Hello, world!\n"
 
-    used.get_by_label("Zip file of a project").set_input_files(tmp_path / "again.zip")
-    button(used, "Upload project").click()
-    expect(used.locator("#notice")).to_contain_text("There is something named again already.")
+    tab.get_by_label("Zip file of a project").set_input_files(tmp_path / "again.zip")
+    button(tab, "Upload project").click()
+    expect(tab.locator("#notice")).to_contain_text("There is something named again already.")
     (tmp_path / "broken.zip").write_text("no zip")
-    used.get_by_label("Zip file of a project").set_input_files(tmp_path / "broken.zip")
-    button(used, "Upload project").click()
-    expect(used.locator("#notice")).to_contain_text("The file is no zip archive.")
+    tab.get_by_label("Zip file of a project").set_input_files(tmp_path / "broken.zip")
+    button(tab, "Upload project").click()
+    expect(tab.locator("#notice")).to_contain_text("The file is no zip archive.")

@@ -81,14 +81,14 @@ class Answers:
         self._codes: list[tuple[str, int]] = []
         self._addresses: dict[str, str] = {}
         session = page.context.new_cdp_session(page)
-        session.on("Network.requestWillBeSent", self._sent)
-        session.on("Network.responseReceivedExtraInfo", self._answered)
+        session.on("Network.requestWillBeSent", self._on_request)
+        session.on("Network.responseReceivedExtraInfo", self._on_response)
         session.send("Network.enable")
 
-    def _sent(self, event: dict[str, Any]) -> None:
+    def _on_request(self, event: dict[str, Any]) -> None:
         self._addresses[event["requestId"]] = event["request"]["url"]
 
-    def _answered(self, event: dict[str, Any]) -> None:
+    def _on_response(self, event: dict[str, Any]) -> None:
         self._codes.append((event["requestId"], event["statusCode"]))
 
     def of(self, beginning: str) -> list[int]:

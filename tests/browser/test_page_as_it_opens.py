@@ -31,7 +31,7 @@ new PerformanceObserver((list) => {
 
 
 @pytest.fixture
-def known(browser: Browser, stack: Stack) -> Iterator[BrowserContext]:
+def caching_context(browser: Browser, stack: Stack) -> Iterator[BrowserContext]:
     """A browser that has logged in already, and so keeps files as browsers do: Playwright's own login forbids it."""
     login = base64.b64encode(":".join(OWNER).encode()).decode()
     context = browser.new_context(
@@ -45,13 +45,13 @@ def known(browser: Browser, stack: Stack) -> Iterator[BrowserContext]:
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("state", ["stopped", "serving"])
 def test_nothing_moves_while_the_page_opens_and_renews_itself(
-    known: BrowserContext, stack: Stack, width: int, state: str
+    caching_context: BrowserContext, stack: Stack, width: int, state: str
 ) -> None:
     stack.serve("noisy", NOISY)
     stack.invoke("say/before")
     if state == "stopped":
         stack.stop_api()
-    page = known.new_page()
+    page = caching_context.new_page()
     page.set_viewport_size({"width": width, "height": 2400})  # only what is seen counts
     page.add_init_script(WATCH_FOR_MOVES)
     page.goto(stack.url)
@@ -70,19 +70,21 @@ def test_nothing_moves_while_the_page_opens_and_renews_itself(
     assert page.evaluate("moves") == []
 
 
-def test_a_page_that_is_opened_again_asks_the_server_for_itself_alone(known: BrowserContext, stack: Stack) -> None:
-    known.new_page().goto(stack.url)
-    page = known.new_page()
+def test_a_page_that_is_opened_again_asks_the_server_for_itself_alone(
+    caching_context: BrowserContext, stack: Stack
+) -> None:
+    caching_context.new_page().goto(stack.url)
+    page = caching_context.new_page()
     page.goto(stack.url, wait_until="load")
-    sent = page.evaluate(
+    transfers = page.evaluate(
         "performance.getEntriesByType('resource').filter((one) => one.name.includes('/static/') && one.transferSize)"
         ".map((one) => one.name)"
     )
-    assert sent == []
+    assert transfers == []
 
 
-def test_the_first_paint_waits_for_style_sheets_only(known: BrowserContext, stack: Stack) -> None:
-    page = known.new_page()
+def test_the_first_paint_waits_for_style_sheets_only(caching_context: BrowserContext, stack: Stack) -> None:
+    page = caching_context.new_page()
     page.goto(stack.url, wait_until="load")
     blocking = page.evaluate(
         "performance.getEntriesByType('resource').filter((one) => one.renderBlockingStatus === 'blocking')"
@@ -92,8 +94,8 @@ def test_the_first_paint_waits_for_style_sheets_only(known: BrowserContext, stac
     assert [path for path in blocking if not path.endswith(".css")] == []
 
 
-def test_no_script_runs_before_the_first_paint(known: BrowserContext, stack: Stack) -> None:
-    page = known.new_page()
+def test_no_script_runs_before_the_first_paint(caching_context: BrowserContext, stack: Stack) -> None:
+    page = caching_context.new_page()
     page.goto(stack.url)
     paint, scripts = page.evaluate(
         "[performance.getEntriesByType('paint')[0].startTime, performance.getEntriesByType('resource')"
@@ -103,11 +105,11 @@ def test_no_script_runs_before_the_first_paint(known: BrowserContext, stack: Sta
     assert min(scripts) >= paint
 
 
-def test_what_is_typed_before_the_scripts_run_filters_the_log(known: BrowserContext, stack: Stack) -> None:
+def test_what_is_typed_before_the_scripts_run_filters_the_log(caching_context: BrowserContext, stack: Stack) -> None:
     stack.serve("noisy", NOISY)
     stack.invoke("say/early-bird")
     stack.invoke("say/late-riser")
-    page = known.new_page()
+    page = caching_context.new_page()
     # Scripts come once something was typed.
     page.route("**/static/start.js*", lambda route: (page.get_by_label("request id").fill("early"), route.continue_()))
     page.goto(stack.url)

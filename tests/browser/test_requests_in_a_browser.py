@@ -56,8 +56,8 @@ def test_a_call_appears_on_two_open_pages_and_opens_to_all_of_it(
     expect(page.locator("main")).to_contain_text("Request id opened.")
     expect(page.get_by_role("region", name="Traceback")).to_contain_text("TypeError")
     expect(page.get_by_role("region", name="stderr")).to_contain_text("asked")
-    sent = page.get_by_role("region", name="Request body")
-    expect(sent).to_have_text('{\n  "numbers": [\n    1,\n    "2"\n  ]\n}', use_inner_text=True)
+    body = page.get_by_role("region", name="Request body")
+    expect(body).to_have_text('{\n  "numbers": [\n    1,\n    "2"\n  ]\n}', use_inner_text=True)
     expect(page.get_by_role("region", name="Response body")).to_contain_text('"code": "cell-failed"')
     expect(page.locator(".headers").first).to_contain_text("Content-Type")
 
@@ -85,24 +85,24 @@ def test_the_list_is_reached_and_a_call_replayed_by_keyboard_alone(page: Page, s
 def test_replay_after_an_edit_shows_both_answers_and_what_differs(
     page: Page, plain_page: Page, serving: Stack, javascript: bool
 ) -> None:
-    used = page if javascript else plain_page
+    tab = page if javascript else plain_page
     headers = {"X-Request-Id": f"edited-{javascript}", "Cookie": "session=masked-away"}
     serving.invoke("total", "POST", json={"numbers": ["1"]}, headers=headers)
-    open_call(used, serving, f"edited-{javascript}")
+    open_call(tab, serving, f"edited-{javascript}")
     serving.serve("inspected", FIXED)
-    used.get_by_role("button", name="Replay").click()
-    expect(used.get_by_role("heading", name="Replayed:")).to_have_text(
+    tab.get_by_role("button", name="Replay").click()
+    expect(tab.get_by_role("heading", name="Replayed:")).to_have_text(
         "Replayed: the response differs in its status, headers and body."
     )
-    before, now = (used.get_by_role("region", name=name, exact=True) for name in ("Before", "Now"))
+    before, now = (tab.get_by_role("region", name=name, exact=True) for name in ("Before", "Now"))
     expect(before).to_contain_text("500 Internal Server Error")
     expect(before.get_by_role("region", name="Before: traceback")).to_contain_text("TypeError")
     expect(now).to_contain_text("200 OK")
     expect(now.locator(".changed code").first).to_contain_text('"sum": 1')
-    expect(used.locator("main")).to_contain_text("Not sent, because the value is masked: Cookie.")
-    used.get_by_role("link", name="Open the replayed request").click()
-    expect(used.locator("main")).to_contain_text("200 OK")
-    assert "masked-away" not in used.content()
+    expect(tab.locator("main")).to_contain_text("Not sent, because the value is masked: Cookie.")
+    tab.get_by_role("link", name="Open the replayed request").click()
+    expect(tab.locator("main")).to_contain_text("200 OK")
+    assert "masked-away" not in tab.content()
 
 
 def test_a_replay_while_nothing_is_served_says_so(page: Page, serving: Stack) -> None:

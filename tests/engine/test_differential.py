@@ -143,9 +143,9 @@ def pair() -> Iterator[Pair]:
 
 def same(pair: Pair, method: str, path: str, body: bytes | None = None, **headers: str) -> None:
     """Ask both; fails where what a caller can see differs."""
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    theirs = pair[0].request(method, path, body, named)
-    ours = pair[1].request(method, path, body, named)
+    request_headers = {name.replace("_", "-"): value for name, value in headers.items()}
+    theirs = pair[0].request(method, path, body, request_headers)
+    ours = pair[1].request(method, path, body, request_headers)
     assert ours.status == theirs.status, (ours, theirs)
     if theirs.status < 400:  # an error is answered in our own form, on purpose
         assert ours.body == theirs.body
@@ -170,8 +170,8 @@ slowly = settings(
 @given(first=segments, second=segments)
 @example(first="a b", second="c+d%20/")
 def test_path_parameters_arrive_as_with_stock(pair: Pair, first: str, second: str) -> None:
-    quoted = [urllib.parse.quote(part, safe="") for part in (first, second)]
-    same(pair, "GET", f"/echo/{quoted[0]}/then/{quoted[1]}")
+    path_parts = [urllib.parse.quote(part, safe="") for part in (first, second)]
+    same(pair, "GET", f"/echo/{path_parts[0]}/then/{path_parts[1]}")
 
 
 @slowly
@@ -288,14 +288,14 @@ statements = st.one_of(
     st.builds("def f(): return {}\nf()".format, expressions),
     expressions,
 )
-generated = st.lists(st.lists(statements, min_size=1, max_size=4).map("\n".join), min_size=30, max_size=30)
+cell_lists = st.lists(st.lists(statements, min_size=1, max_size=4).map("\n".join), min_size=30, max_size=30)
 
 
 @settings(max_examples=3, deadline=None, derandomize=True, phases=[Phase.generate])
-@given(cells=generated)
+@given(cells=cell_lists)
 def test_generated_notebooks_are_answered_as_stock_does(cells: list[str]) -> None:
-    annotated = [f"# GET /value/{number}\n{cell}" for number, cell in enumerate(cells)]
-    notebook = [CLASSES, *annotated]
+    endpoint_cells = [f"# GET /value/{number}\n{cell}" for number, cell in enumerate(cells)]
+    notebook = [CLASSES, *endpoint_cells]
     with Stock(notebook_text(notebook)) as stock, Slot(notebook) as slot:
         for number in range(len(cells)):
             same((stock, slot), "GET", f"/value/{number}")

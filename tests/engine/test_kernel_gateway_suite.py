@@ -18,10 +18,10 @@ DIFFERENCES = ["test_generation_of_swagger_spec"]
 def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The source distribution of the version that we are locked to."""
     folder = tmp_path_factory.mktemp("kernel_gateway")
-    wanted = f"jupyter_kernel_gateway=={version('jupyter_kernel_gateway')}"
+    requirement = f"jupyter_kernel_gateway=={version('jupyter_kernel_gateway')}"
     # For this package alone: with `:all:` pip builds what it needs to read its metadata from source too.
     only = "--no-binary=jupyter_kernel_gateway"
-    command = ["download", "--quiet", "--no-deps", only, "--dest", str(folder), wanted]
+    command = ["download", "--quiet", "--no-deps", only, "--dest", str(folder), requirement]
     subprocess.run([sys.executable, "-m", "pip", *command], check=True, timeout=300)
     (archive,) = folder.glob("*.tar.gz")
     with tarfile.open(archive) as tar:
@@ -42,8 +42,8 @@ def test_stock_s_own_tests_pass_against_a_slot(suite: Path) -> None:
         "stock_tests/test_notebook_http.py",
     ]
     environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
-    done = subprocess.run(command, cwd=suite, env=environment, capture_output=True, text=True, timeout=600)
-    assert done.returncode == 0, done.stdout[-20_000:] + done.stderr[-5_000:]
-    passed = re.search(r"(\d+) passed", done.stdout)
-    assert passed, done.stdout[-2_000:]
-    assert int(passed[1]) >= 27
+    process = subprocess.run(command, cwd=suite, env=environment, capture_output=True, text=True, timeout=600)
+    assert process.returncode == 0, process.stdout[-20_000:] + process.stderr[-5_000:]
+    summary = re.search(r"(\d+) passed", process.stdout)
+    assert summary, process.stdout[-2_000:]
+    assert int(summary[1]) >= 27

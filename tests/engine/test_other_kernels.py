@@ -60,8 +60,8 @@ def test_its_cells_answer(bash: Slot) -> None:
 
 
 def test_response_info_sets_status_and_headers(bash: Slot) -> None:
-    made = bash.get("/made")
-    assert (made.status, made.headers["content-type"]) == (201, "application/json")
+    answer = bash.get("/made")
+    assert (answer.status, answer.headers["content-type"]) == (201, "application/json")
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_a_response_info_that_prints_no_json_is_an_error(bash: Slot) -> None:
 
 
 @pytest.mark.parametrize(
-    "said",
+    "output",
     [
         '{"status": "404"}',
         '{"status": 99}',
@@ -96,8 +96,8 @@ def test_a_response_info_that_prints_no_json_is_an_error(bash: Slot) -> None:
         '{"headers": {"X": "☃"}}',
     ],
 )
-def test_a_response_info_that_makes_no_sense_is_named_and_nothing_injected(bash: Slot, said: str) -> None:
-    answer = bash.post("/said", said.encode(), headers={"Content-Type": "text/plain"})
+def test_a_response_info_that_makes_no_sense_is_named_and_nothing_injected(bash: Slot, output: str) -> None:
+    answer = bash.post("/said", output.encode(), headers={"Content-Type": "text/plain"})
     assert (answer.status, answer.json()["extensions"]["code"]) == (500, "bad-response-info")
     assert answer.json()["message"].startswith("the ResponseInfo of POST /said ")
     assert "set-cookie" not in answer.headers
@@ -160,11 +160,11 @@ def test_more_requests_than_may_wait_are_refused(bash: Slot) -> None:
 
     with ThreadPoolExecutor(10) as pool:
         answers = list(pool.map(call, range(10)))
-    served = [answer for answer in answers if answer and answer.status == 200]
+    successes = [answer for answer in answers if answer and answer.status == 200]
     refusal = [answer for answer in answers if answer and answer.status == 503]
-    assert len(served) >= 4, "one runs, three wait"
-    assert len(served) + len(refusal) + answers.count(None) == 10
-    assert len(served) < 10
+    assert len(successes) >= 4, "one runs, three wait"
+    assert len(successes) + len(refusal) + answers.count(None) == 10
+    assert len(successes) < 10
     assert all("retry-after" in answer.headers for answer in refusal)
 
 

@@ -97,13 +97,13 @@ def memory(slot: Slot) -> int:
     ],
 )
 def test_a_cell_gets_its_answer_and_its_kernel_stays(slot: Slot, path: str, status: int, text: str) -> None:
-    before, held = slot.get("/pid").text, memory(slot)
+    before, memory_before = slot.get("/pid").text, memory(slot)
     answer = slot.get(path)
     assert (answer.status, answer.json()["message"] if status >= 500 else answer.text) == (status, text)
     assert slot.get("/ok").text == "ok\n"
     assert slot.get("/pid").text == before
     # What a cell has displayed is dropped by a thread of ipykernel's, which may be late on a busy machine.
-    eventually(lambda: memory(slot) < held + 30_000_000, 10, "its memory given back")
+    eventually(lambda: memory(slot) < memory_before + 30_000_000, 10, "its memory given back")
 
 
 @pytest.mark.parametrize(
@@ -155,8 +155,8 @@ def test_a_child_that_lives_on_serves_nothing_and_ends_with_its_kernel() -> None
 def test_what_only_looks_like_an_annotation_is_reported_with_its_cell() -> None:
     cells = ["# GET /x\nprint('x')", "# FETCH /y\n", "y = 1\n# GET /z"]
     with Slot(cells) as slot:
-        found = [(problem["cell"], problem["line"]) for problem in slot.status()["problems"]]
-        assert found == [(2, 1), (3, 2)]
+        problems = [(problem["cell"], problem["line"]) for problem in slot.status()["problems"]]
+        assert problems == [(2, 1), (3, 2)]
 
 
 def test_kernels_take_turns_however_soon_a_caller_asks_again() -> None:
@@ -170,9 +170,9 @@ def test_kernels_take_turns_however_soon_a_caller_asks_again() -> None:
                 return connection.recv(65536).rpartition(b"\n\r\n")[2]
 
         def twice_in_a_row() -> int:
-            answered = [kernel() for _ in range(600)]
-            assert len(set(answered)) == 3
-            return sum(one == after for one, after in itertools.pairwise(answered))
+            kernels = [kernel() for _ in range(600)]
+            assert len(set(kernels)) == 3
+            return sum(one == after for one, after in itertools.pairwise(kernels))
 
         # On a busy machine a kernel may not be waiting again when its turn comes, so the best round counts. Chance
         # alone would give 200.
@@ -182,15 +182,15 @@ def test_kernels_take_turns_however_soon_a_caller_asks_again() -> None:
 def test_a_kernel_that_is_stopped_while_idle_is_replaced_and_others_answer_meanwhile() -> None:
     with Slot(CELLS, KERNELS="2", REQUEST_TIMEOUT="1") as slot:
         pids = {int(slot.get("/pid").text) for _ in range(6)}
-        stopped = min(pids)
-        os.kill(stopped, signal.SIGSTOP)
-        state = Path(f"/proc/{stopped}/stat")
+        pid = min(pids)
+        os.kill(pid, signal.SIGSTOP)
+        state = Path(f"/proc/{pid}/stat")
         eventually(lambda: state.read_text().rpartition(")")[2].split()[0] == "T", 5, "its standstill")
         # One that it had taken would be answered by another in the end, in its place.
-        assert {int(slot.get("/pid").text) for _ in range(20)} == pids - {stopped}
+        assert {int(slot.get("/pid").text) for _ in range(20)} == pids - {pid}
         eventually(lambda: slot.status()["kernel_deaths"] == 1, 20, "its end")
         eventually(lambda: slot.status()["kernels"] == 2, 20, "a new one")
-        assert stopped not in {int(slot.get("/pid").text) for _ in range(6)}
+        assert pid not in {int(slot.get("/pid").text) for _ in range(6)}
 
 
 def test_a_kernel_that_dies_while_it_is_seeded_is_tried_again_with_longer_and_longer_pauses(tmp_path: Path) -> None:

@@ -370,12 +370,12 @@ def test_a_shell_command_prints_into_the_body(api: Arbiter) -> None:
 
 def test_request_says_what_was_asked(api: Arbiter) -> None:
     response = api.ask("POST", "/echo/a%20b?x=1&x=2", b'{"k": [1]}', {"Content-Type": "application/json", "a-b": "c"})
-    told = response.json
-    assert told["body"] == {"k": [1]}
-    assert told["args"] == {"x": ["1", "2"]}
-    assert told["path"] == {"name": "a b"}
-    assert told["headers"]["A-B"] == "c"
-    assert (told["method"], told["url"]) == ("POST", "/invoke/echo/a%20b?x=1&x=2")
+    message = response.json
+    assert message["body"] == {"k": [1]}
+    assert message["args"] == {"x": ["1", "2"]}
+    assert message["path"] == {"name": "a b"}
+    assert message["headers"]["A-B"] == "c"
+    assert (message["method"], message["url"]) == ("POST", "/invoke/echo/a%20b?x=1&x=2")
 
 
 def test_parsing_request_twice_gives_two_independent_values(api: Arbiter) -> None:
@@ -410,7 +410,7 @@ def test_context_variables_of_ordinary_cells_are_seen_as_in_the_next_cell(api: A
 def test_stderr_and_logging_go_to_the_log_under_the_request(api: Arbiter, worker: Worker) -> None:
     response = api.get("/logging", X_Request_Id="log-me")
     assert response.text == "ok\n"
-    log = worker.logged("[log-me] stderr\n")
+    log = worker.wait_for_log("[log-me] stderr\n")
     assert "[log-me] said by logging\n" in log
 
 
@@ -426,7 +426,7 @@ def test_an_exception_is_500_in_the_form_hasura_reads(api: Arbiter) -> None:
 
 def test_the_traceback_goes_to_the_log_with_cell_and_line(api: Arbiter, worker: Worker) -> None:
     api.get("/raise", X_Request_Id="trace-me")
-    log = worker.logged("[trace-me] ValueError: no such thing")
+    log = worker.wait_for_log("[trace-me] ValueError: no such thing")
     assert f"[trace-me] Cell In[{NUMBERS['GET /raise']}], line 4" in log
     assert "----> 3     raise ValueError('no such thing')" in log
     trace = "".join(line for line in log.splitlines(True) if line.startswith("[trace-me]"))
@@ -436,7 +436,7 @@ def test_the_traceback_goes_to_the_log_with_cell_and_line(api: Arbiter, worker: 
 
 def test_each_of_several_cells_is_named_by_its_own_number(api: Arbiter, worker: Worker) -> None:
     assert api.get("/several/fails", X_Request_Id="second").status == 500
-    assert f"[second] Cell In[{NUMBERS['GET /several/fails']}], line 3" in worker.logged(
+    assert f"[second] Cell In[{NUMBERS['GET /several/fails']}], line 3" in worker.wait_for_log(
         "[second] ZeroDivisionError: division by zero"
     )
 
@@ -484,7 +484,7 @@ def test_a_status_without_body_has_none(api: Arbiter) -> None:
 
 
 @pytest.mark.parametrize(
-    "said",
+    "output",
     [
         "no json",
         "",
@@ -511,8 +511,8 @@ def test_a_status_without_body_has_none(api: Arbiter) -> None:
         '{"headers": []}',
     ],
 )
-def test_a_response_info_that_makes_no_sense_is_named(api: Arbiter, said: str) -> None:
-    response = api.post("/said", said.encode(), "text/plain")
+def test_a_response_info_that_makes_no_sense_is_named(api: Arbiter, output: str) -> None:
+    response = api.post("/said", output.encode(), "text/plain")
     assert (response.status, response.json["extensions"]["code"]) == (500, "bad-response-info")
     assert response.json["message"].startswith(f"the ResponseInfo in cell {NUMBERS['POST /said'] + 1} ")
     assert response.headers["Set-Cookie"] is None
@@ -520,7 +520,7 @@ def test_a_response_info_that_makes_no_sense_is_named(api: Arbiter, said: str) -
 
 def test_a_response_info_that_raises_is_500(api: Arbiter, worker: Worker) -> None:
     assert api.get("/info/raises", X_Request_Id="in-info").json["message"] == "ZeroDivisionError: division by zero"
-    assert f"[in-info] Cell In[{NUMBERS['GET /info/raises'] + 1}], line 2" in worker.logged(
+    assert f"[in-info] Cell In[{NUMBERS['GET /info/raises'] + 1}], line 2" in worker.wait_for_log(
         "[in-info] ZeroDivisionError"
     )
 
@@ -530,9 +530,9 @@ def test_response_info_has_no_part_in_an_error_unless_it_asks(api: Arbiter) -> N
 
 
 def test_response_info_that_mentions_request_error_decides_about_errors(api: Arbiter) -> None:
-    failed = api.get("/hears/yes")
-    assert (failed.status, failed.headers["X-Error"]) == (404, "LookupError")
-    assert failed.json["message"] == "LookupError: not here"
+    response = api.get("/hears/yes")
+    assert (response.status, response.headers["X-Error"]) == (404, "LookupError")
+    assert response.json["message"] == "LookupError: not here"
     fine = api.get("/hears/no")
     assert (fine.status, fine.headers["X-Error"], fine.text) == (200, "none", "fine\n")
 
@@ -559,7 +559,7 @@ def test_a_flask_response_is_the_answer(api: Arbiter, worker: Worker) -> None:
     response = api.get("/flask", X_Request_Id="with-aside")
     assert (response.status, response.body, response.headers["X-A"]) == (202, b"\x00\xff", "b")
     assert response.headers["Content-Type"] == "image/x"
-    worker.logged("[with-aside] aside")
+    worker.wait_for_log("[with-aside] aside")
 
 
 def test_a_generator_streams(api: Arbiter) -> None:
@@ -607,7 +607,7 @@ def test_a_stream_with_a_status_without_body_has_none(api: Arbiter, status: int)
 def test_a_stream_of_anything_but_text_and_bytes_breaks_off(api: Arbiter, worker: Worker) -> None:
     raw = api.raw(b"GET /invoke/stream/wrong HTTP/1.1\r\nX-Request-Id: wrong-piece\r\n\r\n")
     assert raw.endswith(b"1\r\na\r\n")
-    worker.logged("[wrong-piece] TypeError: a response is streamed as str or bytes, not as int")
+    worker.wait_for_log("[wrong-piece] TypeError: a response is streamed as str or bytes, not as int")
 
 
 def test_no_other_request_comes_between_a_cell_and_its_response_info(api: Arbiter) -> None:
@@ -669,10 +669,10 @@ def test_head_is_get_without_the_body(api: Arbiter) -> None:
 
 
 def test_options_and_wrong_methods_are_told_what_is_allowed(api: Arbiter) -> None:
-    asked = api.ask("OPTIONS", "/echo/x")
-    assert (asked.status, asked.headers["Allow"]) == (204, "GET, POST, PATCH, HEAD, OPTIONS")
+    response = api.ask("OPTIONS", "/echo/x")
+    assert (response.status, response.headers["Allow"]) == (204, "GET, POST, PATCH, HEAD, OPTIONS")
     refusal = api.ask("DELETE", "/echo/x")
-    assert (refusal.status, refusal.headers["Allow"]) == (405, asked.headers["Allow"])
+    assert (refusal.status, refusal.headers["Allow"]) == (405, response.headers["Allow"])
     assert refusal.json["extensions"]["code"] == "method-not-allowed"
     assert api.ask("PATCH", "/echo/x").text == "PATCH\n"
 
@@ -736,26 +736,26 @@ def test_what_is_no_request_is_refused_as_json(api: Arbiter, request_bytes: byte
 def test_a_request_behind_another_is_not_mixed_with_it(api: Arbiter) -> None:
     second = b"POST /invoke/count HTTP/1.1\r\nX-Second: 1\r\nContent-Length: 2\r\n\r\nno"
     answer = api.raw(POST + b"Content-Length: 3\r\n\r\nyes" + second)
-    told = json.loads(answer.partition(b"\r\n\r\n")[2])
-    assert (told["body"], told["url"], "X-Second" in told["headers"]) == ("yes", "/invoke/echo/x", False)
+    message = json.loads(answer.partition(b"\r\n\r\n")[2])
+    assert (message["body"], message["url"], "X-Second" in message["headers"]) == ("yes", "/invoke/echo/x", False)
 
 
 def test_a_trailer_is_not_taken_for_a_header(api: Arbiter) -> None:
     chunks = b"1\r\na\r\n0\r\nX-User: root\r\nX-Request-Id: forged\r\n\r\n"
     answer = api.raw(POST + b"Transfer-Encoding: chunked\r\n\r\n" + chunks)
-    told = json.loads(answer.partition(b"\r\n\r\n")[2])
-    assert told["body"] == "a"
-    assert not {"X-User", "X-Request-Id"} & set(told["headers"])
+    message = json.loads(answer.partition(b"\r\n\r\n")[2])
+    assert message["body"] == "a"
+    assert not {"X-User", "X-Request-Id"} & set(message["headers"])
 
 
 def test_many_headers_and_parameters_arrive(api: Arbiter) -> None:
     headers = b"".join(b"X-%d: %d\r\n" % (n, n) for n in range(1000)) + b"Same: y\r\n" * 1000
     query = b"&".join(b"a=%d" % n for n in range(1000))
     answer = api.raw(b"GET /invoke/echo/x?" + query + b" HTTP/1.1\r\n" + headers + b"\r\n")
-    told = json.loads(answer.partition(b"\r\n\r\n")[2])
-    assert told["headers"]["X-999"] == "999"
-    assert told["headers"]["Same"] == ["y"] * 1000
-    assert told["args"] == {"a": [str(n) for n in range(1000)]}
+    message = json.loads(answer.partition(b"\r\n\r\n")[2])
+    assert message["headers"]["X-999"] == "999"
+    assert message["headers"]["Same"] == ["y"] * 1000
+    assert message["args"] == {"a": [str(n) for n in range(1000)]}
 
 
 def unread(sock: socket.socket) -> int:
@@ -812,9 +812,9 @@ def test_attaching_leaves_no_names_behind(api: Arbiter, worker: Worker) -> None:
 
 
 def test_the_jupyter_protocol_still_works(api: Arbiter, worker: Worker) -> None:
-    printed: list[Any] = []
-    worker.client.execute_interactive("print('by protocol')", output_hook=printed.append, timeout=20)
-    texts = [message["content"]["text"] for message in printed if message["msg_type"] == "stream"]
+    messages: list[Any] = []
+    worker.client.execute_interactive("print('by protocol')", output_hook=messages.append, timeout=20)
+    texts = [message["content"]["text"] for message in messages if message["msg_type"] == "stream"]
     assert texts == ["by protocol\n"]
     assert api.get("/print").status == 200
 

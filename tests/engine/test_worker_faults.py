@@ -166,7 +166,7 @@ def test_a_cell_over_its_limit_is_504_and_the_kernel_stays_sound(api: Arbiter, p
 def test_the_log_tells_where_the_cell_was_when_its_time_was_up(api: Arbiter, worker: Worker) -> None:
     api.get("/spins", X_Request_Id="too-long")
     number = next(each.cells[0].number for each in ENDPOINTS if each.path == "/spins")
-    assert f"[too-long] Cell In[{number}], line 2" in worker.logged("[too-long] TimeLimit")
+    assert f"[too-long] Cell In[{number}], line 2" in worker.wait_for_log("[too-long] TimeLimit")
 
 
 def test_an_awaiting_neighbour_survives_a_cell_that_spins(api: Arbiter) -> None:
@@ -226,14 +226,14 @@ def test_a_changed_directory_stays_changed_as_in_a_notebook(api: Arbiter) -> Non
 
 def test_what_threads_and_subprocesses_print_goes_to_the_log(api: Arbiter, worker: Worker) -> None:
     assert api.get("/threads").text == "main\n"
-    worker.logged("from a thread\n")
+    worker.wait_for_log("from a thread\n")
     assert api.get("/system").text == "main\n"
-    worker.logged("from system\n")
+    worker.wait_for_log("from system\n")
 
 
 def test_what_a_task_prints_after_the_answer_goes_to_the_log(api: Arbiter, worker: Worker) -> None:
     assert api.get("/task").text == "at once\n"
-    worker.logged("from a task\n")
+    worker.wait_for_log("from a task\n")
 
 
 def test_a_forked_copy_does_not_answer(api: Arbiter) -> None:
@@ -267,8 +267,8 @@ def test_a_caller_who_reads_slowly_blocks_nobody(api: Arbiter) -> None:
     with api.connect() as sock:
         sock.sendall(b"GET /invoke/large HTTP/1.1\r\nHost: h\r\n\r\n")
         assert api.get("/ok").status == 200
-        received = b"".join(iter(lambda: sock.recv(1 << 20), b""))
-    assert received.endswith(b"\r\n\r\n" + b"x" * 900_000 + b"\n")
+        data = b"".join(iter(lambda: sock.recv(1 << 20), b""))
+    assert data.endswith(b"\r\n\r\n" + b"x" * 900_000 + b"\n")
 
 
 def test_nothing_of_a_request_is_kept(api: Arbiter, worker: Worker) -> None:
@@ -314,7 +314,7 @@ def test_exit_ends_the_kernel_as_in_jupyter(tmp_path: Path) -> None:
         with pytest.raises((http.client.HTTPException, ConnectionError)):
             arbiter.get("/exit")
         eventually(lambda: not arbiter.workers[0].is_alive(), "the kernel is dead")
-        arbiter.workers[0].logged("a cell called exit(): this kernel ends")
+        arbiter.workers[0].wait_for_log("a cell called exit(): this kernel ends")
 
 
 def test_a_cell_that_does_not_yield_can_be_seen_from_outside(tmp_path: Path) -> None:

@@ -82,29 +82,29 @@ class RecordLog:
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Arbiter, RecordLog]]:
-    folder, heard = tmp_path_factory.mktemp("told"), RecordLog()
-    with BatchServer(folder / "r.sock", heard.batches.append) as reception:
+def arbiter_and_records(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Arbiter, RecordLog]]:
+    folder, record_log = tmp_path_factory.mktemp("records"), RecordLog()
+    with BatchServer(folder / "r.sock", record_log.batches.append) as reception:
         reception.start()
         seed, endpoints = notebook(NOTEBOOK)
         with serving(folder, *endpoints, seed=seed, records=str(folder / "r.sock"), inspect=True) as arbiter:
-            yield arbiter, heard
+            yield arbiter, record_log
         reception.shutdown()
 
 
 @pytest.fixture
-def api(told: tuple[Arbiter, RecordLog]) -> Arbiter:
-    return told[0]
+def api(arbiter_and_records: tuple[Arbiter, RecordLog]) -> Arbiter:
+    return arbiter_and_records[0]
 
 
 @pytest.fixture
-def heard(told: tuple[Arbiter, RecordLog]) -> RecordLog:
-    return told[1]
+def record_log(arbiter_and_records: tuple[Arbiter, RecordLog]) -> RecordLog:
+    return arbiter_and_records[1]
 
 
-def test_a_call_is_told_with_what_was_asked_and_answered(api: Arbiter, heard: RecordLog) -> None:
+def test_a_call_is_told_with_what_was_asked_and_answered(api: Arbiter, record_log: RecordLog) -> None:
     api.ask("GET", "/said/a?x=1", headers={"X-Request-Id": "whole", "X-Mine": "yes"})
-    record = heard.of("whole")
+    record = record_log.of("whole")
     assert (record["method"], record["path"], record["endpoint"]) == ("GET", "/invoke/said/a?x=1", "/said/:what")
     assert (record["status"], record["response"]["body"]) == (200, {"size": 5, "cut": False, "text": "said\n"})
     assert ["X-Mine", "yes"] in record["request"]["headers"]
@@ -112,79 +112,79 @@ def test_a_call_is_told_with_what_was_asked_and_answered(api: Arbiter, heard: Re
     assert 0 < record["seconds"] < 20
 
 
-def test_a_body_of_5_mb_is_cut_and_says_how_long_it_was(api: Arbiter, heard: RecordLog) -> None:
+def test_a_body_of_5_mb_is_cut_and_says_how_long_it_was(api: Arbiter, record_log: RecordLog) -> None:
     size = 5_000_000
     api.ask("POST", "/echo", b"ab" * (size // 2), {"X-Request-Id": "large", "Content-Type": "text/plain"})
-    record = heard.of("large")
+    record = record_log.of("large")
     for body in (record["request"]["body"], record["response"]["body"]):
         assert (body["size"], body["cut"], len(body["text"])) == (size, True, BODY_LIMIT)
 
 
-def test_a_cut_within_a_character_leaves_a_text(api: Arbiter, heard: RecordLog) -> None:
+def test_a_cut_within_a_character_leaves_a_text(api: Arbiter, record_log: RecordLog) -> None:
     api.ask("POST", "/echo", ("x" + "é" * BODY_LIMIT).encode(), {"X-Request-Id": "cut", "Content-Type": "text/plain"})
-    assert heard.of("cut")["request"]["body"]["text"].endswith("é")
+    assert record_log.of("cut")["request"]["body"]["text"].endswith("é")
 
 
-def test_what_is_no_text_is_told_as_base64(api: Arbiter, heard: RecordLog) -> None:
+def test_what_is_no_text_is_told_as_base64(api: Arbiter, record_log: RecordLog) -> None:
     api.get("/binary", X_Request_Id="binary")
-    assert heard.of("binary")["response"]["body"] == {"size": 3, "cut": False, "base64": "AP8B"}
+    assert record_log.of("binary")["response"]["body"] == {"size": 3, "cut": False, "base64": "AP8B"}
 
 
-def test_stderr_is_told_even_where_it_ends_without_a_line_break(api: Arbiter, heard: RecordLog) -> None:
+def test_stderr_is_told_even_where_it_ends_without_a_line_break(api: Arbiter, record_log: RecordLog) -> None:
     api.get("/aside", X_Request_Id="aside")
-    assert heard.of("aside")["stderr"]["text"] == "half a line\nno end\n"
+    assert record_log.of("aside")["stderr"]["text"] == "half a line\nno end\n"
 
 
-def test_much_stderr_is_cut_and_says_so(api: Arbiter, heard: RecordLog) -> None:
+def test_much_stderr_is_cut_and_says_so(api: Arbiter, record_log: RecordLog) -> None:
     api.get("/chatty", X_Request_Id="chatty")
-    stderr = heard.of("chatty")["stderr"]
+    stderr = record_log.of("chatty")["stderr"]
     assert (stderr["size"], stderr["cut"], len(stderr["text"])) == (100_000, True, TEXT_LIMIT)
 
 
-def test_a_failing_call_is_told_with_its_traceback(api: Arbiter, heard: RecordLog) -> None:
+def test_a_failing_call_is_told_with_its_traceback(api: Arbiter, record_log: RecordLog) -> None:
     api.get("/raise", X_Request_Id="raised")
-    record = heard.of("raised")
+    record = record_log.of("raised")
     assert record["status"] == 500
     assert "ValueError: no such thing" in record["traceback"]["text"]
     assert json.loads(record["response"]["body"]["text"])["extensions"]["code"] == "cell-failed"
 
 
-def test_of_a_streamed_body_the_beginning_is_told_and_the_size(api: Arbiter, heard: RecordLog) -> None:
+def test_of_a_streamed_body_the_beginning_is_told_and_the_size(api: Arbiter, record_log: RecordLog) -> None:
     api.get("/streamed", X_Request_Id="streamed")
-    body = heard.of("streamed")["response"]["body"]
+    body = record_log.of("streamed")["response"]["body"]
     assert (body["size"], body["cut"], len(body["text"])) == (160_000, True, BODY_LIMIT)
 
 
-def test_a_stream_that_breaks_off_is_told_with_its_traceback(api: Arbiter, heard: RecordLog) -> None:
+def test_a_stream_that_breaks_off_is_told_with_its_traceback(api: Arbiter, record_log: RecordLog) -> None:
     with pytest.raises(Exception, match=r"IncompleteRead|incomplete"):
         api.get("/breaks", X_Request_Id="broken")
-    record = heard.of("broken")
+    record = record_log.of("broken")
     assert record["response"]["body"]["text"] == "first"
     assert "in the middle" in record["traceback"]["text"]
 
 
-def test_a_path_that_nothing_answers_is_told_without_an_endpoint(api: Arbiter, heard: RecordLog) -> None:
+def test_a_path_that_nothing_answers_is_told_without_an_endpoint(api: Arbiter, record_log: RecordLog) -> None:
     api.get("/nothing", X_Request_Id="nothing")
-    record = heard.of("nothing")
+    record = record_log.of("nothing")
     assert (record["endpoint"], record["status"]) == (None, 404)
 
 
-def test_to_head_no_body_was_answered(api: Arbiter, heard: RecordLog) -> None:
+def test_to_head_no_body_was_answered(api: Arbiter, record_log: RecordLog) -> None:
     api.ask("HEAD", "/said/x", headers={"X-Request-Id": "head"})
-    record = heard.of("head")
+    record = record_log.of("head")
     assert (record["method"], record["response"]["body"].get("text")) == ("HEAD", "")
 
 
-def test_a_caller_who_leaves_is_told_as_499(api: Arbiter, heard: RecordLog) -> None:
+def test_a_caller_who_leaves_is_told_as_499(api: Arbiter, record_log: RecordLog) -> None:
     sock = api.connect()
     sock.sendall(b"GET /invoke/waits HTTP/1.1\r\nHost: x\r\nX-Request-Id: left\r\n\r\n")
     eventually(lambda: api.workers[0].state().running, "a cell that waits")
     sock.close()
-    assert heard.of("left")["status"] == 499
+    assert record_log.of("left")["status"] == 499
 
 
-def test_secrets_stay_in_the_kernel(api: Arbiter, heard: RecordLog) -> None:
-    hidden = {
+def test_secrets_stay_in_the_kernel(api: Arbiter, record_log: RecordLog) -> None:
+    secret_headers = {
         "Authorization": "Basic hidden",
         "Proxy-Authorization": "hidden",
         "Cookie": "hidden",
@@ -196,68 +196,68 @@ def test_secrets_stay_in_the_kernel(api: Arbiter, heard: RecordLog) -> None:
         "Ocp-Apim-Subscription-Key": "hidden",
         "X-Session-Id": "hidden",
     }
-    headers = {"X-Request-Id": "masked", "X-Author": "shown", "Referer": "https://x/y?a=hidden", **hidden}
+    headers = {"X-Request-Id": "masked", "X-Author": "shown", "Referer": "https://x/y?a=hidden", **secret_headers}
     api.ask("GET", "/cookie?to%6ben=hidden&api_key=hidden&key=shown&token&sig=hidden", headers=headers)
-    record = heard.of("masked")
+    record = record_log.of("masked")
     assert "hidden" not in json.dumps(record)
     assert record["path"] == "/invoke/cookie?to%6ben=***&api_key=***&key=shown&token&sig=***"
-    told = dict(record["request"]["headers"])
-    assert {name: told[name] for name in ("Cookie", "X-Hasura-Admin-Secret", "X-Api-Key", "X-Auth")} == dict.fromkeys(
+    fields = dict(record["request"]["headers"])
+    assert {name: fields[name] for name in ("Cookie", "X-Hasura-Admin-Secret", "X-Api-Key", "X-Auth")} == dict.fromkeys(
         ("Cookie", "X-Hasura-Admin-Secret", "X-Api-Key", "X-Auth")
     )
-    assert (told["X-Author"], told["Referer"]) == ("shown", "https://x/y?***")
+    assert (fields["X-Author"], fields["Referer"]) == ("shown", "https://x/y?***")
     assert dict(record["response"]["headers"])["Set-Cookie"] is None
     assert dict(record["response"]["headers"])["X-Shown"] == "yes"
     assert dict(record["response"]["headers"])["Location"] == "/?sig=***&a=1"
 
 
-def test_characters_of_all_kinds_are_told(api: Arbiter, heard: RecordLog) -> None:
+def test_characters_of_all_kinds_are_told(api: Arbiter, record_log: RecordLog) -> None:
     api.raw(
         b"GET /invoke/surrogate?%C3%BC=%C3%A9 HTTP/1.1\r\nHost: x\r\nX-Request-Id: odd\r\nX-Odd: \xff\r\n"
         b"Connection: close\r\n\r\n"
     )
-    record = heard.of("odd")
+    record = record_log.of("odd")
     assert dict(record["request"]["headers"])["X-Odd"] == "ÿ"
     assert record["path"].endswith("?%C3%BC=%C3%A9")
     assert ["X-Odd", "caf\u00e9"] in record["response"]["headers"]
 
 
-def test_every_request_is_counted_while_records_are_only_the_last(api: Arbiter, heard: RecordLog) -> None:
-    before = heard.count("/said/:what", 200)
+def test_every_request_is_counted_while_records_are_only_the_last(api: Arbiter, record_log: RecordLog) -> None:
+    before = record_log.count("/said/:what", 200)
     for _ in range(1500):
         api.get("/said/x")
-    eventually(lambda: heard.count("/said/:what", 200) == before + 1500, "1500 more counted")
-    assert all(len(batch["records"]) <= 200 for batch in heard.batches)
+    eventually(lambda: record_log.count("/said/:what", 200) == before + 1500, "1500 more counted")
+    assert all(len(batch["records"]) <= 200 for batch in record_log.batches)
 
 
 def test_what_could_not_be_told_is_told_later_and_the_end_waits_for_it(tmp_path: Path) -> None:
-    heard, address = RecordLog(), tmp_path / "r.sock"
+    record_log, address = RecordLog(), tmp_path / "r.sock"
     seed, endpoints = notebook(NOTEBOOK)
     with serving(tmp_path, *endpoints, seed=seed, records=str(address), inspect=True) as arbiter:
         for number in range(300):
             assert arbiter.get(f"/said/{number}").status == 200
-        with BatchServer(address, heard.batches.append) as reception:
+        with BatchServer(address, record_log.batches.append) as reception:
             reception.start()
             arbiter.get("/said/late", X_Request_Id="late")
             arbiter.workers[0].send({"do": "drain"})
             assert arbiter.workers[0].receive() == {"did": "drained"}
             reception.shutdown()
-    assert heard.count("/said/:what", 200) == 301
-    assert len(heard.records) == 200
-    assert heard.records[-1]["request_id"] == "late"
+    assert record_log.count("/said/:what", 200) == 301
+    assert len(record_log.records) == 200
+    assert record_log.records[-1]["request_id"] == "late"
 
 
 def test_without_the_inspector_only_counts_leave_the_kernel(tmp_path: Path) -> None:
-    heard, address = RecordLog(), tmp_path / "r.sock"
-    with BatchServer(address, heard.batches.append) as reception:
+    record_log, address = RecordLog(), tmp_path / "r.sock"
+    with BatchServer(address, record_log.batches.append) as reception:
         reception.start()
         seed, endpoints = notebook(NOTEBOOK)
         with serving(tmp_path, *endpoints, seed=seed, records=str(address), inspect=False) as arbiter:
             arbiter.post("/echo", {"of": "mine"})
-            eventually(lambda: heard.count("/echo", 200), "a count")
+            eventually(lambda: record_log.count("/echo", 200), "a count")
         reception.shutdown()
-    assert heard.records == []
-    assert "mine" not in json.dumps(heard.batches)
+    assert record_log.records == []
+    assert "mine" not in json.dumps(record_log.batches)
 
 
 def test_bodies_that_nobody_fetches_stay_few(tmp_path: Path) -> None:

@@ -41,9 +41,9 @@ found.sort(key=lambda process: process["pid"])
 
 def docker(*arguments: str, stdin: str = "", check: bool = True, seconds: float = 300) -> str:
     """What a docker command prints to stdout; fails with what it prints to stderr."""
-    done = subprocess.run(["docker", *arguments], input=stdin, capture_output=True, text=True, timeout=seconds)
-    assert not check or done.returncode == 0, f"docker {' '.join(arguments)}:\n{done.stdout}{done.stderr}"
-    return done.stdout
+    process = subprocess.run(["docker", *arguments], input=stdin, capture_output=True, text=True, timeout=seconds)
+    assert not check or process.returncode == 0, f"docker {' '.join(arguments)}:\n{process.stdout}{process.stderr}"
+    return process.stdout
 
 
 class Container:
@@ -58,8 +58,8 @@ class Container:
         self.name = f"notebook-api-test-{secrets.token_hex(4)}"
         self.image = image
         self.port = port
-        given = {"NOTEBOOK_PASSWORD": OWNER[1]} if password else {}
-        variables = [f"--env={name}={value}" for name, value in {**given, **settings}.items()]
+        defaults = {"NOTEBOOK_PASSWORD": OWNER[1]} if password else {}
+        variables = [f"--env={name}={value}" for name, value in {**defaults, **settings}.items()]
         self.options = [*variables, *options]
 
     def __enter__(self) -> "Container":
@@ -74,8 +74,8 @@ class Container:
 
     def run(self) -> "Container":
         """Start it without waiting for anything."""
-        published = f"--publish=127.0.0.1::{self.port}"
-        docker("run", "--detach", f"--name={self.name}", f"--label={LABEL}", published, *self.options, self.image)
+        port_option = f"--publish=127.0.0.1::{self.port}"
+        docker("run", "--detach", f"--name={self.name}", f"--label={LABEL}", port_option, *self.options, self.image)
         return self
 
     def start(self) -> "Container":
@@ -150,14 +150,14 @@ class Container:
 
     def kill(self, part: str, number: int) -> None:
         """Send a signal to the processes with `part` in their command line, if there are any."""
-        chosen = f"[process['pid'] for process in found if {part!r} in process['command']]"
-        code = f"{FIND_PROCESSES}\nfor pid in {chosen}: os.kill(pid, {int(number)})"
+        pids = f"[process['pid'] for process in found if {part!r} in process['command']]"
+        code = f"{FIND_PROCESSES}\nfor pid in {pids}: os.kill(pid, {int(number)})"
         docker("exec", "--interactive", self.name, "python", "-", stdin=code, check=False)
 
     def log(self) -> str:
         """All that it has printed."""
-        done = subprocess.run(["docker", "logs", self.name], capture_output=True, text=True, timeout=60)
-        return done.stdout + done.stderr
+        process = subprocess.run(["docker", "logs", self.name], capture_output=True, text=True, timeout=60)
+        return process.stdout + process.stderr
 
     # -- HTTP
 
@@ -177,9 +177,9 @@ class Container:
 
     def address(self) -> str:
         """Where the host reaches it; the engine gives another port at each start."""
-        published = docker("port", self.name, str(self.port)).splitlines()
-        assert published, f"the container has no port:\n{self.log()}"
-        return f"http://{published[0]}"
+        addresses = docker("port", self.name, str(self.port)).splitlines()
+        assert addresses, f"the container has no port:\n{self.log()}"
+        return f"http://{addresses[0]}"
 
     def get(self, path: str, **arguments: Any) -> requests.Response:
         return self.request("GET", path, **arguments)

@@ -45,17 +45,17 @@ class Kernel:
         """What a cell prints; fails with the traceback when it raises."""
         number = uuid.uuid4().hex
         self.socket.send(json.dumps(execute_request(number, code)))
-        printed = ""
+        output = ""
         while True:
             message = json.loads(self.socket.recv())
             if message.get("parent_header", {}).get("msg_id") != number:
                 continue
             kind, content = message["msg_type"], message["content"]
             if kind == "stream":
-                printed += content["text"]
+                output += content["text"]
             assert kind != "error", "\n".join(content["traceback"])
             if kind == "status" and content["execution_state"] == "idle":
-                return printed
+                return output
 
 
 def execute_request(number: str, code: str) -> dict[str, object]:

@@ -14,17 +14,17 @@ EXPECTED = (
 )
 
 
-def unexpected(log: str) -> list[str]:
+def find_unexpected_lines(log: str) -> list[str]:
     """The lines that look like trouble and are not known to be none."""
     return [line for line in log.splitlines() if SUSPICIOUS.search(line) and not is_expected(line)]
 
 
 def is_expected(line: str) -> bool:
-    return any(known in line if isinstance(known, str) else known.search(line) for known in EXPECTED)
+    return any(entry in line if isinstance(entry, str) else entry.search(line) for entry in EXPECTED)
 
 
-def unnamed(log: str) -> list[str]:
+def find_unlabelled_lines(log: str) -> list[str]:
     """The lines that no program's name stands before, the welcome and the last words aside."""
-    named = re.compile(rf"({'|'.join(PROGRAMS)}) \| ")
+    label = re.compile(rf"({'|'.join(PROGRAMS)}) \| ")
     welcome = re.compile(r"=*|address   http.*|user      .*|password  .*|API user  .*")
-    return [line for line in log.splitlines() if not named.match(line) and not welcome.fullmatch(line)]
+    return [line for line in log.splitlines() if not label.match(line) and not welcome.fullmatch(line)]

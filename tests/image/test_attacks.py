@@ -132,6 +132,6 @@ def assert_is_well(container: Container, health: Path) -> None:
 
 def seconds(container: Container) -> float:
     """How long a call of the API took; it must be answered."""
-    begun = time.monotonic()
+    start = time.monotonic()
     assert container.get("/invoke/hello_world", auth=CALLER).status_code == 200
-    return time.monotonic() - begun
+    return time.monotonic() - start

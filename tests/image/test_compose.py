@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from tests.image.container import ROOT, TAG, docker
-from tests.image.logs import unexpected
+from tests.image.logs import find_unexpected_lines
 from tests.support.stack import free_port
 
 PASSWORD = "a $pass'word \"with everything"
@@ -45,9 +45,9 @@ class Tree:
         )
 
     def make(self, *arguments: str, stdin: str = "", status: int = 0) -> str:
-        done = self.run("make", *arguments, stdin=stdin)
-        assert done.returncode == status, done.stdout + done.stderr
-        return done.stdout + done.stderr
+        process = self.run("make", *arguments, stdin=stdin)
+        assert process.returncode == status, process.stdout + process.stderr
+        return process.stdout + process.stderr
 
     def get(self, path: str, password: str = PASSWORD) -> requests.Response:
         with requests.Session() as session:
@@ -69,9 +69,9 @@ def tree(image: str, tmp_path: Path) -> Iterator[Tree]:
 
 
 def test_up_status_logs_down_and_up_again(tree: Tree) -> None:
-    said = tree.make("up", f"PASSWORD={PASSWORD}")
-    assert f"address   http://127.0.0.1:{tree.port}/" in said
-    assert PASSWORD not in said
+    output = tree.make("up", f"PASSWORD={PASSWORD}")
+    assert f"address   http://127.0.0.1:{tree.port}/" in output
+    assert PASSWORD not in output
     assert tree.get("/").status_code == 200
 
     status = tree.make("status")
@@ -81,14 +81,14 @@ def test_up_status_logs_down_and_up_again(tree: Tree) -> None:
     log = tree.make("logs")
     assert "supervisord | " in log
     assert PASSWORD not in log
-    assert unexpected(log) == []
+    assert find_unexpected_lines(log) == []
     assert tree.get("/process/start?notebook=hello_world").status_code == 200
     (container,) = tree.containers()
-    told = tree.get("/process/logs").text.splitlines()
-    printed = tree.run("docker", "logs", container)
-    lines = (printed.stdout + printed.stderr).splitlines()
-    assert told
-    assert set(told) <= {line.partition(" | ")[2] for line in lines}, "docker logs has them, after their program's name"
+    page = tree.get("/process/logs").text.splitlines()
+    docker_logs = tree.run("docker", "logs", container)
+    lines = (docker_logs.stdout + docker_logs.stderr).splitlines()
+    assert page
+    assert set(page) <= {line.partition(" | ")[2] for line in lines}, "docker logs has them, after their program's name"
     assert set(lines) <= set(tree.make("logs").splitlines())
     assert tree.get("/", "another-password").status_code == 401
 
@@ -125,9 +125,9 @@ def test_without_a_password_one_is_made_up_and_printed(tree: Tree) -> None:
 
 
 def test_a_password_that_is_refused_leaves_nothing_running_and_says_why(tree: Tree) -> None:
-    said = tree.make("up", "PASSWORD=short", status=2)
+    output = tree.make("up", "PASSWORD=short", status=2)
 
-    assert "holds a password of 5 characters" in said
+    assert "holds a password of 5 characters" in output
     assert docker("ps", "--quiet", f"--filter=label=com.docker.compose.project={tree.project}") == ""
 
 
@@ -135,8 +135,8 @@ def test_nobody_else_on_the_host_can_read_the_password_and_git_ignores_it(tree: 
     tree.make("up", "PASSWORD=a-long-password")
 
     assert (tree.path / ".secrets").stat().st_mode & 0o777 == 0o700
-    ignored = subprocess.run(["git", "check-ignore", ".secrets/password", ".env"], cwd=ROOT, capture_output=True)
-    assert ignored.returncode == 0
+    process = subprocess.run(["git", "check-ignore", ".secrets/password", ".env"], cwd=ROOT, capture_output=True)
+    assert process.returncode == 0
 
 
 def test_the_service_is_hardened_and_starts_again_by_itself(tree: Tree) -> None:

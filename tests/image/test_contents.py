@@ -119,6 +119,6 @@ print(complete("import requests; requests.ge"), complete("import pathlib; pathli
 
 def test_the_dockerfile_is_clean() -> None:
     hadolint = str(Path(sys.executable).with_name("hadolint"))
-    done = subprocess.run([hadolint, str(ROOT / "Dockerfile")], capture_output=True, text=True, timeout=60)
+    process = subprocess.run([hadolint, str(ROOT / "Dockerfile")], capture_output=True, text=True, timeout=60)
 
-    assert (done.returncode, done.stdout) == (0, "")
+    assert (process.returncode, process.stdout) == (0, "")

@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from tests.image.container import START_SECONDS, Container
-from tests.image.logs import unexpected, unnamed
+from tests.image.logs import find_unexpected_lines, find_unlabelled_lines
 from tests.support.waiting import eventually
 
 Make = Callable[..., Container]
@@ -120,13 +120,13 @@ def test_each_line_of_the_log_has_its_programs_name(new_container: Make) -> None
 
     log = container.log()
 
-    assert unnamed(log) == []
+    assert find_unlabelled_lines(log) == []
     assert {line.split(" | ")[0] for line in log.splitlines() if " | " in line} >= {
         "supervisord",
         "jupyter",
         "blue",
     }
-    assert unexpected(log) == []
+    assert find_unexpected_lines(log) == []
 
 
 def test_the_healthcheck_leaves_nothing_in_the_log_while_the_container_starts(new_container: Make) -> None:

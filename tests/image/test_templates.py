@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.image.container import OWNER, ROOT, START_SECONDS, Container
-from tests.image.logs import unexpected
+from tests.image.logs import find_unexpected_lines
 from tests.support.waiting import eventually
 
 SHIPPED = sorted(path.parent.name for path in ROOT.glob("notebook/*/server.ipynb"))
@@ -36,9 +36,9 @@ def test_each_shipped_project_is_served_without_settings_and_without_a_network(
 ) -> None:
     assert cut_off.python("import socket; print([name for _, name in socket.if_nameindex()])") == "['lo']\n"
 
-    started = cut_off.python(f"{CALL}\ncall('POST', 'restart?notebook={project}')")
+    output = cut_off.python(f"{CALL}\ncall('POST', 'restart?notebook={project}')")
     status = json.loads(cut_off.python(f"{CALL}\ncall('GET', 'status')"))
 
-    assert (status["state"], status["notebook"]) == ("serving", project), started
+    assert (status["state"], status["notebook"]) == ("serving", project), output
     assert status["endpoints"]
-    assert unexpected(cut_off.log()) == []
+    assert find_unexpected_lines(cut_off.log()) == []

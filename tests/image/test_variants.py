@@ -7,7 +7,7 @@ import pytest
 
 from tests.image.container import Container, bind
 from tests.image.jupyter import Kernel
-from tests.image.logs import unexpected
+from tests.image.logs import find_unexpected_lines
 from tests.support.processes import TCP_LISTEN
 
 HARDENING = [
@@ -69,10 +69,10 @@ def test_nothing_but_nginx_listens_on_tcp(container: Container) -> None:
 
 
 def test_its_log_has_no_unexpected_warning(container: Container) -> None:
-    assert unexpected(container.log()) == []
+    assert find_unexpected_lines(container.log()) == []
 
 
 def test_stops_by_itself_when_asked(container: Container) -> None:
     assert container.stop() == 0
     assert container.inspect("{{.State.OOMKilled}}") == "false"
-    assert unexpected(container.log()) == []
+    assert find_unexpected_lines(container.log()) == []

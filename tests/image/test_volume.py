@@ -106,8 +106,8 @@ def test_a_package_that_a_user_installs_cannot_keep_the_stack_from_starting(
     mounts = [bind(wheel, f"/wheels/{wheel.name}") for wheel in wheels]
     container = new_container(volume.option(), *mounts).start()
     with Kernel(container) as kernel:
-        said = kernel.run("!pip install --no-index --no-deps /wheels/*.whl")
-        assert "Successfully installed flask-99.0 tornado-99.0" in said
+        output = kernel.run("!pip install --no-index --no-deps /wheels/*.whl")
+        assert "Successfully installed flask-99.0 tornado-99.0" in output
 
     container.restart()
 

@@ -43,43 +43,43 @@ CHANGES = ["/process/start?notebook=served", "/process/restart?notebook=served",
 
 
 @pytest.fixture
-def served(stack: Stack) -> Stack:
+def serving_stack(stack: Stack) -> Stack:
     if stack.status()["notebook"] != "served":
         stack.serve("served", ["# GET /x\nprint('x')"])
     return stack
 
 
 @pytest.mark.parametrize("kind", WRONG)
-def test_no_path_opens_without_the_right_password(served: Stack, kind: str) -> None:
+def test_no_path_opens_without_the_right_password(serving_stack: Stack, kind: str) -> None:
     for path in OWNERS + INVOKES:
         for method in ("GET", "POST"):
-            refusal = served.request(method, path, auth=WRONG[kind])
+            refusal = serving_stack.request(method, path, auth=WRONG[kind])
             assert refusal.status_code == 401, f"{method} {path}"
             assert refusal.headers["WWW-Authenticate"].startswith("Basic ")
-    assert served.status()["state"] == "serving"
+    assert serving_stack.status()["state"] == "serving"
 
 
-def test_a_refused_call_of_the_api_is_answered_as_json(served: Stack) -> None:
-    assert as_json(served.invoke("x", auth=None))["message"]
+def test_a_refused_call_of_the_api_is_answered_as_json(serving_stack: Stack) -> None:
+    assert as_json(serving_stack.invoke("x", auth=None))["message"]
 
 
 @pytest.mark.parametrize("path", ["/", "/jupyter/tree", "/jupyter/api/contents", "/process/status", "/invoke/x"])
-def test_the_owner_opens_everything(served: Stack, path: str) -> None:
-    assert served.get(path).status_code == 200
+def test_the_owner_opens_everything(serving_stack: Stack, path: str) -> None:
+    assert serving_stack.get(path).status_code == 200
 
 
-def test_the_api_user_opens_the_api(served: Stack) -> None:
-    answer = served.invoke("x", auth=API_USER)
+def test_the_api_user_opens_the_api(serving_stack: Stack) -> None:
+    answer = serving_stack.invoke("x", auth=API_USER)
 
     assert (answer.status_code, answer.text.strip()) == (200, "x")
 
 
-def test_the_api_user_opens_nothing_else(served: Stack) -> None:
+def test_the_api_user_opens_nothing_else(serving_stack: Stack) -> None:
     for path in OWNERS:
         for method in ("GET", "POST"):
-            refusal = served.request(method, path, auth=API_USER, source=another_address())
+            refusal = serving_stack.request(method, path, auth=API_USER, source=another_address())
             assert refusal.status_code == 401, f"{method} {path}"
-    assert served.status()["state"] == "serving"
+    assert serving_stack.status()["state"] == "serving"
 
 
 @pytest.mark.parametrize(
@@ -99,9 +99,9 @@ def test_the_api_user_opens_nothing_else(served: Stack) -> None:
         "/invoke/x/%2e%2e/%2e%2e/process/stop",
     ],
 )
-def test_no_spelling_of_a_path_takes_the_api_user_further(served: Stack, path: str) -> None:
-    assert raw(served, path, API_USER) in {400, 401, 404}
-    assert served.status()["state"] == "serving"
+def test_no_spelling_of_a_path_takes_the_api_user_further(serving_stack: Stack, path: str) -> None:
+    assert raw(serving_stack, path, API_USER) in {400, 401, 404}
+    assert serving_stack.status()["state"] == "serving"
 
 
 def raw(stack: Stack, path: str, auth: tuple[str, str]) -> int:
@@ -118,12 +118,12 @@ def raw(stack: Stack, path: str, auth: tuple[str, str]) -> int:
         connection.close()
 
 
-def test_health_asks_for_nothing_and_tells_nothing_of_what_is_served(served: Stack) -> None:
-    answer = served.get("/healthz", auth=None)
+def test_health_asks_for_nothing_and_tells_nothing_of_what_is_served(serving_stack: Stack) -> None:
+    answer = serving_stack.get("/healthz", auth=None)
 
     assert answer.status_code == 200
     assert "served" not in answer.text
-    assert served.get("/healthz", auth=WRONG["a wrong password"]).status_code == 200
+    assert serving_stack.get("/healthz", auth=WRONG["a wrong password"]).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -138,22 +138,22 @@ def test_health_asks_for_nothing_and_tells_nothing_of_what_is_served(served: Sta
     ],
     ids=lambda headers: next(iter(headers)),
 )
-def test_no_header_of_a_stranger_reaches_the_control_app(served: Stack, headers: dict[str, str]) -> None:
-    before = served.log()
+def test_no_header_of_a_stranger_reaches_the_control_app(serving_stack: Stack, headers: dict[str, str]) -> None:
+    before = serving_stack.log()
 
-    answer = served.get("/healthz", auth=None, headers=headers)
+    answer = serving_stack.get("/healthz", auth=None, headers=headers)
 
-    assert (answer.status_code, answer.content) == (200, served.get("/healthz").content)
-    assert "Invalid" not in served.log()[len(before) :]
+    assert (answer.status_code, answer.content) == (200, serving_stack.get("/healthz").content)
+    assert "Invalid" not in serving_stack.log()[len(before) :]
 
 
-def test_health_is_asked_for_by_its_own_name(served: Stack) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=10)
+def test_health_is_asked_for_by_its_own_name(serving_stack: Stack) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", serving_stack.port, timeout=10)
     try:
         connection.putrequest("GET", "/process/status/../../healthz")
         connection.endheaders()
         answer = connection.getresponse()
-        assert (answer.status, answer.read()) == (200, served.get("/healthz").content)
+        assert (answer.status, answer.read()) == (200, serving_stack.get("/healthz").content)
     finally:
         connection.close()
 
@@ -171,32 +171,32 @@ def test_health_is_asked_for_by_its_own_name(served: Stack) -> None:
     ],
     ids=str,
 )
-def test_another_site_changes_nothing(served: Stack, headers: dict[str, str], path: str, method: str) -> None:
-    before = served.status()
+def test_another_site_changes_nothing(serving_stack: Stack, headers: dict[str, str], path: str, method: str) -> None:
+    before = serving_stack.status()
 
-    refusal = served.request(method, path, headers=headers)
+    refusal = serving_stack.request(method, path, headers=headers)
 
     assert refusal.status_code == 403
     assert as_json(refusal)["message"]
-    assert served.status() == before
+    assert serving_stack.status() == before
 
 
-def test_our_own_page_and_a_typed_address_may_start(served: Stack) -> None:
+def test_our_own_page_and_a_typed_address_may_start(serving_stack: Stack) -> None:
     for headers in (
-        {"Sec-Fetch-Site": "same-origin", "Origin": served.url},
+        {"Sec-Fetch-Site": "same-origin", "Origin": serving_stack.url},
         {"Sec-Fetch-Site": "none"},
-        {"Origin": served.url},
+        {"Origin": serving_stack.url},
     ):
-        assert served.get(CHANGES[0], headers=headers).status_code == 200
+        assert serving_stack.get(CHANGES[0], headers=headers).status_code == 200
 
 
-def test_another_site_starts_no_kernel_in_jupyter(served: Stack) -> None:
-    refusal = served.post("/jupyter/api/kernels", json={}, headers={"Origin": "http://evil.example"})
+def test_another_site_starts_no_kernel_in_jupyter(serving_stack: Stack) -> None:
+    refusal = serving_stack.post("/jupyter/api/kernels", json={}, headers={"Origin": "http://evil.example"})
 
     assert refusal.status_code in {403, 404}
-    assert as_json(served.get("/jupyter/api/kernels")) == []
+    assert as_json(serving_stack.get("/jupyter/api/kernels")) == []
 
 
-def test_pages_cannot_be_framed_by_another_site(served: Stack) -> None:
+def test_pages_cannot_be_framed_by_another_site(serving_stack: Stack) -> None:
     for path in ("/", "/jupyter/tree"):
-        assert "frame-ancestors" in served.get(path).headers["Content-Security-Policy"]
+        assert "frame-ancestors" in serving_stack.get(path).headers["Content-Security-Policy"]

@@ -55,34 +55,34 @@ def test_while_the_gateway_is_away_callers_are_told_to_try_again(mortal: Stack) 
     try:
         mortal.kill(mortal.gateway())
         eventually(lambda: not kernel.is_running(), 5, "the end of its kernel, which might have taken a call")
-        told = [mortal.invoke("x", headers={"X-Request-Id": "while-away"})]
-        assert (told[0].status_code, as_json(told[0])["extensions"]["code"]) == (503, "restarting")
+        responses = [mortal.invoke("x", headers={"X-Request-Id": "while-away"})]
+        assert (responses[0].status_code, as_json(responses[0])["extensions"]["code"]) == (503, "restarting")
         calls = eventually(lambda: [call for call in mortal.calls() if call["request_id"] == "while-away"])
         assert [(call["path"], call["status"], call["refused"]) for call in calls] == [("/invoke/x", 503, True)]
     finally:
         os.kill(supervisord.pid, signal.SIGCONT)
 
-    eventually(lambda: told.append(mortal.invoke("x")) or told[-1].status_code == 200, BACK, "the API")
-    for answer in told[:-1]:
+    eventually(lambda: responses.append(mortal.invoke("x")) or responses[-1].status_code == 200, BACK, "the API")
+    for answer in responses[:-1]:
         assert answer.status_code == 503
         assert answer.headers["Retry-After"] == "1"
         assert as_json(answer)["message"]
 
 
 def test_a_request_whose_gateway_is_killed_in_the_middle_of_it_is_not_called_safe_to_repeat(tmp_path: Path) -> None:
-    begun = tmp_path / "begun"
+    start_file = tmp_path / "begun"
     with Stack() as stack, ThreadPoolExecutor() as pool:
         stack.start()
         # It sleeps so that the gateway can be killed in the middle of it.
-        cell = f"# POST /slow\nimport pathlib, time\npathlib.Path({str(begun)!r}).touch()\ntime.sleep(30)"
+        cell = f"# POST /slow\nimport pathlib, time\npathlib.Path({str(start_file)!r}).touch()\ntime.sleep(30)"
         stack.serve("slow", [cell])
         answer = pool.submit(stack.invoke, "slow", "POST")
-        eventually(begun.exists, 10, "the cell")
+        eventually(start_file.exists, 10, "the cell")
         stack.kill(stack.gateway())
         assert (answer.result().status_code, as_json(answer.result())["extensions"]["code"]) == (502, "no-answer")
         assert "Retry-After" not in answer.result().headers
-        told = eventually(lambda: [call for call in stack.calls() if call["refused"]])
-        assert [(call["method"], call["path"], call["status"]) for call in told] == [("POST", "/invoke/slow", 502)]
+        calls = eventually(lambda: [call for call in stack.calls() if call["refused"]])
+        assert [(call["method"], call["path"], call["status"]) for call in calls] == [("POST", "/invoke/slow", 502)]
 
 
 def test_a_killed_nginx_comes_back_without_losing_the_port_to_its_orphans(mortal: Stack) -> None:
@@ -117,21 +117,21 @@ def test_a_killed_control_app_comes_back_and_knows_what_is_served(mortal: Stack)
 def test_while_the_control_app_is_away_programs_are_told_so_as_json_and_people_by_a_page(mortal: Stack) -> None:
     mortal.kill(min((p for p in mortal.processes() if "gunicorn" in p.command), key=lambda process: process.pid))
 
-    told = []
+    answers = []
     for path in ("/process/status", "/"):
-        eventually(lambda path=path: told.append(mortal.get(path)) or told[-1].status_code == 503, BACK, path)
+        eventually(lambda path=path: answers.append(mortal.get(path)) or answers[-1].status_code == 503, BACK, path)
     eventually(mortal.is_healthy, BACK, "control")
-    assert told[-1].headers["Content-Type"].startswith("text/html")
-    refusal = next(answer for answer in told if answer.status_code == 503)
+    assert answers[-1].headers["Content-Type"].startswith("text/html")
+    refusal = next(answer for answer in answers if answer.status_code == 503)
     assert as_json(refusal)["extensions"]["code"] == "control-starting"
     assert refusal.headers["Retry-After"] == "1"
 
 
 def test_a_killed_jupyter_is_unhealthy_until_it_is_back_and_its_kernels_are_gone(mortal: Stack) -> None:
     with Jupyter(mortal) as jupyter:
-        known = {process.pid for process in kernels(mortal)}
+        old_pids = {process.pid for process in kernels(mortal)}
         jupyter.start_kernel()
-        (kernel,) = eventually(lambda: [p for p in kernels(mortal) if p.pid not in known], 10, "its kernel")
+        (kernel,) = eventually(lambda: [p for p in kernels(mortal) if p.pid not in old_pids], 10, "its kernel")
 
     mortal.kill(mortal.process("-m notebook"))
 
@@ -192,13 +192,13 @@ def ever_dying_control(stack: Stack) -> None:
     """Kill the control app each time that it has come up."""
 
     def master() -> Process | None:
-        found = [p for p in stack.processes() if "gunicorn" in p.command]
-        return min(found, key=lambda process: process.pid) if found else None
+        masters = [p for p in stack.processes() if "gunicorn" in p.command]
+        return min(masters, key=lambda process: process.pid) if masters else None
 
     def kill_or_see_the_end() -> bool:
-        found = master()
-        if found and stack.answer("/process/status") is not None:
-            stack.kill(found)
+        gunicorn = master()
+        if gunicorn and stack.answer("/process/status") is not None:
+            stack.kill(gunicorn)
         return stack.popen is not None and stack.popen.poll() is not None
 
     eventually(kill_or_see_the_end, 45, "the end of the stack")

@@ -33,9 +33,9 @@ def assert_told(stack: Stack, answer: Any, project: str) -> dict[str, Any]:
     assert project in body["message"]
     assert error["name"]
     assert error["value"]
-    kept = stack.status()["last_error"]
-    assert kept["notebook"] == project
-    assert {name: kept[name] for name in error} == error
+    last_error = stack.status()["last_error"]
+    assert last_error["notebook"] == project
+    assert {name: last_error[name] for name in error} == error
     return error
 
 
@@ -135,15 +135,15 @@ def test_a_restart_with_an_unknown_project_leaves_the_old_one_serving(stack: Sta
 def test_a_stop_cancels_a_start_promptly(idle_stack: Stack) -> None:
     idle_stack.write("endless", ["import time\ntime.sleep(600)", ENDPOINT])
     with ThreadPoolExecutor(1) as pool:
-        started = pool.submit(idle_stack.start_api, "endless")
+        future = pool.submit(idle_stack.start_api, "endless")
         eventually(lambda: idle_stack.status()["state"] == "starting", 10, "a start")
         eventually(lambda: any("ipykernel" in p.command for p in idle_stack.processes()), 10, "a kernel")
-        begun = time.monotonic()
+        start = time.monotonic()
 
         assert idle_stack.stop_api().status_code == 200
 
-        assert time.monotonic() - begun < 20  # by itself it would be START_TIMEOUT
-        assert started.result(20).status_code == 409
+        assert time.monotonic() - start < 20  # by itself it would be START_TIMEOUT
+        assert future.result(20).status_code == 409
     assert idle_stack.status()["state"] == "stopped"
     assert not [p for p in idle_stack.processes() if "-m gateway" in p.command or "ipykernel" in p.command]
 
@@ -158,10 +158,10 @@ def test_the_log_has_tracebacks_and_what_cells_write_to_stderr(stack: Stack) -> 
         ],
     )
 
-    warned, failed = stack.invoke("warn"), stack.invoke("fail")
+    warning, failure = stack.invoke("warn"), stack.invoke("fail")
 
-    assert (warned.status_code, warned.text.strip()) == (200, "body")
-    assert failed.status_code == 500
+    assert (warning.status_code, warning.text.strip()) == (200, "body")
+    assert failure.status_code == 500
     # What a cell prints takes its way through two processes.
     eventually(lambda: "a warning, to stderr" in stack.api_log(), 5, "stderr in the log")
     eventually(lambda: "no such thing" in stack.api_log(), 5, "the traceback in the log")

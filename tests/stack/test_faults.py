@@ -171,14 +171,14 @@ def test_more_requests_than_may_wait_are_refused_at_once(stack_at_rest: Stack) -
     with ThreadPoolExecutor(40) as pool:
         answers = list(pool.map(lambda _: measure(lambda: stack_at_rest.invoke("briefly")), range(40)))
     refusal = [(answer, took) for answer, took in answers if answer.status_code == 503]
-    served = [took for answer, took in answers if answer.status_code == 200]
-    assert len(refusal) + len(served) == 40
-    assert len(served) >= 20, "those that fit into the queue are served"
+    durations = [took for answer, took in answers if answer.status_code == 200]
+    assert len(refusal) + len(durations) == 40
+    assert len(durations) >= 20, "those that fit into the queue are served"
     assert refusal
     for answer, _ in refusal:
         assert answer.headers["Retry-After"].isdigit()
         assert as_json(answer)["extensions"]["code"] == "overloaded"
-    assert min(took for _, took in refusal) < max(served), "the queue was not waited for"
+    assert min(took for _, took in refusal) < max(durations), "the queue was not waited for"
     settle(stack_at_rest)
 
 
@@ -188,16 +188,16 @@ def measure(call: Callable[[], object]) -> tuple[object, float]:
 
 
 def test_the_cell_of_a_client_that_goes_away_is_cancelled_where_it_awaits(stack_at_rest: Stack) -> None:
-    def seen() -> int:
+    def count_cancellations() -> int:
         answers = [stack_at_rest.invoke("cancelled").text.split() for _ in range(12)]
         return sum(int(count) for count in dict(answers).values())
 
-    began = seen()
+    before = count_cancellations()
     with Load(stack_at_rest, "/invoke/ok", clients=8) as load:
         with socket.create_connection(("127.0.0.1", stack_at_rest.port)) as client:
             client.sendall(request_head("/invoke/waits"))
             eventually(lambda: stack_at_rest.invoke("ok").status_code == 200, 10, "an answer beside it")
-        eventually(lambda: seen() > began, 10, "its cancellation")
+        eventually(lambda: count_cancellations() > before, 10, "its cancellation")
     assert set(load.answers) == {200}, load.answers
 
 
@@ -274,8 +274,8 @@ def test_callers_in_the_backlog_are_answered_when_the_kernel_dies_while_the_slot
     with ThreadPoolExecutor(6) as pool:
         dying = pool.submit(stack.invoke, "dies")
         waiting = [pool.submit(stack.invoke, "ok") for _ in range(4)]
-        restarted = pool.submit(stack.restart_api, "draining")
-        assert restarted.result().status_code == 200
+        restart = pool.submit(stack.restart_api, "draining")
+        assert restart.result().status_code == 200
         assert dying.result().status_code == 502
         assert [answer.result().status_code for answer in waiting] == [200] * 4
 

@@ -17,7 +17,7 @@ SOME_MORE = 10  # nginx waits for nobody: one of many at once may not be heard
 
 
 @pytest.fixture
-def served(stack: Stack) -> Stack:
+def serving_stack(stack: Stack) -> Stack:
     if stack.status()["notebook"] != "served":
         stack.serve("served", ["import flask", "# GET /x\nprint('x')", "# GET /closed\nflask.abort(401)"])
     return stack
@@ -42,78 +42,82 @@ def is_limited(stack: Stack, source: str) -> bool:
 
 
 @pytest.mark.parametrize("path", ["/", "/process/status", "/jupyter/tree", "/invoke/x", "/static/homepage.css"])
-def test_many_wrong_passwords_limit_their_address_whatever_they_are_tried_on(served: Stack, path: str) -> None:
+def test_many_wrong_passwords_limit_their_address_whatever_they_are_tried_on(serving_stack: Stack, path: str) -> None:
     source = another_address()
 
-    guess(served, source, path)
+    guess(serving_stack, source, path)
 
-    eventually(lambda: is_limited(served, source), 5, "a limit")
+    eventually(lambda: is_limited(serving_stack, source), 5, "a limit")
 
 
-def test_few_guesses_a_second_are_looked_at(served: Stack) -> None:
+def test_few_guesses_a_second_are_looked_at(serving_stack: Stack) -> None:
     source = another_address()
-    guess(served, source)
-    eventually(lambda: is_limited(served, source), 5, "a limit")
+    guess(serving_stack, source)
+    eventually(lambda: is_limited(serving_stack, source), 5, "a limit")
 
     answers: Counter[int] = Counter()
-    begun = time.monotonic()
-    with served.session(WRONG, source) as session:
+    start = time.monotonic()
+    with serving_stack.session(WRONG, source) as session:
         while sum(answers.values()) < 1000:
-            answers[session.get(f"{served.url}/invoke/x", timeout=20).status_code] += 1
-    took = time.monotonic() - begun
+            answers[session.get(f"{serving_stack.url}/invoke/x", timeout=20).status_code] += 1
+    took = time.monotonic() - start
 
     assert set(answers) == {401, 429}
     assert answers[401] <= 20 * took + 1
 
 
-def test_who_is_not_looked_at_is_told_when_to_come_again(served: Stack) -> None:
+def test_who_is_not_looked_at_is_told_when_to_come_again(serving_stack: Stack) -> None:
     source = another_address()
-    guess(served, source)
+    guess(serving_stack, source)
 
     def refusals() -> list[Response]:
-        return [answer for answer in calls_at_once(served, source) if answer.status_code == 429]
+        return [answer for answer in calls_at_once(serving_stack, source) if answer.status_code == 429]
 
     refusal = eventually(refusals, 5, "a refusal")[0]
     assert refusal.headers["Retry-After"] == "1"
     assert as_json(refusal)["extensions"]["code"] == "too-many-guesses"
 
 
-def test_other_addresses_and_healthz_notice_nothing(served: Stack) -> None:
+def test_other_addresses_and_healthz_notice_nothing(serving_stack: Stack) -> None:
     source = another_address()
-    guess(served, source)
-    eventually(lambda: is_limited(served, source), 5, "a limit")
+    guess(serving_stack, source)
+    eventually(lambda: is_limited(serving_stack, source), 5, "a limit")
 
-    with served.session(WRONG, source) as guesser, served.session(API_USER) as caller:
+    with serving_stack.session(WRONG, source) as guesser, serving_stack.session(API_USER) as caller:
         for _ in range(100):
-            guesser.get(f"{served.url}/invoke/x", timeout=20)
-            assert caller.get(f"{served.url}/invoke/x", timeout=20).status_code == 200
-            assert guesser.get(f"{served.url}/healthz", timeout=20).status_code == 200
+            guesser.get(f"{serving_stack.url}/invoke/x", timeout=20)
+            assert caller.get(f"{serving_stack.url}/invoke/x", timeout=20).status_code == 200
+            assert guesser.get(f"{serving_stack.url}/healthz", timeout=20).status_code == 200
 
 
-def test_a_browser_that_is_logged_in_is_not_counted(served: Stack) -> None:
+def test_a_browser_that_is_logged_in_is_not_counted(serving_stack: Stack) -> None:
     source = another_address()
-    with served.session(OWNER, source) as browser:
-        cookie = browser.get(f"{served.url}/", timeout=20).headers["Set-Cookie"]
-        guess(served, source)
-        eventually(lambda: is_limited(served, source), 5, "a limit")
+    with serving_stack.session(OWNER, source) as browser:
+        cookie = browser.get(f"{serving_stack.url}/", timeout=20).headers["Set-Cookie"]
+        guess(serving_stack, source)
+        eventually(lambda: is_limited(serving_stack, source), 5, "a limit")
 
-        answers = [browser.get(f"{served.url}/process/status", timeout=20).status_code for _ in range(50)]
+        answers = [browser.get(f"{serving_stack.url}/process/status", timeout=20).status_code for _ in range(50)]
 
     assert answers == [200] * 50
     assert "HttpOnly" in cookie
     assert "SameSite=Strict" in cookie
-    forged = {"Cookie": "notebook_api_login=" + "x" * 43}
-    with served.session(OWNER, source) as session:
-        answers = [session.get(f"{served.url}/invoke/x", headers=forged, timeout=20).status_code for _ in range(50)]
+    headers = {"Cookie": "notebook_api_login=" + "x" * 43}
+    with serving_stack.session(OWNER, source) as session:
+        answers = [
+            session.get(f"{serving_stack.url}/invoke/x", headers=headers, timeout=20).status_code for _ in range(50)
+        ]
     assert 429 in answers
 
 
-def test_the_cookie_of_the_login_reaches_no_notebook(served: Stack) -> None:
-    served.serve("cookies", ["import json", "# GET /cookie\nprint(json.loads(REQUEST)['headers'].get('Cookie'))"])
-    with served.session(OWNER) as browser:
-        browser.get(f"{served.url}/", timeout=20)
+def test_the_cookie_of_the_login_reaches_no_notebook(serving_stack: Stack) -> None:
+    serving_stack.serve(
+        "cookies", ["import json", "# GET /cookie\nprint(json.loads(REQUEST)['headers'].get('Cookie'))"]
+    )
+    with serving_stack.session(OWNER) as browser:
+        browser.get(f"{serving_stack.url}/", timeout=20)
         login = browser.cookies["notebook_api_login"]
-        assert browser.get(f"{served.url}/invoke/cookie", timeout=20).text.strip() == "None"
+        assert browser.get(f"{serving_stack.url}/invoke/cookie", timeout=20).text.strip() == "None"
     for cookies, expected in (
         (f"notebook_api_login={login}; a=1", "a=1"),
         (f"a=1; notebook_api_login={login}", "a=1"),
@@ -122,28 +126,28 @@ def test_the_cookie_of_the_login_reaches_no_notebook(served: Stack) -> None:
         (f"Notebook_Api_Login={login}; a=1", "None"),
         ("a=1; b=2", "a=1; b=2"),
     ):
-        assert served.invoke("cookie", headers={"Cookie": cookies}).text.strip() == expected
+        assert serving_stack.invoke("cookie", headers={"Cookie": cookies}).text.strip() == expected
 
 
-def test_a_401_that_a_cell_answers_and_a_call_without_a_password_are_no_guesses(served: Stack) -> None:
+def test_a_401_that_a_cell_answers_and_a_call_without_a_password_are_no_guesses(serving_stack: Stack) -> None:
     source = another_address()
     for auth, path in ((API_USER, "/invoke/closed"), (None, "/invoke/x")):
-        with served.session(auth, source) as session:
+        with serving_stack.session(auth, source) as session:
             for _ in range(2 * FAILURES):
-                assert session.get(served.url + path, timeout=20).status_code == 401
+                assert session.get(serving_stack.url + path, timeout=20).status_code == 401
 
-    with served.session(API_USER, source) as session:
-        answers = [session.get(f"{served.url}/invoke/x", timeout=20).status_code for _ in range(50)]
+    with serving_stack.session(API_USER, source) as session:
+        answers = [session.get(f"{serving_stack.url}/invoke/x", timeout=20).status_code for _ in range(50)]
     assert answers == [200] * 50
 
 
-def test_an_address_that_only_claims_to_be_another_is_limited_all_the_same(served: Stack) -> None:
+def test_an_address_that_only_claims_to_be_another_is_limited_all_the_same(serving_stack: Stack) -> None:
     source = another_address()
-    with served.session(WRONG, source) as session:
+    with serving_stack.session(WRONG, source) as session:
         for number in range(FAILURES + SOME_MORE):
-            session.get(f"{served.url}/", headers={"X-Forwarded-For": f"198.51.100.{number}"}, timeout=20)
+            session.get(f"{serving_stack.url}/", headers={"X-Forwarded-For": f"198.51.100.{number}"}, timeout=20)
 
-    eventually(lambda: is_limited(served, source), 5, "a limit")
+    eventually(lambda: is_limited(serving_stack, source), 5, "a limit")
 
 
 def test_the_limit_holds_while_the_control_app_starts_anew(new_stack: Callable[..., Stack]) -> None:

@@ -58,7 +58,7 @@ AT_ONCE = 15  # requests of one address: with a wrong password, twenty would lim
 
 
 @pytest.fixture(scope="module")
-def served(shared_stack: Stack) -> Stack:
+def serving_stack(shared_stack: Stack) -> Stack:
     shared_stack.serve("served", ["# GET /x\nprint('of the cell')", "# POST /x\nprint('of the cell')"])
     return shared_stack
 
@@ -106,19 +106,19 @@ def read(stream: BinaryIO) -> tuple[int, bytes] | None:
 
 
 @pytest.mark.parametrize("auth", [None, WRONG, API_USER], ids=["no password", "a wrong password", "the API user"])
-def test_no_spelling_of_a_path_opens_what_is_the_owners(served: Stack, auth: tuple[str, str] | None) -> None:
-    health = served.get("/healthz").content
+def test_no_spelling_of_a_path_opens_what_is_the_owners(serving_stack: Stack, auth: tuple[str, str] | None) -> None:
+    health = serving_stack.get("/healthz").content
     allowed = {health, b"of the cell\n"} if auth == API_USER else {health}
     counts: Counter[int] = Counter()
 
-    for request, status, body in answers(served, requests_of(spellings(), ["GET", "POST"], auth)):
+    for request, status, body in answers(serving_stack, requests_of(spellings(), ["GET", "POST"], auth)):
         counts[status] += 1
         assert status >= 300 or (status == 200 and body in allowed), (request, status, body[:200])
 
     assert set(counts) <= {200, 301, 308, 400, 401, 403, 404, 405}, counts
     assert counts.total() == 2 * len(ENTRANCES) * len(UPS) * len(TARGETS) * len(ENDINGS)
-    assert served.status()["state"] == "serving"
-    assert served.get("/jupyter/api/kernels").json() == []
+    assert serving_stack.status()["state"] == "serving"
+    assert serving_stack.get("/jupyter/api/kernels").json() == []
 
 
 HEADERS = [
@@ -162,35 +162,37 @@ HEADERS = [
 
 
 @pytest.mark.parametrize("header", HEADERS)
-def test_no_header_takes_the_place_of_a_password(served: Stack, header: str) -> None:
+def test_no_header_takes_the_place_of_a_password(serving_stack: Stack, header: str) -> None:
     for path in ("/process/stop", "/process/status", "/jupyter/api/kernels", "/invoke/x"):
-        with socket.create_connection(("127.0.0.1", served.port), 20, (another_address(), 0)) as connection:
+        with socket.create_connection(("127.0.0.1", serving_stack.port), 20, (another_address(), 0)) as connection:
             connection.sendall(f"POST {path} HTTP/1.1\r\nHost: test\r\n{header}\r\n\r\n".encode())
             with connection.makefile("rb") as stream:
                 answer = read(stream)
         assert answer is None or answer[0] in {400, 401, 411, 501}, (path, answer)
-    assert served.status()["state"] == "serving"
+    assert serving_stack.status()["state"] == "serving"
 
 
-def test_no_request_hides_in_the_body_of_another(served: Stack) -> None:
-    hidden = b"GET /invoke/x HTTP/1.1\r\nHost: test\r\nX-Request-Id: smuggled\r\n\r\n"
+def test_no_request_hides_in_the_body_of_another(serving_stack: Stack) -> None:
+    inner_request = b"GET /invoke/x HTTP/1.1\r\nHost: test\r\nX-Request-Id: smuggled\r\n\r\n"
     framings = [
-        b"Content-Length: %d\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" % (len(hidden) + 5),
+        b"Content-Length: %d\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" % (len(inner_request) + 5),
         b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
         b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n",
-        b"Transfer-Encoding:\x0bchunked\r\nContent-Length: %d\r\n\r\n" % len(hidden),
-        b"Content-Length: %d\r\n\r\n" % len(hidden),
+        b"Transfer-Encoding:\x0bchunked\r\nContent-Length: %d\r\n\r\n" % len(inner_request),
+        b"Content-Length: %d\r\n\r\n" % len(inner_request),
     ]
     authorization = "".join(f"{name}: {value}\r\n" for name, value in basic(API_USER).items()).encode()
     for framing in framings:
-        with socket.create_connection(("127.0.0.1", served.port), 20, (another_address(), 0)) as connection:
-            connection.sendall(b"POST /invoke/x HTTP/1.1\r\nHost: test\r\n" + authorization + framing + hidden)
+        with socket.create_connection(("127.0.0.1", serving_stack.port), 20, (another_address(), 0)) as connection:
+            connection.sendall(b"POST /invoke/x HTTP/1.1\r\nHost: test\r\n" + authorization + framing + inner_request)
             connection.shutdown(socket.SHUT_WR)
             with connection.makefile("rb") as stream:
                 while answer := read(stream):
                     assert answer[0] in {200, 400, 401, 501}, (framing, answer)
-    assert served.invoke("x", headers={"X-Request-Id": "the-last"}).status_code == 200
-    calls = eventually(lambda: [call["request_id"] for call in served.calls() if call["request_id"] == "the-last"], 5)
+    assert serving_stack.invoke("x", headers={"X-Request-Id": "the-last"}).status_code == 200
+    calls = eventually(
+        lambda: [call["request_id"] for call in serving_stack.calls() if call["request_id"] == "the-last"], 5
+    )
     assert calls
-    smuggled = [call for call in served.calls() if call["request_id"] == "smuggled"]
-    assert {call["status"] for call in smuggled} <= {401}, "what follows a request is looked at like any other"
+    inner_calls = [call for call in serving_stack.calls() if call["request_id"] == "smuggled"]
+    assert {call["status"] for call in inner_calls} <= {401}, "what follows a request is looked at like any other"

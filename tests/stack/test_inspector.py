@@ -34,7 +34,7 @@ SECRET = "a-secret-of-the-caller"
 
 
 @pytest.fixture(scope="module")
-def inspected() -> Iterator[Stack]:
+def inspected_stack() -> Iterator[Stack]:
     """A stack with bash beside Python, which ends in time although it has seen all these calls."""
     with Stack(QUEUE_LIMIT="2", MAX_BODY_MB="6") as stack:
         spec = stack.home / "share" / "kernels" / "bash" / "kernel.json"
@@ -50,8 +50,8 @@ def inspected() -> Iterator[Stack]:
 def call_of(stack: Stack, request_id: str) -> dict[str, Any]:
     """The call with that request id, whole, once it is there."""
     number = eventually(lambda: next((c["id"] for c in stack.calls() if c["request_id"] == request_id), None))
-    found: dict[str, Any] = stack.get(f"/process/requests/{number}").json()
-    return found
+    call: dict[str, Any] = stack.get(f"/process/requests/{number}").json()
+    return call
 
 
 def invoke(stack: Stack, path: str, request_id: str, method: str = "GET", **more: Any) -> requests.Response:
@@ -71,216 +71,221 @@ def count_requests(stack: Stack, *kind: str) -> float:
     return metrics(stack).get(" ".join(["notebook_api_requests_total", *kind]), 0)
 
 
-def test_a_call_is_there_at_once_with_its_body_and_stderr(inspected: Stack) -> None:
-    invoke(inspected, "echo?a=1", "seen", "POST", json={"text": "ü"})
-    call = call_of(inspected, "seen")
+def test_a_call_is_there_at_once_with_its_body_and_stderr(inspected_stack: Stack) -> None:
+    invoke(inspected_stack, "echo?a=1", "seen", "POST", json={"text": "ü"})
+    call = call_of(inspected_stack, "seen")
     assert (call["method"], call["path"], call["status"]) == ("POST", "/invoke/echo?a=1", 200)
     assert call["endpoint"] == "/echo"
     assert json.loads(call["request"]["body"]["text"]) == {"text": "ü"}
     assert call["response"]["body"]["text"] == '{"text": "\\u00fc"}\n'
     assert call["stderr"]["text"] == "heard\n"
     assert call["request_size"] == call["request"]["body"]["size"] > 0
-    assert inspected.calls()[0]["request_id"] == "seen"
+    assert inspected_stack.calls()[0]["request_id"] == "seen"
 
 
-def test_a_failing_call_has_its_traceback(inspected: Stack) -> None:
-    invoke(inspected, "fails/word", "failed")
-    call = call_of(inspected, "failed")
+def test_a_failing_call_has_its_traceback(inspected_stack: Stack) -> None:
+    invoke(inspected_stack, "fails/word", "failed")
+    call = call_of(inspected_stack, "failed")
     assert call["status"] == 500
     assert "ValueError: no such word" in call["traceback"]["text"]
 
 
-def test_a_call_that_ends_its_kernel_is_there_with_what_it_sent(inspected: Stack) -> None:
-    invoke(inspected, "echo", "just-before", "POST", json={})
-    answer = invoke(inspected, "dies", "killer", "POST", json={"last": "words"}, headers={"X-Mine": "yes"})
-    call = call_of(inspected, "killer")
+def test_a_call_that_ends_its_kernel_is_there_with_what_it_sent(inspected_stack: Stack) -> None:
+    invoke(inspected_stack, "echo", "just-before", "POST", json={})
+    answer = invoke(inspected_stack, "dies", "killer", "POST", json={"last": "words"}, headers={"X-Mine": "yes"})
+    call = call_of(inspected_stack, "killer")
     assert (answer.status_code, call["status"], call["endpoint"]) == (502, 502, "/dies")
     assert json.loads(call["request"]["body"]["text"]) == {"last": "words"}
     assert ["X-Mine", "yes"] in call["request"]["headers"]
     assert "X-Failed-Method" not in dict(call["request"]["headers"])
     assert json.loads(call["response"]["body"]["text"]) == answer.json()
     assert answer.json()["extensions"]["code"] == "kernel-died"
-    assert call_of(inspected, "just-before")["status"] == 200
+    assert call_of(inspected_stack, "just-before")["status"] == 200
 
 
-def test_a_call_that_could_not_be_interrupted_is_there(inspected: Stack) -> None:
-    assert invoke(inspected, "stuck", "stuck").status_code == 504
-    call = call_of(inspected, "stuck")
+def test_a_call_that_could_not_be_interrupted_is_there(inspected_stack: Stack) -> None:
+    assert invoke(inspected_stack, "stuck", "stuck").status_code == 504
+    call = call_of(inspected_stack, "stuck")
     assert (call["status"], call["endpoint"]) == (504, "/stuck")
     assert call["milliseconds"] > 300
 
 
-def test_calls_that_found_a_full_queue_are_there_and_counted(inspected: Stack) -> None:
-    eventually(lambda: inspected.invoke("echo", "POST", json={}).status_code == 200)
-    before = count_requests(inspected, "/blocks", "GET", "503")
+def test_calls_that_found_a_full_queue_are_there_and_counted(inspected_stack: Stack) -> None:
+    eventually(lambda: inspected_stack.invoke("echo", "POST", json={}).status_code == 200)
+    before = count_requests(inspected_stack, "/blocks", "GET", "503")
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda n: invoke(inspected, "blocks", f"many-{n}"), range(8)))
+        answers = list(pool.map(lambda n: invoke(inspected_stack, "blocks", f"many-{n}"), range(8)))
     refusal = [number for number, answer in enumerate(answers) if answer.status_code == 503]
     assert refusal
-    assert call_of(inspected, f"many-{refusal[0]}")["status"] == 503
-    eventually(lambda: count_requests(inspected, "/blocks", "GET", "503") == before + len(refusal))
-    queue = metrics(inspected).get("notebook_api_queue_length")
+    assert call_of(inspected_stack, f"many-{refusal[0]}")["status"] == 503
+    eventually(lambda: count_requests(inspected_stack, "/blocks", "GET", "503") == before + len(refusal))
+    queue = metrics(inspected_stack).get("notebook_api_queue_length")
     assert queue in (0, None)
 
 
-def test_200_calls_with_5_mb_are_all_there_cut_and_memory_stays(inspected: Stack) -> None:
+def test_200_calls_with_5_mb_are_all_there_cut_and_memory_stays(inspected_stack: Stack) -> None:
     body = os.urandom(2_500_000).hex().encode()
 
     def post(count: int) -> None:
-        with inspected.session() as session:
+        with inspected_stack.session() as session:
             for _ in range(count):
-                answer = session.post(f"{inspected.url}/invoke/size", data=body, headers={"Content-Type": "text/plain"})
+                answer = session.post(
+                    f"{inspected_stack.url}/invoke/size", data=body, headers={"Content-Type": "text/plain"}
+                )
                 assert answer.status_code == 200
 
     post(20)
-    before = sum(process.memory() for process in inspected.processes())
+    before = sum(process.memory() for process in inspected_stack.processes())
     post(200)
-    eventually(lambda: [call["request_size"] for call in inspected.calls()] == [5_000_000] * 200, 20)
+    eventually(lambda: [call["request_size"] for call in inspected_stack.calls()] == [5_000_000] * 200, 20)
     newest, oldest = (
-        inspected.get(f"/process/requests/{inspected.calls()[n]['id']}").json()["request"]["body"] for n in (0, 199)
+        inspected_stack.get(f"/process/requests/{inspected_stack.calls()[n]['id']}").json()["request"]["body"]
+        for n in (0, 199)
     )
     assert (newest["size"], newest["cut"], len(newest["text"])) == (5_000_000, True, 65536)
     assert (oldest["size"], oldest["cut"]) == (5_000_000, True)
     assert body.startswith(oldest["text"].encode())
-    assert sum(process.memory() for process in inspected.processes()) - before < 60_000_000
-    replayed = inspected.post(f"/process/requests/{inspected.calls()[0]['id']}/replay")
-    assert replayed.status_code == 409
-    assert "only the beginning is stored" in replayed.json()["message"]
+    assert sum(process.memory() for process in inspected_stack.processes()) - before < 60_000_000
+    replay = inspected_stack.post(f"/process/requests/{inspected_stack.calls()[0]['id']}/replay")
+    assert replay.status_code == 409
+    assert "only the beginning is stored" in replay.json()["message"]
 
 
-def test_a_call_with_a_wrong_password_is_there_without_its_secrets(inspected: Stack) -> None:
-    before = count_requests(inspected, "other", "POST", "401")
+def test_a_call_with_a_wrong_password_is_there_without_its_secrets(inspected_stack: Stack) -> None:
+    before = count_requests(inspected_stack, "other", "POST", "401")
     headers = {"X-Request-Id": "wrong-password", "User-Agent": "hasura-graphql-engine/v2"}
-    url = f"{inspected.url}/invoke/echo?token={SECRET}"
+    url = f"{inspected_stack.url}/invoke/echo?token={SECRET}"
     answer = requests.post(url, auth=("somebody", SECRET), json={"told": SECRET}, headers=headers, timeout=30)
     assert answer.status_code == 401
-    call = call_of(inspected, "wrong-password")
+    call = call_of(inspected_stack, "wrong-password")
     assert (call["method"], call["path"], call["status"], call["refused"]) == ("POST", "/invoke/echo", 401, True)
     assert ["User-Agent", "hasura-graphql-engine/v2"] in call["request"]["headers"]
     assert ["Authorization", None] in call["request"]["headers"]
     assert call["response"]["body"]["text"] == answer.text
-    page = inspected.get(f"/requests/{call['id']}").text
+    page = inspected_stack.get(f"/requests/{call['id']}").text
     assert "Rejected by nginx." in page
     assert SECRET not in page + json.dumps(call)
     assert "somebody" not in page + json.dumps(call)
-    assert count_requests(inspected, "other", "POST", "401") == before + 1
-    replayed = inspected.post(f"/process/requests/{call['id']}/replay")
-    assert replayed.status_code == 409
-    assert "nginx rejected this request" in replayed.json()["message"]
+    assert count_requests(inspected_stack, "other", "POST", "401") == before + 1
+    replay = inspected_stack.post(f"/process/requests/{call['id']}/replay")
+    assert replay.status_code == 409
+    assert "nginx rejected this request" in replay.json()["message"]
 
 
-def test_calls_that_are_too_large_or_find_nothing_served_are_there_and_counted(inspected: Stack) -> None:
-    before = [count_requests(inspected, "other", *kind) for kind in (("POST", "413"), ("GET", "503"))]
-    assert invoke(inspected, "size", "too-large", "POST", data=b"x" * 7_000_000).status_code == 413
-    call = call_of(inspected, "too-large")
+def test_calls_that_are_too_large_or_find_nothing_served_are_there_and_counted(inspected_stack: Stack) -> None:
+    before = [count_requests(inspected_stack, "other", *kind) for kind in (("POST", "413"), ("GET", "503"))]
+    assert invoke(inspected_stack, "size", "too-large", "POST", data=b"x" * 7_000_000).status_code == 413
+    call = call_of(inspected_stack, "too-large")
     assert (call["status"], call["request_size"]) == (413, 7_000_000)
     assert "larger than 6 MB" in call["response"]["body"]["text"]
-    inspected.stop_api()
-    assert invoke(inspected, "size", "nobody-there").status_code == 503
-    assert "No notebook is being served" in call_of(inspected, "nobody-there")["response"]["body"]["text"]
-    after = [count_requests(inspected, "other", *kind) for kind in (("POST", "413"), ("GET", "503"))]
+    inspected_stack.stop_api()
+    assert invoke(inspected_stack, "size", "nobody-there").status_code == 503
+    assert "No notebook is being served" in call_of(inspected_stack, "nobody-there")["response"]["body"]["text"]
+    after = [count_requests(inspected_stack, "other", *kind) for kind in (("POST", "413"), ("GET", "503"))]
     assert after == [count + 1 for count in before]
-    inspected.serve("inspected", CELLS)
+    inspected_stack.serve("inspected", CELLS)
 
 
-def test_what_is_refused_elsewhere_is_no_call_of_the_api(inspected: Stack) -> None:
+def test_what_is_refused_elsewhere_is_no_call_of_the_api(inspected_stack: Stack) -> None:
     for path in ("process/status", "jupyter/api", ""):
-        refusal = requests.get(f"{inspected.url}/{path}", headers={"X-Request-Id": "elsewhere"}, timeout=30)
+        refusal = requests.get(f"{inspected_stack.url}/{path}", headers={"X-Request-Id": "elsewhere"}, timeout=30)
         assert refusal.status_code == 401
-    trace = requests.request("TRACE", f"{inspected.url}/invoke/echo", headers={"X-Request-Id": "traced"}, timeout=30)
+    trace = requests.request(
+        "TRACE", f"{inspected_stack.url}/invoke/echo", headers={"X-Request-Id": "traced"}, timeout=30
+    )
     assert trace.status_code == 405
-    assert call_of(inspected, "traced")["status"] == 405
-    assert "elsewhere" not in {call["request_id"] for call in inspected.calls()}
+    assert call_of(inspected_stack, "traced")["status"] == 405
+    assert "elsewhere" not in {call["request_id"] for call in inspected_stack.calls()}
 
 
-def test_whoever_tries_passwords_drives_out_no_call_that_was_answered(inspected: Stack) -> None:
-    invoke(inspected, "echo", "stays", "POST", json={})
-    number = call_of(inspected, "stays")["id"]
+def test_whoever_tries_passwords_drives_out_no_call_that_was_answered(inspected_stack: Stack) -> None:
+    invoke(inspected_stack, "echo", "stays", "POST", json={})
+    number = call_of(inspected_stack, "stays")["id"]
     for attempt in range(250):
-        requests.get(f"{inspected.url}/invoke/echo", headers={"X-Request-Id": f"try-{attempt}"}, timeout=30)
-    eventually(lambda: inspected.calls()[0]["request_id"] == "try-249")
-    assert number in {call["id"] for call in inspected.calls()}
-    assert len([call for call in inspected.calls() if call["refused"]]) == 20
+        requests.get(f"{inspected_stack.url}/invoke/echo", headers={"X-Request-Id": f"try-{attempt}"}, timeout=30)
+    eventually(lambda: inspected_stack.calls()[0]["request_id"] == "try-249")
+    assert number in {call["id"] for call in inspected_stack.calls()}
+    assert len([call for call in inspected_stack.calls() if call["refused"]]) == 20
 
 
-def test_secrets_are_in_no_record_and_on_no_page(inspected: Stack) -> None:
+def test_secrets_are_in_no_record_and_on_no_page(inspected_stack: Stack) -> None:
     secrets = dict.fromkeys(("X-Hasura-Admin-Secret", "Cookie", "X-Api-Key", "X-Vendor-Token"), SECRET)
-    invoke(inspected, f"echo?access_token={SECRET}", "secretive", "POST", json={}, headers=secrets)
-    call_of(inspected, "secretive")  # after the many calls before, it may wait a moment
-    invoke(inspected, f"dies?password={SECRET}", "killer-with-secrets", "POST", json={}, headers=secrets)
-    eventually(lambda: inspected.invoke("echo", "POST", json={}).status_code == 200)
+    invoke(inspected_stack, f"echo?access_token={SECRET}", "secretive", "POST", json={}, headers=secrets)
+    call_of(inspected_stack, "secretive")  # after the many calls before, it may wait a moment
+    invoke(inspected_stack, f"dies?password={SECRET}", "killer-with-secrets", "POST", json={}, headers=secrets)
+    eventually(lambda: inspected_stack.invoke("echo", "POST", json={}).status_code == 200)
     for request_id in ("secretive", "killer-with-secrets"):
-        number = call_of(inspected, request_id)["id"]
+        number = call_of(inspected_stack, request_id)["id"]
         for path in ("/process/requests", f"/process/requests/{number}", "/requests", f"/requests/{number}", "/"):
-            text = inspected.get(path).text
+            text = inspected_stack.get(path).text
             assert request_id in text or path == "/"
             for secret in (SECRET, OWNER[1], API_USER[1], *TOKENS):
                 assert secret not in text, path
 
 
-def test_replay_after_an_edit_shows_the_old_answer_and_the_new(inspected: Stack) -> None:
+def test_replay_after_an_edit_shows_the_old_answer_and_the_new(inspected_stack: Stack) -> None:
     headers = {
         "Cookie": "a=b",
         "Referer": "https://x/y?a=hidden",
         "X-Original-Url": "/y?sid=hidden",
         "X-Mine": "/y?a=1",
     }
-    invoke(inspected, "echo?token=hidden&n=1", "again", "POST", json={"n": 1}, headers=headers)
-    call = call_of(inspected, "again")
-    inspected.serve("inspected", CHANGED)
-    answer = inspected.post(f"/process/requests/{call['id']}/replay").json()
+    invoke(inspected_stack, "echo?token=hidden&n=1", "again", "POST", json={"n": 1}, headers=headers)
+    call = call_of(inspected_stack, "again")
+    inspected_stack.serve("inspected", CHANGED)
+    answer = inspected_stack.post(f"/process/requests/{call['id']}/replay").json()
     assert json.loads(answer["before"]["response"]["body"]["text"]) == {"n": 1}
     assert json.loads(answer["after"]["response"]["body"]["text"]) == {"changed": {"n": 1}}
     assert answer["left_out"] == ["token", "Cookie", "Referer", "X-Original-Url"]
-    sent = dict(answer["after"]["request"]["headers"])
-    assert sent["X-Mine"] == "/y?a=1"
-    assert not {"Referer", "X-Original-Url"} & set(sent)
+    replay_headers = dict(answer["after"]["request"]["headers"])
+    assert replay_headers["X-Mine"] == "/y?a=1"
+    assert not {"Referer", "X-Original-Url"} & set(replay_headers)
     assert answer["after"]["path"] == "/invoke/echo?n=1"
-    assert inspected.calls()[0]["id"] == answer["after"]["id"]
-    inspected.serve("inspected", CELLS)
+    assert inspected_stack.calls()[0]["id"] == answer["after"]["id"]
+    inspected_stack.serve("inspected", CELLS)
 
 
-def test_a_replay_that_ends_its_kernel_says_so(inspected: Stack) -> None:
-    invoke(inspected, "dies", "dies-again", "POST", json={})
-    number = call_of(inspected, "dies-again")["id"]
-    eventually(lambda: inspected.status()["kernels"] == 1)
-    after = inspected.post(f"/process/requests/{number}/replay").json()["after"]
+def test_a_replay_that_ends_its_kernel_says_so(inspected_stack: Stack) -> None:
+    invoke(inspected_stack, "dies", "dies-again", "POST", json={})
+    number = call_of(inspected_stack, "dies-again")["id"]
+    eventually(lambda: inspected_stack.status()["kernels"] == 1)
+    after = inspected_stack.post(f"/process/requests/{number}/replay").json()["after"]
     assert json.loads(after["response"]["body"]["text"])["extensions"]["code"] == "kernel-died"
-    eventually(lambda: inspected.status()["kernels"] == 1)
+    eventually(lambda: inspected_stack.status()["kernels"] == 1)
 
 
-def test_a_replay_that_another_site_causes_is_refused(inspected: Stack) -> None:
-    invoke(inspected, "echo", "target", "POST", json={})
-    number = call_of(inspected, "target")["id"]
+def test_a_replay_that_another_site_causes_is_refused(inspected_stack: Stack) -> None:
+    invoke(inspected_stack, "echo", "target", "POST", json={})
+    number = call_of(inspected_stack, "target")["id"]
     for path in (f"/process/requests/{number}/replay", f"/requests/{number}"):
         for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "http://elsewhere.example"}):
-            assert inspected.post(path, headers=headers).status_code == 403
-    assert inspected.get(f"/process/requests/{number}/replay").status_code == 405
-    assert inspected.post("/process/requests/nothing/replay").status_code == 404
+            assert inspected_stack.post(path, headers=headers).status_code == 403
+    assert inspected_stack.get(f"/process/requests/{number}/replay").status_code == 405
+    assert inspected_stack.post("/process/requests/nothing/replay").status_code == 404
 
 
-def test_only_the_notebook_user_sees_requests_and_metrics(inspected: Stack) -> None:
+def test_only_the_notebook_user_sees_requests_and_metrics(inspected_stack: Stack) -> None:
     for path in ("/process/requests", "/requests", "/process/metrics"):
-        assert inspected.get(path, auth=API_USER).status_code == 401
-        assert inspected.get(path, auth=OWNER).status_code == 200
+        assert inspected_stack.get(path, auth=API_USER).status_code == 401
+        assert inspected_stack.get(path, auth=OWNER).status_code == 200
 
 
-def test_metrics_grow_over_calls_deaths_and_restarts_good_and_bad(inspected: Stack) -> None:
+def test_metrics_grow_over_calls_deaths_and_restarts_good_and_bad(inspected_stack: Stack) -> None:
     def now() -> dict[str, float]:
-        return metrics(inspected)
+        return metrics(inspected_stack)
 
-    invoke(inspected, "fails/x", "counted")
-    eventually(lambda: count_requests(inspected, "/fails/:how", "GET", "500") > 0)
+    invoke(inspected_stack, "fails/x", "counted")
+    eventually(lambda: count_requests(inspected_stack, "/fails/:how", "GET", "500") > 0)
     before = now()
-    invoke(inspected, "fails/y", "counted-too")
-    inspected.invoke("made/up/path")
-    inspected.invoke("dies", "POST", json={})
-    eventually(lambda: inspected.status()["kernels"] == 1)
-    inspected.write("broken", ["1 / 0", "# GET /x\nprint()"])
-    assert inspected.restart_api("broken").status_code == 422
-    assert inspected.restart_api("inspected").status_code == 200
-    inspected.kill(inspected.gateway())
-    eventually(lambda: inspected.invoke("size", "POST", data="x").status_code == 200, 20)
+    invoke(inspected_stack, "fails/y", "counted-too")
+    inspected_stack.invoke("made/up/path")
+    inspected_stack.invoke("dies", "POST", json={})
+    eventually(lambda: inspected_stack.status()["kernels"] == 1)
+    inspected_stack.write("broken", ["1 / 0", "# GET /x\nprint()"])
+    assert inspected_stack.restart_api("broken").status_code == 422
+    assert inspected_stack.restart_api("inspected").status_code == 200
+    inspected_stack.kill(inspected_stack.gateway())
+    eventually(lambda: inspected_stack.invoke("size", "POST", data="x").status_code == 200, 20)
     grown = {
         "notebook_api_requests_total /fails/:how GET 500": 1,
         "notebook_api_requests_total other GET 404": 1,
@@ -300,27 +305,27 @@ def test_metrics_grow_over_calls_deaths_and_restarts_good_and_bad(inspected: Sta
     eventually(lambda: (now()["notebook_api_up"], now()["notebook_api_kernels"]) == (1, 1))
 
 
-def test_the_last_calls_of_a_stopped_slot_are_not_lost(inspected: Stack) -> None:
-    inspected.serve("inspected", CELLS)
-    before = count_requests(inspected, "/echo", "POST", "200")
-    with inspected.session() as session:
+def test_the_last_calls_of_a_stopped_slot_are_not_lost(inspected_stack: Stack) -> None:
+    inspected_stack.serve("inspected", CELLS)
+    before = count_requests(inspected_stack, "/echo", "POST", "200")
+    with inspected_stack.session() as session:
         for _ in range(400):
-            session.post(f"{inspected.url}/invoke/echo", json={})
-    inspected.stop_api()
-    eventually(lambda: count_requests(inspected, "/echo", "POST", "200") == before + 400, 5)
-    inspected.serve("inspected", CELLS)
+            session.post(f"{inspected_stack.url}/invoke/echo", json={})
+    inspected_stack.stop_api()
+    eventually(lambda: count_requests(inspected_stack, "/echo", "POST", "200") == before + 400, 5)
+    inspected_stack.serve("inspected", CELLS)
 
 
-def test_calls_answered_while_the_control_app_was_away_are_told_to_the_next(inspected: Stack) -> None:
-    master = inspected.process("control.web.app:create_app")
-    worker = next(one for one in inspected.processes() if one.command == master.command and one.pid != master.pid)
-    inspected.kill(master)
+def test_calls_answered_while_the_control_app_was_away_are_told_to_the_next(inspected_stack: Stack) -> None:
+    master = inspected_stack.process("control.web.app:create_app")
+    worker = next(one for one in inspected_stack.processes() if one.command == master.command and one.pid != master.pid)
+    inspected_stack.kill(master)
     with suppress(ProcessLookupError):  # it follows by itself a moment later
-        inspected.kill(worker)
-    invoke(inspected, "echo", "unheard", "POST", json={})
-    eventually(inspected.is_healthy, 20)
-    assert call_of(inspected, "unheard")["status"] == 200
-    assert count_requests(inspected, "/echo", "POST", "200") == 1
+        inspected_stack.kill(worker)
+    invoke(inspected_stack, "echo", "unheard", "POST", json={})
+    eventually(inspected_stack.is_healthy, 20)
+    assert call_of(inspected_stack, "unheard")["status"] == 200
+    assert count_requests(inspected_stack, "/echo", "POST", "200") == 1
 
 
 def test_without_the_inspector_nothing_is_kept_and_metrics_go_on(new_stack: Callable[..., Stack]) -> None:
@@ -336,31 +341,31 @@ def test_without_the_inspector_nothing_is_kept_and_metrics_go_on(new_stack: Call
     assert "INSPECT is 0" in stack.get("/requests").text
 
 
-def test_a_notebook_in_another_language_is_inspected_too(inspected: Stack) -> None:
+def test_a_notebook_in_another_language_is_inspected_too(inspected_stack: Stack) -> None:
     content = notebook(["# POST /hi\necho hi", "# GET /dies\nkill -9 $PPID"], "bash")
     content["metadata"]["language_info"] = {"name": "bash"}
-    inspected.write_text("shell", json.dumps(content))
-    assert inspected.restart_api("shell").status_code == 200
+    inspected_stack.write_text("shell", json.dumps(content))
+    assert inspected_stack.restart_api("shell").status_code == 200
     deaths, strays = (
-        metrics(inspected)["notebook_api_kernel_deaths_total"],
-        count_requests(inspected, "other", "GET", "404"),
+        metrics(inspected_stack)["notebook_api_kernel_deaths_total"],
+        count_requests(inspected_stack, "other", "GET", "404"),
     )
-    invoke(inspected, "hi", "bash-call", "POST", json={"a": 1}, headers={"Cookie": SECRET})
-    call = call_of(inspected, "bash-call")
+    invoke(inspected_stack, "hi", "bash-call", "POST", json={"a": 1}, headers={"Cookie": SECRET})
+    call = call_of(inspected_stack, "bash-call")
     assert (call["status"], call["endpoint"], call["response"]["body"]["text"]) == (200, "/hi", "hi\n")
     assert json.loads(call["request"]["body"]["text"]) == {"a": 1}
     assert dict(call["request"]["headers"])["Cookie"] is None
-    invoke(inspected, "dies", "bash-dies")
-    assert call_of(inspected, "bash-dies")["status"] == 502
-    eventually(lambda: metrics(inspected)["notebook_api_kernel_deaths_total"] == deaths + 1)
-    inspected.invoke("nothing")
-    eventually(lambda: count_requests(inspected, "other", "GET", "404") == strays + 1)
-    inspected.serve("inspected", CELLS)
+    invoke(inspected_stack, "dies", "bash-dies")
+    assert call_of(inspected_stack, "bash-dies")["status"] == 502
+    eventually(lambda: metrics(inspected_stack)["notebook_api_kernel_deaths_total"] == deaths + 1)
+    inspected_stack.invoke("nothing")
+    eventually(lambda: count_requests(inspected_stack, "other", "GET", "404") == strays + 1)
+    inspected_stack.serve("inspected", CELLS)
 
 
-def test_a_call_that_no_kernel_could_take_is_there_with_its_reason(inspected: Stack) -> None:
-    once = inspected.home / "once"
-    inspected.serve(
+def test_a_call_that_no_kernel_could_take_is_there_with_its_reason(inspected_stack: Stack) -> None:
+    once = inspected_stack.home / "once"
+    inspected_stack.serve(
         "once",
         [
             "import os, pathlib",
@@ -368,23 +373,23 @@ def test_a_call_that_no_kernel_could_take_is_there_with_its_reason(inspected: St
             "# POST /dies\nos._exit(1)",
         ],
     )
-    inspected.invoke("dies", "POST", json={})
-    eventually(lambda: "could not be started" in inspected.log(), 20)
-    answer = invoke(inspected, "dies", "no-kernel", "POST", json={"a": 1}, headers={"Cookie": SECRET})
+    inspected_stack.invoke("dies", "POST", json={})
+    eventually(lambda: "could not be started" in inspected_stack.log(), 20)
+    answer = invoke(inspected_stack, "dies", "no-kernel", "POST", json={"a": 1}, headers={"Cookie": SECRET})
     assert (answer.status_code, answer.json()["extensions"]["code"]) == (503, "no-kernel")
-    call = call_of(inspected, "no-kernel")
+    call = call_of(inspected_stack, "no-kernel")
     assert (call["status"], call["endpoint"], call["path"]) == (503, "/dies", "/invoke/dies")
     assert json.loads(call["request"]["body"]["text"]) == {"a": 1}
     assert "only once" in call["response"]["body"]["text"]
     assert dict(call["request"]["headers"])["Cookie"] is None
-    inspected.serve("inspected", CELLS)
+    inspected_stack.serve("inspected", CELLS)
 
 
-def test_the_queue_is_as_long_as_calls_wait_for_the_kernel(inspected: Stack) -> None:
-    if "notebook_api_queue_length" not in metrics(inspected):
+def test_the_queue_is_as_long_as_calls_wait_for_the_kernel(inspected_stack: Stack) -> None:
+    if "notebook_api_queue_length" not in metrics(inspected_stack):
         pytest.skip("this system does not tell how long a queue is")
     with ThreadPoolExecutor(3) as pool:
-        waiting = [pool.submit(inspected.invoke, "blocks") for _ in range(3)]
-        eventually(lambda: metrics(inspected)["notebook_api_queue_length"] == 2, 5)
+        waiting = [pool.submit(inspected_stack.invoke, "blocks") for _ in range(3)]
+        eventually(lambda: metrics(inspected_stack)["notebook_api_queue_length"] == 2, 5)
         assert all(one.result().status_code == 200 for one in waiting)
-    eventually(lambda: metrics(inspected)["notebook_api_queue_length"] == 0, 5)
+    eventually(lambda: metrics(inspected_stack)["notebook_api_queue_length"] == 0, 5)

@@ -20,9 +20,9 @@ def jupyter(stack: Stack) -> Iterator[Jupyter]:
 
 @pytest.fixture
 def kernel(jupyter: Jupyter) -> Iterator[str]:
-    started = jupyter.start_kernel()
-    yield started
-    jupyter.end_kernel(started)
+    kernel_id = jupyter.start_kernel()
+    yield kernel_id
+    jupyter.end_kernel(kernel_id)
 
 
 def test_what_is_saved_in_jupyter_answers_after_a_restart(stack: Stack, jupyter: Jupyter) -> None:
@@ -48,9 +48,9 @@ def test_a_project_made_in_jupyter_is_found_and_served(stack: Stack, jupyter: Ju
 
 
 def test_a_change_without_the_sites_cookie_is_refused(stack: Stack) -> None:
-    saved = stack.request("PUT", "/jupyter/api/contents/x.ipynb", json={"type": "notebook"})
+    answer = stack.request("PUT", "/jupyter/api/contents/x.ipynb", json={"type": "notebook"})
 
-    assert saved.status_code == 403
+    assert answer.status_code == 403
     assert not (stack.notebook_dir / "x.ipynb").exists()
 
 
@@ -149,15 +149,15 @@ print(json.dumps({"path": sys.path, "python": sys.executable, "argument": sys.ar
 def test_a_cell_finds_in_the_api_what_it_finds_in_jupyter(stack: Stack, jupyter: Jupyter, kernel: str) -> None:
     stack.serve("where", [f"# GET /where\n{WHERE}"])
 
-    served = stack.invoke("where").json()
+    api_values = stack.invoke("where").json()
 
     socket = jupyter.connect(kernel)
-    tried = json.loads(jupyter.run(socket, WHERE))
+    kernel_values = json.loads(jupyter.run(socket, WHERE))
     socket.shutdown()
     for key in ("path", "python", "argument"):
-        assert served[key] == tried[key], key
+        assert api_values[key] == kernel_values[key], key
     # Settings of the gateway's own are no secret; what Jupyter has besides is for its pages.
-    assert set(tried["names"]) - set(served["names"]) == set()
+    assert set(kernel_values["names"]) - set(api_values["names"]) == set()
 
 
 def test_a_cell_may_use_the_debugger_that_no_kernel_of_the_api_loads(stack: Stack) -> None:

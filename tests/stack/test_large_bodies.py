@@ -17,7 +17,7 @@ PREFLIGHT = {"Origin": "https://app.example", "Access-Control-Request-Method": "
 
 
 @pytest.fixture(scope="module")
-def limited() -> Iterator[Stack]:
+def limited_stack() -> Iterator[Stack]:
     """A stack in which few large bodies may be under way, and whose API says how long a body was."""
     with Stack(LARGE_BODY_LIMIT=str(LIMIT), CORS_ORIGINS="https://app.example") as stack:
         stack.start()
@@ -25,7 +25,7 @@ def limited() -> Iterator[Stack]:
         yield stack
 
 
-def stored(stack: Stack) -> list[str]:
+def list_buffered_files(stack: Stack) -> list[str]:
     """The files that nginx keeps parts of bodies in; it takes their names away as soon as it has made them."""
     worker = stack.process("nginx: worker")
     files = []
@@ -61,45 +61,47 @@ def send_much(request: HalfSent) -> None:
 )
 @pytest.mark.parametrize("length", [50_000_000, None], ids=["announced", "in chunks"])
 def test_nothing_is_stored_for_whoever_gives_no_password(
-    limited: Stack, path: str, method: str, headers: dict[str, str], length: int | None
+    limited_stack: Stack, path: str, method: str, headers: dict[str, str], length: int | None
 ) -> None:
-    with HalfSent(limited.port, path, length, method=method, headers=headers) as request:
+    with HalfSent(limited_stack.port, path, length, method=method, headers=headers) as request:
         send_much(request)
 
         assert request.status() in {204, 308, 401, 405, 413}
-        assert stored(limited) == []
+        assert list_buffered_files(limited_stack) == []
 
 
-def test_the_body_of_a_caller_with_a_password_waits_in_the_folder_for_bodies(limited: Stack) -> None:
-    with HalfSent(limited.port, "/invoke/size", LARGE, API_USER) as request:
+def test_the_body_of_a_caller_with_a_password_waits_in_the_folder_for_bodies(limited_stack: Stack) -> None:
+    with HalfSent(limited_stack.port, "/invoke/size", LARGE, API_USER) as request:
         send_much(request)
 
-        (file,) = eventually(lambda: stored(limited), 5, "a file with the body")
-        assert file.startswith(str(limited.run_dir))
+        (file,) = eventually(lambda: list_buffered_files(limited_stack), 5, "a file with the body")
+        assert file.startswith(str(limited_stack.run_dir))
 
 
-def test_healthz_says_what_it_takes(limited: Stack) -> None:
-    refused = limited.post("/healthz", auth=None, data=b"x" * 1000)
+def test_healthz_says_what_it_takes(limited_stack: Stack) -> None:
+    answer = limited_stack.post("/healthz", auth=None, data=b"x" * 1000)
 
-    assert (refused.status_code, refused.headers["Allow"]) == (405, "GET, HEAD")
-    assert "without a body" in as_json(refused)["message"]
-    assert limited.request("HEAD", "/healthz", auth=None).status_code == 200
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, HEAD")
+    assert "without a body" in as_json(answer)["message"]
+    assert limited_stack.request("HEAD", "/healthz", auth=None).status_code == 200
 
 
-def test_more_large_bodies_than_the_limit_are_refused_until_there_is_room(limited: Stack) -> None:
+def test_more_large_bodies_than_the_limit_are_refused_until_there_is_room(limited_stack: Stack) -> None:
     with ExitStack() as requests:
         for _ in range(LIMIT):
-            requests.enter_context(HalfSent(limited.port, "/invoke/size", LARGE, API_USER))
+            requests.enter_context(HalfSent(limited_stack.port, "/invoke/size", LARGE, API_USER))
 
-        (refused,) = eventually(lambda: refusal(limited), 5, "a refusal")
+        (answer,) = eventually(lambda: refusal(limited_stack), 5, "a refusal")
 
-        assert refused.headers["Retry-After"] == "1"
-        assert as_json(refused)["extensions"]["code"] == "too-many-large-bodies"
-        assert f"{LIMIT} requests" in as_json(refused)["message"]
-        assert limited.invoke("size", "POST", data=b"x" * 900_000, auth=API_USER).text.strip() == "900000"
-        assert limited.post("/process/reload?on=0", data=b"x" * LARGE).status_code == 200, "the owner has places too"
+        assert answer.headers["Retry-After"] == "1"
+        assert as_json(answer)["extensions"]["code"] == "too-many-large-bodies"
+        assert f"{LIMIT} requests" in as_json(answer)["message"]
+        assert limited_stack.invoke("size", "POST", data=b"x" * 900_000, auth=API_USER).text.strip() == "900000"
+        assert limited_stack.post("/process/reload?on=0", data=b"x" * LARGE).status_code == 200, (
+            "the owner has places too"
+        )
 
-    eventually(lambda: post_large(limited).text.strip() == str(LARGE), 5, "room for another")
+    eventually(lambda: post_large(limited_stack).text.strip() == str(LARGE), 5, "room for another")
 
 
 def refusal(stack: Stack) -> list[Response]:
@@ -111,11 +113,13 @@ def post_large(stack: Stack) -> Response:
     return stack.invoke("size", "POST", data=b"x" * LARGE, auth=API_USER)
 
 
-def test_a_body_of_unknown_length_passes_while_it_is_small(limited: Stack) -> None:
+def test_a_body_of_unknown_length_passes_while_it_is_small(limited_stack: Stack) -> None:
     with ExitStack() as requests:
-        waiting = [requests.enter_context(HalfSent(limited.port, "/invoke/size", None, API_USER)) for _ in range(LIMIT)]
+        waiting = [
+            requests.enter_context(HalfSent(limited_stack.port, "/invoke/size", None, API_USER)) for _ in range(LIMIT)
+        ]
         large, small = (
-            requests.enter_context(HalfSent(limited.port, "/invoke/size", None, API_USER)) for _ in range(2)
+            requests.enter_context(HalfSent(limited_stack.port, "/invoke/size", None, API_USER)) for _ in range(2)
         )
 
         small.send(b"x" * 1000)
@@ -143,20 +147,20 @@ def test_very_many_bodies_of_medium_size_are_bounded_too(new_stack: Callable[...
         assert answer(9_000) == 200
 
 
-def test_callers_without_a_password_take_no_places(limited: Stack) -> None:
+def test_callers_without_a_password_take_no_places(limited_stack: Stack) -> None:
     with ExitStack() as requests:
         for auth in (None, (OWNER[0], "not-the-password")):
             for _ in range(2 * LIMIT):
-                request = requests.enter_context(HalfSent(limited.port, "/invoke/size", LARGE, auth))
+                request = requests.enter_context(HalfSent(limited_stack.port, "/invoke/size", LARGE, auth))
                 assert request.status() == 401
 
-        assert post_large(limited).text.strip() == str(LARGE)
+        assert post_large(limited_stack).text.strip() == str(LARGE)
 
 
-def test_the_refusal_is_shown_with_the_other_calls(limited: Stack) -> None:
+def test_the_refusal_is_shown_with_the_other_calls(limited_stack: Stack) -> None:
     with ExitStack() as requests:
         for _ in range(LIMIT):
-            requests.enter_context(HalfSent(limited.port, "/invoke/size", LARGE, API_USER))
-        eventually(lambda: refusal(limited), 5, "a refusal")
+            requests.enter_context(HalfSent(limited_stack.port, "/invoke/size", LARGE, API_USER))
+        eventually(lambda: refusal(limited_stack), 5, "a refusal")
 
-    eventually(lambda: [call for call in limited.calls() if call["status"] == 503 and call["refused"]], 5)
+    eventually(lambda: [call for call in limited_stack.calls() if call["status"] == 503 and call["refused"]], 5)

@@ -21,9 +21,9 @@ child = subprocess.Popen(["sleep", "1000"], start_new_session=True)
 bare = subprocess.Popen(["sleep", "1000"], start_new_session=True, env={})"""
 
 
-def begun_cell(begun: Path, body: str) -> str:
+def cell_with_start_file(start_file: Path, body: str) -> str:
     """A cell that writes the number of a process that nothing but its number tells apart."""
-    return f"Path({str(begun)!r}).write_text(str(bare.pid) + '.')\n{body}"
+    return f"Path({str(start_file)!r}).write_text(str(bare.pid) + '.')\n{body}"
 
 
 def pid_in(file: Path) -> int | None:
@@ -38,19 +38,19 @@ def test_a_signal_ends_all_of_it_in_time_whatever_it_is_doing(
 ) -> None:
     stack = new_stack().start()
     in_api, in_jupyter = tmp_path / "api", tmp_path / "jupyter"
-    stack.serve("busy", [BUSY, f"# GET /endless\n{begun_cell(in_api, 'while True: pass')}"])
+    stack.serve("busy", [BUSY, f"# GET /endless\n{cell_with_start_file(in_api, 'while True: pass')}"])
     with ThreadPoolExecutor(1) as pool, Jupyter(stack) as jupyter:
         pool.submit(stack.answer, "/invoke/endless", timeout=30)
         socket = jupyter.connect(jupyter.start_kernel())
-        jupyter.send(socket, f"{BUSY}\n{begun_cell(in_jupyter, 'while True: pass')}")
+        jupyter.send(socket, f"{BUSY}\n{cell_with_start_file(in_jupyter, 'while True: pass')}")
         bare = [eventually(lambda file=file: pid_in(file), 10, "its cell") for file in (in_api, in_jupyter)]
         assert all(look_at(pid) for pid in bare)
-        begun = time.monotonic()
+        start = time.monotonic()
 
         status = stack.stop(number)  # asserts that no process is left, nor takes longer than it may
 
         socket.shutdown()
-    assert time.monotonic() - begun < STOP_SECONDS
+    assert time.monotonic() - start < STOP_SECONDS
     assert status == 0
     assert [look_at(pid) for pid in bare] == [None, None]
     assert "Reload on save" not in stack.log(), "the watcher has nothing to complain about"
@@ -69,12 +69,12 @@ def test_a_signal_ends_all_of_it_in_time_also_when_nothing_heeds_it(new_stack: C
 
 def test_a_short_request_in_flight_is_answered_before_the_end(new_stack: Callable[..., Stack], tmp_path: Path) -> None:
     stack = new_stack().start()
-    begun = tmp_path / "begun"
-    cell = f"# GET /short\n{begun_cell(begun, 'time.sleep(2)')}\nprint('finished')"
+    start_file = tmp_path / "begun"
+    cell = f"# GET /short\n{cell_with_start_file(start_file, 'time.sleep(2)')}\nprint('finished')"
     stack.serve("short", [BUSY, cell])
     with ThreadPoolExecutor(1) as pool:
         short = pool.submit(stack.invoke, "short")
-        eventually(begun.exists, 5, "the request in its cell")
+        eventually(start_file.exists, 5, "the request in its cell")
 
         stack.stop()
 
@@ -147,10 +147,10 @@ def test_a_made_up_password_is_printed_and_opens(new_stack: Callable[..., Stack]
 
     stack.start()
 
-    shown = re.search(r"^password +(\S+)", stack.log(), re.MULTILINE)
-    assert shown
+    match = re.search(r"^password +(\S+)", stack.log(), re.MULTILINE)
+    assert match
     assert f"http://127.0.0.1:{stack.port}/" in stack.log()
-    assert stack.get("/process/status", auth=(OWNER[0], shown[1])).status_code == 200
+    assert stack.get("/process/status", auth=(OWNER[0], match[1])).status_code == 200
     assert stack.get("/process/status", auth=OWNER).status_code == 401
 
 

@@ -54,13 +54,13 @@ def test_a_body_at_the_limit_passes(tight: Stack) -> None:
 def test_a_start_that_takes_too_long_is_a_504_and_leaves_nothing_running(tight: Stack) -> None:
     tight.stop_api()
     tight.write("endless", ["import time\ntime.sleep(600)", "# GET /x\nprint(1)"])
-    begun = time.monotonic()
+    start = time.monotonic()
 
     late = tight.start_api("endless")
 
     assert late.status_code == 504
     assert "START_TIMEOUT" in as_json(late)["message"]
-    assert time.monotonic() - begun >= 15
+    assert time.monotonic() - start >= 15
     assert tight.status()["state"] == "failed"
     assert "START_TIMEOUT" in tight.status()["last_error"]["message"]
     assert not [p for p in tight.processes() if "-m gateway" in p.command or "ipykernel" in p.command]
@@ -68,10 +68,10 @@ def test_a_start_that_takes_too_long_is_a_504_and_leaves_nothing_running(tight: 
 
 def test_a_request_that_takes_too_long_is_a_504_as_json(tight: Stack) -> None:
     tight.serve("late", ["import time", "# GET /late\ntime.sleep(600)\nprint('late')", "# GET /x\nprint('x')"])
-    begun = time.monotonic()
+    start = time.monotonic()
 
     late = tight.invoke("late")
 
     assert late.status_code == 504
-    assert time.monotonic() - begun >= 10
+    assert time.monotonic() - start >= 10
     assert as_json(late)["message"]

@@ -69,11 +69,11 @@ def test_open_followers_do_not_delay_the_end(new_stack: Callable[..., Stack]) ->
     with ExitStack() as open_page:
         for _ in range(MAX_FOLLOWERS):
             assert open_page.enter_context(stack.get(FOLLOW, stream=True)).status_code == 200
-        begun = time.monotonic()
+        start = time.monotonic()
 
         assert stack.stop() == 0  # asserts that no process is left
 
-        assert time.monotonic() - begun < STOP_SECONDS
+        assert time.monotonic() - start < STOP_SECONDS
 
 
 def test_a_hundred_megabytes_of_log_are_followed_in_order_and_in_little_memory(
@@ -85,8 +85,8 @@ def test_a_hundred_megabytes_of_log_are_followed_in_order_and_in_little_memory(
         coming = follower.iter_lines(65_536)
         assert next(coming) == b":"  # it has begun
         flood = pool.submit(stack.invoke, "flood", "POST", headers={"X-Request-Id": "flood"})
-        said = b"data: [flood] "
-        lines = (line.removeprefix(said) for line in coming if line.startswith(said))
+        prefix = b"data: [flood] "
+        lines = (line.removeprefix(prefix) for line in coming if line.startswith(prefix))
         numbers = [int(line.rstrip(b".")) for line in iter(lines.__next__, b"the end")]
         assert flood.result().status_code == 200
     # One that is so slow that the log is rotated twice meanwhile misses some, and never gets them in another order.

@@ -11,28 +11,28 @@ from tests.support.stack import API_USER, Stack
 
 def a_zip(cell: str) -> bytes:
     target = io.BytesIO()
-    with zipfile.ZipFile(target, "w") as made:
-        made.writestr("server.ipynb", notebook_text([cell]))
+    with zipfile.ZipFile(target, "w") as archive:
+        archive.writestr("server.ipynb", notebook_text([cell]))
     return target.getvalue()
 
 
 def test_a_project_that_was_taken_away_and_brought_in_again_is_served(stack: Stack) -> None:
     stack.write("journey_of_a_zip", ["from pathlib import Path", "# GET /data\nprint(Path('data.bin').stat().st_size)"])
     (stack.notebook_dir / "journey_of_a_zip" / "data.bin").write_bytes(bytes(5_000_000))
-    taken = stack.get("/process/download?notebook=journey_of_a_zip")
-    assert zipfile.ZipFile(io.BytesIO(taken.content)).testzip() is None
+    download = stack.get("/process/download?notebook=journey_of_a_zip")
+    assert zipfile.ZipFile(io.BytesIO(download.content)).testzip() is None
 
-    made = stack.post("/process/upload", files={"archive": ("again.zip", taken.content)}, data={"name": "again"})
+    answer = stack.post("/process/upload", files={"archive": ("again.zip", download.content)}, data={"name": "again"})
 
-    assert made.status_code == 201, made.text
+    assert answer.status_code == 201, answer.text
     assert stack.restart_api("again").status_code == 200
     assert stack.invoke("data").text.strip() == "5000000"
 
 
 def test_a_new_project_from_the_shipped_template_is_served(stack: Stack) -> None:
-    made = stack.post("/process/new", data={"template": "hello_world", "name": "greetings"})
+    answer = stack.post("/process/new", data={"template": "hello_world", "name": "greetings"})
 
-    assert made.status_code == 201, made.text
+    assert answer.status_code == 201, answer.text
     assert stack.restart_api("greetings").status_code == 200
     assert stack.invoke("hello_world").text.strip() == "Hello, world!"
 

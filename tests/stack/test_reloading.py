@@ -84,10 +84,10 @@ def test_a_save_that_does_not_run_leaves_the_old_version_up_and_tells_why(reload
 
 def test_a_save_in_the_middle_of_a_restart_is_served_in_the_end(reloading: Stack, tmp_path: Path) -> None:
     reloading.serve("twice", [version(1)])
-    begun = tmp_path / "begun"
-    cell = f"import pathlib, time\npathlib.Path({str(begun)!r}).touch()\ntime.sleep(1)"
+    start_file = tmp_path / "begun"
+    cell = f"import pathlib, time\npathlib.Path({str(start_file)!r}).touch()\ntime.sleep(1)"
     reloading.write("twice", [cell, version(2)])
-    eventually(begun.exists, 15, "the first restart in its cells")
+    eventually(start_file.exists, 15, "the first restart in its cells")
 
     reloading.write("twice", [version(3)])
 
@@ -141,9 +141,9 @@ def test_a_burst_of_saves_by_rename_ends_with_the_last_of_them(reloading: Stack)
     path = reloading.write("renamed", [version(0)])
     assert reloading.restart_api("renamed").status_code == 200
     for number in range(1, 31):
-        saved = path.with_name("saved")
-        saved.write_text(notebook_text([version(number)]), encoding="utf-8")
-        saved.replace(path)
+        new_file = path.with_name("saved")
+        new_file.write_text(notebook_text([version(number)]), encoding="utf-8")
+        new_file.replace(path)
         assert reloading.invoke("version").status_code == 200
 
     eventually(lambda: answers(reloading, 30), 20, "the last version")

@@ -17,9 +17,9 @@ ECHO = ["import json", "# POST /echo\nprint(REQUEST)", "# GET /echo/:value\nprin
 SLOW = "import time\nfrom pathlib import Path"
 
 
-def slow_cell(begun: Path, seconds: float) -> str:
+def slow_cell(start_file: Path, seconds: float) -> str:
     """An endpoint that says when it has begun, and takes its time."""
-    return f"# GET /slow\nPath({str(begun)!r}).touch()\ntime.sleep({seconds})\nprint('finished')"
+    return f"# GET /slow\nPath({str(start_file)!r}).touch()\ntime.sleep({seconds})\nprint('finished')"
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def echo(stack: Stack) -> Stack:
 
 
 @pytest.mark.parametrize(
-    ("sent", "received"),
+    ("segment", "value"),
     [
         ("plain", "plain"),
         ("a%2Fb", "a/b"),
@@ -42,20 +42,20 @@ def echo(stack: Stack) -> Stack:
         ("a+b", "a+b"),
     ],
 )
-def test_a_path_parameter_is_decoded_once(echo: Stack, sent: str, received: str) -> None:
-    answer = echo.invoke(f"echo/{sent}")
+def test_a_path_parameter_is_decoded_once(echo: Stack, segment: str, value: str) -> None:
+    answer = echo.invoke(f"echo/{segment}")
 
     assert answer.status_code == 200, answer.text
-    assert as_json(answer)["path"] == {"value": received}
+    assert as_json(answer)["path"] == {"value": value}
 
 
 def test_query_and_json_body_arrive_parsed(echo: Stack) -> None:
     body = {"text": "ü\n\"quoted\" 'too' \\ {}", "number": 1.5, "none": None}
 
-    arrived = as_json(echo.invoke("echo", method="POST", params={"a": ["1", "2"]}, json=body))
+    message = as_json(echo.invoke("echo", method="POST", params={"a": ["1", "2"]}, json=body))
 
-    assert arrived["body"] == body
-    assert arrived["args"] == {"a": ["1", "2"]}
+    assert message["body"] == body
+    assert message["args"] == {"a": ["1", "2"]}
 
 
 @pytest.mark.parametrize("offer", ["h2c", "websocket"])
@@ -71,10 +71,10 @@ def test_a_body_arrives_whatever_protocol_the_caller_offers_besides(echo: Stack,
 def test_what_is_no_text_arrives_as_base64(echo: Stack) -> None:
     image = b"\x89PNG\r\n\x1a\n\0\xff"
 
-    told = as_json(echo.invoke("echo", method="POST", data=image, headers={"Content-Type": "image/png"}))
+    message = as_json(echo.invoke("echo", method="POST", data=image, headers={"Content-Type": "image/png"}))
     form = echo.invoke("echo", method="POST", data={"note": "ü"}, files={"picture": ("p.png", image, "image/png")})
 
-    assert (told["body"], base64.b64decode(told["body_base64"])) == (None, image)
+    assert (message["body"], base64.b64decode(message["body_base64"])) == (None, image)
     (picture,) = as_json(form)["files"]["picture"]
     assert (picture["filename"], picture["content_type"]) == ("p.png", "image/png")
     assert base64.b64decode(picture["body_base64"]) == image
@@ -90,16 +90,16 @@ def test_a_query_that_is_no_text_is_refused_as_json(echo: Stack) -> None:
 def test_a_body_that_comes_in_chunks_arrives_whole(echo: Stack) -> None:
     pieces = iter([b'{"a": ', b"[1, 2]", b"}"])
 
-    told = as_json(echo.invoke("echo", method="POST", data=pieces, headers={"Content-Type": "application/json"}))
+    message = as_json(echo.invoke("echo", method="POST", data=pieces, headers={"Content-Type": "application/json"}))
 
-    assert told["body"] == {"a": [1, 2]}
+    assert message["body"] == {"a": [1, 2]}
 
 
 @pytest.mark.parametrize("kind", ["application/json; charset=utf-8", "application/cloudevents+json"])
 def test_json_by_any_name_arrives_parsed(echo: Stack, kind: str) -> None:
-    told = as_json(echo.invoke("echo", method="POST", data=b'{"a": "\xc3\xbc"}', headers={"Content-Type": kind}))
+    message = as_json(echo.invoke("echo", method="POST", data=b'{"a": "\xc3\xbc"}', headers={"Content-Type": kind}))
 
-    assert told["body"] == {"a": "ü"}
+    assert message["body"] == {"a": "ü"}
 
 
 def test_head_options_and_a_slash_too_many_are_answered(echo: Stack) -> None:
@@ -126,16 +126,16 @@ def test_a_callers_request_id_arrives(echo: Stack) -> None:
     assert as_json(answer)["headers"]["X-Request-Id"] == "order-4711.a_b"
 
 
-@pytest.mark.parametrize("given", [None, "has blanks", "x" * 65, '"; drop', ""])
-def test_a_request_without_a_usable_id_gets_one(echo: Stack, given: str | None) -> None:
-    headers = {} if given is None else {"X-Request-Id": given}
+@pytest.mark.parametrize("request_id", [None, "has blanks", "x" * 65, '"; drop', ""])
+def test_a_request_without_a_usable_id_gets_one(echo: Stack, request_id: str | None) -> None:
+    headers = {} if request_id is None else {"X-Request-Id": request_id}
 
     first, second = (as_json(echo.invoke("echo/1", headers=headers))["headers"]["X-Request-Id"] for _ in range(2))
 
     assert len(first) >= 16
     assert first.isalnum()
     assert first != second
-    assert given is None or first != given
+    assert request_id is None or first != request_id
 
 
 def test_a_cell_learns_how_it_was_called(echo: Stack) -> None:
@@ -147,11 +147,11 @@ def test_a_cell_learns_how_it_was_called(echo: Stack) -> None:
 
 
 def test_a_request_in_flight_is_finished_at_a_restart(stack: Stack, tmp_path: Path) -> None:
-    begun = tmp_path / "begun"
-    stack.serve("slow", [SLOW, slow_cell(begun, 3)])
+    start_file = tmp_path / "begun"
+    stack.serve("slow", [SLOW, slow_cell(start_file, 3)])
     with ThreadPoolExecutor(1) as pool:
         slow = pool.submit(stack.invoke, "slow")
-        eventually(begun.exists, 5, "the request in its cell")
+        eventually(start_file.exists, 5, "the request in its cell")
 
         assert stack.restart_api().status_code == 200
 
@@ -160,17 +160,17 @@ def test_a_request_in_flight_is_finished_at_a_restart(stack: Stack, tmp_path: Pa
 
 
 def test_requests_in_flight_and_in_the_queue_are_finished_at_a_stop(stack: Stack, tmp_path: Path) -> None:
-    begun = tmp_path / "begun"
-    stack.serve("slow", [SLOW, slow_cell(begun, 1)])
+    start_file = tmp_path / "begun"
+    stack.serve("slow", [SLOW, slow_cell(start_file, 1)])
     with ThreadPoolExecutor(3) as pool:
         slow = [pool.submit(stack.invoke, "slow") for _ in range(3)]
-        eventually(begun.exists, 5, "the first request in its cell")
+        eventually(start_file.exists, 5, "the first request in its cell")
         eventually(lambda: connections(stack) >= 3, 5, "all three at nginx")
 
-        stopped = stack.stop_api()
+        response = stack.stop_api()
 
         answers = [(answer := future.result(60)).status_code for future in slow]
-    assert stopped.status_code == 200
+    assert response.status_code == 200
     assert answers == [200, 200, 200], answer.text
     assert stack.invoke("slow").status_code == 503
 
@@ -187,7 +187,7 @@ def test_no_request_is_lost_while_the_api_restarts(stack: Stack) -> None:
     over = threading.Event()
 
     def call_without_pause(method: str) -> tuple[int, list[str], set[str]]:
-        count, bad, seen = 0, [], set()
+        count, bad, outputs = 0, [], set()
         while not over.is_set():
             count += 1
             try:
@@ -195,10 +195,10 @@ def test_no_request_is_lost_while_the_api_restarts(stack: Stack) -> None:
             except requests.RequestException as error:
                 bad.append(repr(error))
                 continue
-            seen.add(answer.text.strip())
+            outputs.add(answer.text.strip())
             if answer.status_code != 200 or not answer.text.strip():
                 bad.append(f"{answer.status_code} {answer.text}")
-        return count, bad, seen
+        return count, bad, outputs
 
     with ThreadPoolExecutor(2) as pool:
         callers: list[Future[tuple[int, list[str], set[str]]]] = [
@@ -215,15 +215,15 @@ def test_no_request_is_lost_while_the_api_restarts(stack: Stack) -> None:
 
     assert [bad for _, bad, _ in results] == [[], []]
     assert sum(count for count, _, _ in results) > 50
-    assert set.union(*(seen for _, _, seen in results)) >= {"0", "1", "2"}
+    assert set.union(*(outputs for _, _, outputs in results)) >= {"0", "1", "2"}
 
 
 def test_a_caller_who_waits_for_a_closed_connection_gets_a_whole_answer(stack: Stack) -> None:
     stack.serve("long", ["# GET /long\nprint('x' * 3_000_000)"])
-    begun = time.monotonic()
+    start = time.monotonic()
 
     answer = stack.invoke("long")
 
     assert len(answer.text.strip()) == 3_000_000
-    assert time.monotonic() - begun < 20
+    assert time.monotonic() - start < 20
     assert json.dumps(answer.text.strip()[:3]) == '"xxx"'

@@ -26,7 +26,7 @@ def assert_no_secret(text: str, where: object) -> None:
 
 
 @pytest.fixture(scope="module")
-def used(shared_stack: Stack) -> Stack:
+def used_stack(shared_stack: Stack) -> Stack:
     """A stack that has seen both passwords, right and wrong, and a failing cell."""
     shared_stack.serve("secrets", CELLS)
     for auth in (OWNER, API_USER, (OWNER[0], API_USER[1])):
@@ -39,60 +39,60 @@ def used(shared_stack: Stack) -> Stack:
 
 
 @pytest.mark.parametrize("auth", [OWNER, API_USER])
-def test_a_request_and_its_cell_see_no_password(used: Stack, auth: tuple[str, str]) -> None:
+def test_a_request_and_its_cell_see_no_password(used_stack: Stack, auth: tuple[str, str]) -> None:
     for path in ("environ", "everything"):
-        answer = used.invoke(path, auth=auth)
+        answer = used_stack.invoke(path, auth=auth)
         assert answer.status_code == 200
         assert_no_secret(answer.text, path)
         assert "Authorization" not in answer.text
 
 
-def test_a_kernel_of_jupyter_sees_no_password(used: Stack) -> None:
-    with Jupyter(used) as jupyter:
+def test_a_kernel_of_jupyter_sees_no_password(used_stack: Stack) -> None:
+    with Jupyter(used_stack) as jupyter:
         kernel = jupyter.start_kernel()
         socket = jupyter.connect(kernel)
         try:
-            printed = jupyter.run(socket, "import os; print(dict(os.environ))")
+            output = jupyter.run(socket, "import os; print(dict(os.environ))")
         finally:
             socket.close()
             jupyter.end_kernel(kernel)
-    assert "RUN_DIR" in printed
-    assert_no_secret(printed, "a kernel's environment")
+    assert "RUN_DIR" in output
+    assert_no_secret(output, "a kernel's environment")
 
 
-def test_no_process_was_started_with_a_password(used: Stack) -> None:
-    processes = used.processes()
+def test_no_process_was_started_with_a_password(used_stack: Stack) -> None:
+    processes = used_stack.processes()
     assert len(processes) >= 6
     for process in processes:
         assert_no_secret(process.environ.decode(errors="replace") or "-", process.command)
         assert_no_secret(process.command, "a command line")
 
 
-def test_no_log_has_a_password(used: Stack) -> None:
-    assert_no_secret(used.log(), "the log")
-    assert_no_secret(used.api_log(), "the log of the API")
+def test_no_log_has_a_password(used_stack: Stack) -> None:
+    assert_no_secret(used_stack.log(), "the log")
+    assert_no_secret(used_stack.api_log(), "the log of the API")
 
 
-def test_no_file_of_the_run_directory_or_beside_the_notebooks_has_a_password(used: Stack) -> None:
-    files = used.rendered()
+def test_no_file_of_the_run_directory_or_beside_the_notebooks_has_a_password(used_stack: Stack) -> None:
+    files = used_stack.read_run_dir()
     assert any(name.endswith("htpasswd-api") for name in files)
     for name, text in files.items():
         assert_no_secret(text or "-", name)
-    for path in used.home.rglob("*"):
+    for path in used_stack.home.rglob("*"):
         if path.is_file():
             assert_no_secret(path.read_text(errors="replace") or "-", path)
 
 
-def test_the_run_directory_is_closed_to_others(used: Stack) -> None:
-    assert used.run_dir.stat().st_mode & 0o077 == 0
+def test_the_run_directory_is_closed_to_others(used_stack: Stack) -> None:
+    assert used_stack.run_dir.stat().st_mode & 0o077 == 0
 
 
-def test_only_nginx_listens_on_tcp(used: Stack) -> None:
-    with Jupyter(used) as jupyter:
+def test_only_nginx_listens_on_tcp(used_stack: Stack) -> None:
+    with Jupyter(used_stack) as jupyter:
         kernel = jupyter.start_kernel()
         socket = jupyter.connect(kernel)
         jupyter.run(socket, "'it has all its sockets when it answers'")
-        processes = used.processes()
+        processes = used_stack.processes()
         listening = {process.command: result for process in processes if (result := process.tcp_addresses())}
         socket.close()
         jupyter.end_kernel(kernel)
@@ -102,21 +102,21 @@ def test_only_nginx_listens_on_tcp(used: Stack) -> None:
     assert listening
     for command, addresses in listening.items():
         assert command.startswith("nginx: ")
-        assert addresses == [f"0100007F:{used.port:04X}"]
+        assert addresses == [f"0100007F:{used_stack.port:04X}"]
 
 
-def test_nginx_accepts_its_rendered_file_without_a_warning(used: Stack) -> None:
-    nginx = used.process("nginx: master")
+def test_nginx_accepts_its_rendered_file_without_a_warning(used_stack: Stack) -> None:
+    nginx = used_stack.process("nginx: master")
     program = Path(f"/proc/{nginx.pid}/exe").readlink()
 
-    tested = subprocess.run(
-        [program, "-t", "-e", "stderr", "-c", used.run_dir / "nginx.conf", "-p", used.run_dir],
+    nginx_test = subprocess.run(
+        [program, "-t", "-e", "stderr", "-c", used_stack.run_dir / "nginx.conf", "-p", used_stack.run_dir],
         capture_output=True,
         text=True,
         check=False,
         timeout=20,
     )
 
-    assert tested.returncode == 0, tested.stderr
-    assert "[warn]" not in tested.stderr
-    assert "test is successful" in tested.stderr
+    assert nginx_test.returncode == 0, nginx_test.stderr
+    assert "[warn]" not in nginx_test.stderr
+    assert "test is successful" in nginx_test.stderr

@@ -11,10 +11,10 @@ from tests.support.stack import Stack, as_json
 def test_a_started_notebook_answers_at_once(idle_stack: Stack) -> None:
     idle_stack.write("greeter", ["greeting = 'Hello'", "# GET /hello\nprint(greeting)"])
 
-    started = idle_stack.start_api("greeter")
+    response = idle_stack.start_api("greeter")
 
-    assert started.status_code == 200
-    assert as_json(started) == {
+    assert response.status_code == 200
+    assert as_json(response) == {
         "message": "greeter is being served.",
         "state": "serving",
         "notebook": "greeter",
@@ -134,9 +134,9 @@ def test_existing_clients_find_the_calls_and_shapes_that_they_know(idle_stack: S
     files = as_json(idle_stack.get("/process/list_notebooks"))["files"]
     assert files["known/server.ipynb"] == "known/server.ipynb"
 
-    started = idle_stack.get("/process/start", params={"seed": "known/server.ipynb"})
+    response = idle_stack.get("/process/start", params={"seed": "known/server.ipynb"})
 
-    assert (started.status_code, as_json(started)["notebook"]) == (200, "known")
+    assert (response.status_code, as_json(response)["notebook"]) == (200, "known")
     assert as_json(idle_stack.get("/process/get_current_nb")) == {"message": "known/server.ipynb"}
 
 
@@ -171,9 +171,9 @@ def test_status_and_endpoints_tell_what_is_served(stack: Stack) -> None:
 def test_after_a_stop_callers_are_told_how_to_start(stack: Stack) -> None:
     stack.serve("stopped", ["# GET /x\nprint(1)"])
 
-    stopped = stack.stop_api()
+    response = stack.stop_api()
 
-    assert (stopped.status_code, as_json(stopped)["state"]) == (200, "stopped")
+    assert (response.status_code, as_json(response)["state"]) == (200, "stopped")
     assert stack.status()["state"] == "stopped"
     for auth in (None, ("webhook", "wrong")):
         assert stack.invoke("x", auth=auth).status_code == 401

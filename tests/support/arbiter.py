@@ -147,7 +147,7 @@ class Worker:
     def state(self) -> scoreboard.Snapshot:
         return scoreboard.read(self.scoreboard)
 
-    def logged(self, text: str) -> str:
+    def wait_for_log(self, text: str) -> str:
         """The log, once `text` is in it."""
         return eventually(lambda: (log := self.log.read_text()) * (text in log), f"{text!r} in the log")
 

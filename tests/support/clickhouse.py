@@ -80,9 +80,9 @@ class _Interface:
         self._parameters = threading.Lock()  # a session keeps only one query's
 
     def answer(self, request: Request) -> Response:
-        given = request.headers.get("X-ClickHouse-User", "default"), request.headers.get("X-ClickHouse-Key", "")
-        if given != (os.environ["CLICKHOUSE_USER"], os.environ["CLICKHOUSE_PASSWORD"]):
-            message = f"Code: 516. DB::Exception: {given[0]}: Authentication failed. (AUTHENTICATION_FAILED)\n"
+        credentials = request.headers.get("X-ClickHouse-User", "default"), request.headers.get("X-ClickHouse-Key", "")
+        if credentials != (os.environ["CLICKHOUSE_USER"], os.environ["CLICKHOUSE_PASSWORD"]):
+            message = f"Code: 516. DB::Exception: {credentials[0]}: Authentication failed. (AUTHENTICATION_FAILED)\n"
             return Response(message, 403, {"X-ClickHouse-Exception-Code": "516"})
         statement = "\n".join(filter(None, [request.args.get("query"), request.get_data(as_text=True)]))
         parameters = {name[6:]: value for name, value in request.args.items() if name.startswith("param_")}

@@ -24,7 +24,7 @@ JUNK = {  # answers with a 200 that are none of Hasura's
 
 
 @dataclass
-class Received:
+class ReceivedRequest:
     """What a client sent: header names in lower case."""
 
     query: str
@@ -43,13 +43,13 @@ class GraphQLServer:
     """
 
     def __init__(self, type_defs: str, *bindables: SchemaBindable, admin_secret: str = ADMIN_SECRET) -> None:
-        self.requests: list[Received] = []
+        self.requests: list[ReceivedRequest] = []
         self.error_code = "unexpected"
         self.junk = JUNK["a page"]
         self._schema = make_executable_schema(type_defs, *bindables)
         self.admin_secret = admin_secret
         self._mode: Mode = "well"
-        self._released = threading.Event()
+        self._gate = threading.Event()
         self._port = 0
         self._server: _Server | None = None
 
@@ -92,17 +92,17 @@ class GraphQLServer:
         self._release()
 
     def _release(self) -> None:
-        held, self._released = self._released, threading.Event()
-        held.set()
+        old_gate, self._gate = self._gate, threading.Event()
+        old_gate.set()
 
     def _answer(self, request: Request) -> Response:
         body = request.get_json()
         headers = {name.lower(): value for name, value in request.headers}
-        self.requests.append(Received(body["query"], body.get("variables") or {}, headers))
-        released, mode = self._released, self._mode
+        self.requests.append(ReceivedRequest(body["query"], body.get("variables") or {}, headers))
+        gate, mode = self._gate, self._mode
         response = self._respond(body, headers, mode)
         if mode == "slow":
-            released.wait()
+            gate.wait()
         return response
 
     def _respond(self, body: dict[str, Any], headers: dict[str, str], mode: Mode) -> Response:

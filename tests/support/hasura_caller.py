@@ -34,10 +34,10 @@ def act(types: str, query: str, call: Call, **variables: Any) -> dict[str, Any]:
     root = QueryType()
 
     @root.field(action_name(types))
-    def resolve(_: None, info: GraphQLResolveInfo, **given: Any) -> Any:
+    def resolve(_: None, info: GraphQLResolveInfo, **arguments: Any) -> Any:
         body = {
             "action": {"name": info.field_name},
-            "input": given,
+            "input": arguments,
             "session_variables": ROLE,
             "request_query": query,
         }
@@ -60,7 +60,7 @@ def action_name(types: str) -> str:
     return name
 
 
-def read(answer: requests.Response, declared: GraphQLOutputType) -> Any:
+def read(answer: requests.Response, output_type: GraphQLOutputType) -> Any:
     """The value of an answer. GraphQLError, with Hasura's message: it is an error, or not of the declared type."""
     try:
         value = json.loads(answer.content)
@@ -72,26 +72,26 @@ def read(answer: requests.Response, declared: GraphQLOutputType) -> Any:
         raise GraphQLError(value["message"], extensions=value.get("extensions"))
     if not 200 <= answer.status_code < 300:
         raise GraphQLError("internal error")
-    check(value, declared)
+    check(value, output_type)
     return value
 
 
-def check(value: Any, declared: GraphQLOutputType) -> None:
+def check(value: Any, output_type: GraphQLOutputType) -> None:
     """GraphQLError: the value is a list where an object is declared or the other way round, or has other fields."""
-    is_list = isinstance(get_nullable_type(declared), GraphQLList)
+    is_list = isinstance(get_nullable_type(output_type), GraphQLList)
     if is_list != isinstance(value, list):
         raise GraphQLError(f"expecting {'array' if is_list else 'object'} for action webhook response")
-    made = get_named_type(declared)
+    named_type = get_named_type(output_type)
     for row in value if isinstance(value, list) else [value]:
-        if isinstance(made, GraphQLObjectType):
-            check_fields(row, made)
+        if isinstance(named_type, GraphQLObjectType):
+            check_fields(row, named_type)
 
 
-def check_fields(row: dict[str, Any], made: GraphQLObjectType) -> None:
+def check_fields(row: dict[str, Any], object_type: GraphQLObjectType) -> None:
     """GraphQLError: a field too many, or none where one must be."""
-    if extra := row.keys() - made.fields.keys():
+    if extra := row.keys() - object_type.fields.keys():
         raise GraphQLError(f"unexpected fields in webhook response: {', '.join(sorted(extra))}")
-    for name, field in made.fields.items():
+    for name, field in object_type.fields.items():
         if isinstance(field.type, GraphQLNonNull) and row.get(name) is None:
             raise GraphQLError(f"field {name!r} expected in webhook response, but not found")
 
@@ -103,8 +103,8 @@ def pause(answer: requests.Response | None, tries: int, retries: int, interval: 
     """
     if answer is not None and 200 <= answer.status_code < 300:
         return None
-    asked = (answer.headers.get("Retry-After") or "") if answer is not None else ""
-    seconds = int(asked) if asked.isdecimal() and int(asked) > 0 else None
+    retry_after = (answer.headers.get("Retry-After") or "") if answer is not None else ""
+    seconds = int(retry_after) if retry_after.isdecimal() and int(retry_after) > 0 else None
     if tries >= retries and seconds is None:
         return None
     return seconds or interval

@@ -37,8 +37,8 @@ class Jupyter:
 
     def save(self, path: str, content: dict[str, Any]) -> None:
         """Save a notebook, as Ctrl-S does."""
-        saved = self.request("PUT", f"contents/{path}", {"type": "notebook", "content": content})
-        assert saved.status_code in {200, 201}, saved.text
+        response = self.request("PUT", f"contents/{path}", {"type": "notebook", "content": content})
+        assert response.status_code in {200, 201}, response.text
 
     def read(self, path: str) -> dict[str, Any]:
         """A notebook's content."""
@@ -46,9 +46,9 @@ class Jupyter:
         return content
 
     def start_kernel(self) -> str:
-        started = self.request("POST", "kernels", {"name": "python3"})
-        assert started.status_code == 201, started.text
-        return str(started.json()["id"])
+        response = self.request("POST", "kernels", {"name": "python3"})
+        assert response.status_code == 201, response.text
+        return str(response.json()["id"])
 
     def end_kernel(self, kernel: str) -> None:
         assert self.request("DELETE", f"kernels/{kernel}").status_code == 204
@@ -67,21 +67,21 @@ class Jupyter:
 
     def run(self, socket: websocket.WebSocket, code: str, until: str = "") -> str:
         """Run a cell and return what it printed: to its end, and on to a text that may come only after that."""
-        sent = uuid.uuid4().hex
-        header = {"msg_id": sent, "msg_type": "execute_request", "session": "test", "username": "test"}
+        message_id = uuid.uuid4().hex
+        header = {"msg_id": message_id, "msg_type": "execute_request", "session": "test", "username": "test"}
         content = {"code": code, "silent": False, "store_history": False, "allow_stdin": False}
         message = {"header": header, "parent_header": {}, "metadata": {}, "content": content}
         socket.send(json.dumps({**message, "channel": "shell", "buffers": []}))
-        printed, is_over = "", False
-        while not is_over or until not in printed:
-            received = json.loads(socket.recv())
-            if received["parent_header"].get("msg_id") != sent:
+        output, is_over = "", False
+        while not is_over or until not in output:
+            reply = json.loads(socket.recv())
+            if reply["parent_header"].get("msg_id") != message_id:
                 continue
-            if received["msg_type"] == "stream":
-                printed += received["content"]["text"]
-            if received["msg_type"] == "status" and received["content"]["execution_state"] == "idle":
+            if reply["msg_type"] == "stream":
+                output += reply["content"]["text"]
+            if reply["msg_type"] == "status" and reply["content"]["execution_state"] == "idle":
                 is_over = True
-        return printed
+        return output
 
     def send(self, socket: websocket.WebSocket, code: str) -> None:
         """Have a cell run, and wait for nothing."""

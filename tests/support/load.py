@@ -24,7 +24,7 @@ class Load:
         self.answers: Counter[object] = Counter()
         self.slowest = 0.0
         self._lock = threading.Lock()
-        self._ended = threading.Event()
+        self._end = threading.Event()
         self._threads = [threading.Thread(target=self._call) for _ in range(clients)]
 
     def __enter__(self) -> "Load":
@@ -34,13 +34,13 @@ class Load:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._ended.set()
+        self._end.set()
         for thread in self._threads:
             thread.join()
 
     def _call(self) -> None:
         with self.stack.session() as session:
-            while not self._ended.wait(PAUSE):
+            while not self._end.wait(PAUSE):
                 began = time.monotonic()
                 try:
                     answer: object = session.get(self.stack.url + self.path, timeout=60).status_code

@@ -24,7 +24,7 @@ Mode = Literal["well", "rate_limited", "refusing", "slow", "broken", "elsewhere"
 
 
 @dataclass
-class Received:
+class ReceivedRequest:
     """What a client sent: header names in lower case."""
 
     path: str
@@ -45,12 +45,12 @@ class OpenAIServer:
     """
 
     def __init__(self) -> None:
-        self.requests: list[Received] = []
+        self.requests: list[ReceivedRequest] = []
         self.reply: Callable[[dict[str, Any]], str | dict[str, Any]] = echo
         self.retry_after = 1
         self.api_key = API_KEY
         self._mode: Mode = "well"
-        self._released = threading.Event()
+        self._gate = threading.Event()
         application = Request.application(lambda request: self._answer(request))
         self._server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=_Quiet)
         self.url = f"http://127.0.0.1:{self._server.port}/v1"
@@ -62,7 +62,7 @@ class OpenAIServer:
     def __exit__(self, *_: object) -> None:
         self._server.shutdown()
         self._server.server_close()
-        self._released.set()
+        self._gate.set()
 
     @property
     def mode(self) -> Mode:
@@ -71,47 +71,47 @@ class OpenAIServer:
     @mode.setter
     def mode(self, mode: Mode) -> None:
         self._mode = mode
-        held, self._released = self._released, threading.Event()
-        held.set()
+        old_gate, self._gate = self._gate, threading.Event()
+        old_gate.set()
 
-    def sent(self, path: str) -> list[Any]:
+    def bodies_sent_to(self, path: str) -> list[Any]:
         """The bodies that came to a path below /v1."""
-        return [received.body for received in self.requests if received.path == f"/v1{path}"]
+        return [request.body for request in self.requests if request.path == f"/v1{path}"]
 
     def _answer(self, request: Request) -> Response:
         body = request.get_json(silent=True)
         headers = {name.lower(): value for name, value in request.headers}
-        self.requests.append(Received(request.path, headers, body))
-        released, mode = self._released, self._mode
+        self.requests.append(ReceivedRequest(request.path, headers, body))
+        gate, mode = self._gate, self._mode
         if mode == "slow":
-            released.wait()
+            gate.wait()
         if mode == "elsewhere":
             return Response("<!doctype html><title>Welcome</title>", content_type="text/html")
         try:
             _check_key(headers.get("authorization", ""), self.api_key)
             if mode == "rate_limited":
-                raise Refused(429, "Rate limit reached for requests", code="rate_limit_exceeded", kind="requests")
+                raise Refusal(429, "Rate limit reached for requests", code="rate_limit_exceeded", kind="requests")
             if mode == "refusing":
-                raise Refused(400, "The text exceeds the maximum context length.", code="context_length_exceeded")
+                raise Refusal(400, "The text exceeds the maximum context length.", code="context_length_exceeded")
             text = json.dumps(self._result(request, body))
-        except Refused as refusal:
+        except Refusal as refusal:
             return self._error(refusal)
         return Response(text[: len(text) // 2] if mode == "broken" else text, content_type="application/json")
 
     def _result(self, request: Request, body: Any) -> dict[str, Any]:
         answers = {"/v1/embeddings": _embeddings, "/v1/chat/completions": partial(_completion, reply=self.reply)}
         if request.path not in answers or request.method != "POST":
-            raise Refused(404, f"Invalid URL ({request.method} {request.path})")
+            raise Refusal(404, f"Invalid URL ({request.method} {request.path})")
         if not isinstance(body, dict):
-            raise Refused(400, "We could not parse the JSON body of your request.")
+            raise Refusal(400, "We could not parse the JSON body of your request.")
         return answers[request.path](body)
 
-    def _error(self, refusal: "Refused") -> Response:
+    def _error(self, refusal: "Refusal") -> Response:
         headers = {"Retry-After": str(self.retry_after)} if refusal.status == 429 else {}
         return Response(json.dumps({"error": refusal.error}), refusal.status, headers, content_type="application/json")
 
 
-class Refused(Exception):
+class Refusal(Exception):
     """An answer in the form of OpenAI's errors."""
 
     def __init__(
@@ -146,17 +146,17 @@ def embed(text: str, dimensions: int = 1536) -> list[float]:
 
 def _check_key(authorization: str, key: str) -> None:
     if not authorization.startswith("Bearer "):
-        raise Refused(401, "You didn't provide an API key.")
+        raise Refusal(401, "You didn't provide an API key.")
     if authorization != f"Bearer {key}":
-        raise Refused(401, "Incorrect API key provided.", code="invalid_api_key")
+        raise Refusal(401, "Incorrect API key provided.", code="invalid_api_key")
 
 
-def _model(body: dict[str, Any], known: set[str]) -> str:
+def _model(body: dict[str, Any], models: set[str]) -> str:
     model = body.get("model")
     if not isinstance(model, str):
-        raise Refused(400, "you must provide a model parameter", "model")
-    if model not in known:
-        raise Refused(
+        raise Refusal(400, "you must provide a model parameter", "model")
+    if model not in models:
+        raise Refusal(
             404, f"The model `{model}` does not exist or you do not have access to it.", None, "model_not_found"
         )
     return model
@@ -164,7 +164,7 @@ def _model(body: dict[str, Any], known: set[str]) -> str:
 
 def _require(condition: object, param: str) -> None:
     if not condition:
-        raise Refused(400, f"Invalid value for '{param}'.", param, "invalid_value")
+        raise Refusal(400, f"Invalid value for '{param}'.", param, "invalid_value")
 
 
 def _embeddings(body: dict[str, Any]) -> dict[str, Any]:
@@ -180,8 +180,8 @@ def _embeddings(body: dict[str, Any]) -> dict[str, Any]:
         {"object": "embedding", "index": index, "embedding": _base64(vector) if encoding == "base64" else vector}
         for index, vector in enumerate(vectors)
     ]
-    used = sum(len(text.split()) for text in texts)
-    return {"object": "list", "data": data, "model": model, "usage": {"prompt_tokens": used, "total_tokens": used}}
+    tokens = sum(len(text.split()) for text in texts)
+    return {"object": "list", "data": data, "model": model, "usage": {"prompt_tokens": tokens, "total_tokens": tokens}}
 
 
 def _base64(vector: list[float]) -> str:
@@ -200,17 +200,17 @@ def _completion(body: dict[str, Any], reply: Callable[[dict[str, Any]], str | di
     message, reason = _message(reply(body), body.get("tools"))
     choice = {"index": 0, "message": message, "finish_reason": reason, "logprobs": None}
     usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
-    made = {"id": "chatcmpl-1", "object": "chat.completion", "created": int(time.time()), "model": model}
-    return {**made, "choices": [choice], "usage": usage}
+    completion = {"id": "chatcmpl-1", "object": "chat.completion", "created": int(time.time()), "model": model}
+    return {**completion, "choices": [choice], "usage": usage}
 
 
-def _message(said: str | dict[str, Any], tools: list[dict[str, Any]] | None) -> tuple[dict[str, Any], str]:
+def _message(reply: str | dict[str, Any], tools: list[dict[str, Any]] | None) -> tuple[dict[str, Any], str]:
     message: dict[str, Any] = {"role": "assistant", "content": None, "refusal": None}
-    if isinstance(said, str) or not tools:
-        return {**message, "content": said if isinstance(said, str) else json.dumps(said)}, "stop"
-    offered = {tool["function"]["name"] for tool in tools}
-    assert said["name"] in offered, f"the test's reply calls {said['name']!r}, but the client offers {offered}"
-    function = {"name": said["name"], "arguments": json.dumps(said["arguments"])}
+    if isinstance(reply, str) or not tools:
+        return {**message, "content": reply if isinstance(reply, str) else json.dumps(reply)}, "stop"
+    tool_names = {tool["function"]["name"] for tool in tools}
+    assert reply["name"] in tool_names, f"the test's reply calls {reply['name']!r}, but the client offers {tool_names}"
+    function = {"name": reply["name"], "arguments": json.dumps(reply["arguments"])}
     return {**message, "tool_calls": [{"id": "call_1", "type": "function", "function": function}]}, "tool_calls"
 
 

@@ -79,8 +79,8 @@ def _in_a_container() -> Iterator[str]:
 
 def _programs() -> Path | None:
     """Where the server's programs are, of the newest release that has pgvector."""
-    installed = [path.parents[1].name for path in Path("/usr/share/postgresql").glob("*/extension/vector.control")]
-    return Path("/usr/lib/postgresql", max(installed, key=int), "bin") if installed else None
+    versions = [path.parents[1].name for path in Path("/usr/share/postgresql").glob("*/extension/vector.control")]
+    return Path("/usr/lib/postgresql", max(versions, key=int), "bin") if versions else None
 
 
 @contextmanager

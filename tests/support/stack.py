@@ -126,8 +126,8 @@ class Stack:
         try:
             return self.popen.wait(seconds)
         except subprocess.TimeoutExpired:
-            left = "\n".join(process.command for process in self.processes())
-            raise AssertionError(f"the stack has not ended within {seconds} s:\n{left}") from None
+            leftovers = "\n".join(process.command for process in self.processes())
+            raise AssertionError(f"the stack has not ended within {seconds} s:\n{leftovers}") from None
 
     def stop(self, number: int = signal.SIGTERM) -> int | None:
         """End it as Ctrl-C or `docker stop` would; asserts that it is in time and leaves no process."""
@@ -136,8 +136,8 @@ class Stack:
             if self.popen and self.popen.poll() is None:
                 self.send_signal(number)
                 status = self.wait(STOP_SECONDS)
-            left = [process.command for process in self.processes()]
-            assert not left, f"left behind: {left}"
+            leftovers = [process.command for process in self.processes()]
+            assert not leftovers, f"left behind: {leftovers}"
         finally:
             self._kill_all()
         return status
@@ -279,7 +279,7 @@ class Stack:
         """The log of the API, as a user reads it."""
         return self.get(f"/process/logs?lines={lines}").text
 
-    def rendered(self) -> dict[str, str]:
+    def read_run_dir(self) -> dict[str, str]:
         """The text of each file in the run directory, by name."""
         files = (path for path in self.run_dir.rglob("*") if path.is_file())
         return {str(path): path.read_text(errors="replace") for path in files}
@@ -292,8 +292,8 @@ class From(HTTPAdapter):
         self.address = address
         super().__init__()
 
-    def init_poolmanager(self, *arguments: Any, **named: Any) -> None:
-        super().init_poolmanager(*arguments, **named, source_address=(self.address, 0))
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+        super().init_poolmanager(*arguments, **options, source_address=(self.address, 0))
 
 
 _addresses = itertools.count(1)
@@ -305,7 +305,7 @@ def another_address() -> str:
     return f"127.9.{number // 250}.{number % 250 + 1}"
 
 
-_reserved: list[socket.socket] = []
+_reservations: list[socket.socket] = []
 
 
 def free_port() -> int:
@@ -317,7 +317,7 @@ def free_port() -> int:
     reservation = socket.socket()
     reservation.bind(("127.0.0.1", 0))
     reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    _reserved.append(reservation)
+    _reservations.append(reservation)
     return int(reservation.getsockname()[1])
 
 

@@ -40,8 +40,8 @@ def serving(project: str, **settings: str) -> Iterator[Stack]:
         make_warnings_errors(stack)
         shutil.copytree(ROOT / "notebook" / project, stack.notebook_dir / project)
         stack.start()
-        started = stack.start_api(project)
-        assert started.status_code == 200, started.text
+        answer = stack.start_api(project)
+        assert answer.status_code == 200, answer.text
         yield stack
 
 
@@ -65,8 +65,8 @@ def deliver(stack: Stack, path: str, body: Any, **headers: str) -> requests.Resp
 
 def deliver_bytes(stack: Stack, path: str, body: bytes, **headers: str) -> requests.Response:
     """The same with a body that says it is JSON."""
-    sent = {"Content-Type": "application/json", **headers}
-    return stack.invoke(path, "POST", auth=API_USER, data=body, headers=sent)
+    all_headers = {"Content-Type": "application/json", **headers}
+    return stack.invoke(path, "POST", auth=API_USER, data=body, headers=all_headers)
 
 
 def json_answer(answer: requests.Response) -> Any:

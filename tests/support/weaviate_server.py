@@ -39,9 +39,9 @@ class WeaviateServer:
 
     def near_text(self, name: str, text: str, limit: int) -> list[dict[str, Any]]:
         """The properties of the objects nearest to a text, nearest first."""
-        asked = embed(text)
+        vector = embed(text)
         result = [thing for thing in self.objects.values() if thing["class"] == name]
-        near = sorted(result, key=lambda thing: -sum(a * b for a, b in zip(asked, thing["vector"], strict=True)))
+        near = sorted(result, key=lambda thing: -sum(a * b for a, b in zip(vector, thing["vector"], strict=True)))
         return [thing["properties"] for thing in near[:limit]]
 
     def _answer(self, request: Request) -> Response:
@@ -93,9 +93,9 @@ class WeaviateServer:
     def _text(self, thing: dict[str, Any]) -> str:
         """What the module embeds: the texts, but for those of properties that are to be skipped."""
         properties = self.classes[thing["class"]]["properties"]
-        skipped = {p["name"] for p in properties if p.get("moduleConfig", {}).get(VECTORIZER, {}).get("skip")}
+        skips = {p["name"] for p in properties if p.get("moduleConfig", {}).get(VECTORIZER, {}).get("skip")}
         kinds = self._kinds(thing["class"])
-        return " ".join(v for name, v in thing["properties"].items() if kinds[name] == "text" and name not in skipped)
+        return " ".join(v for name, v in thing["properties"].items() if kinds[name] == "text" and name not in skips)
 
 
 def _problem(status: int, message: str) -> Response:

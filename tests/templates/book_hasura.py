@@ -104,18 +104,18 @@ class Books:
     def _insert(
         self, *_: Any, objects: list[dict[str, Any]], on_conflict: dict[str, Any] | None = None
     ) -> dict[str, int]:
-        affected = 0
+        row_count = 0
         for row in objects:
             columns = sql.SQL(", ").join(map(sql.Identifier, row))
             values = sql.SQL(", ").join(map(sql.Literal, row.values()))
             statement = sql.SQL("INSERT INTO book ({}) VALUES ({})").format(columns, values)
             if on_conflict:
                 names = map(sql.Identifier, on_conflict["update_columns"])
-                excluded = (sql.SQL("{0} = excluded.{0}").format(name) for name in names)
+                assignments = (sql.SQL("{0} = excluded.{0}").format(name) for name in names)
                 conflict = sql.SQL(" ON CONFLICT ON CONSTRAINT book_pkey DO UPDATE SET {}")
-                statement += conflict.format(sql.SQL(", ").join(excluded))
-            affected += self._answer(statement)[0]["affected_rows"]
-        return {"affected_rows": affected}
+                statement += conflict.format(sql.SQL(", ").join(assignments))
+            row_count += self._answer(statement)[0]["affected_rows"]
+        return {"affected_rows": row_count}
 
 
 def _condition(where: dict[str, dict[str, Any]]) -> sql.Composable:

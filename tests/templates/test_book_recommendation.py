@@ -52,12 +52,12 @@ def servers(table: Books) -> Iterator[tuple[GraphQLServer, OpenAIServer]]:
 
 def settings(servers: tuple[GraphQLServer, OpenAIServer], **changes: str) -> dict[str, str]:
     hasura, openai = servers
-    given = {"GRAPHQL_ENDPOINT": hasura.url, "ADMIN_SECRET": ADMIN_SECRET}
-    return {**given, "OPENAI_BASE_URL": openai.url, "OPENAI_API_KEY": API_KEY, **changes}
+    variables = {"GRAPHQL_ENDPOINT": hasura.url, "ADMIN_SECRET": ADMIN_SECRET}
+    return {**variables, "OPENAI_BASE_URL": openai.url, "OPENAI_API_KEY": API_KEY, **changes}
 
 
 @pytest.fixture(scope="module")
-def served(servers: tuple[GraphQLServer, OpenAIServer]) -> Iterator[Stack]:
+def stack(servers: tuple[GraphQLServer, OpenAIServer]) -> Iterator[Stack]:
     limits = {"GRAPHQL_TIMEOUT": "10", "OPENAI_TIMEOUT": "10"}
     with serving(PROJECT, **settings(servers, WEBHOOK_SECRET=SECRET, **limits)) as stack:
         yield stack
@@ -128,8 +128,8 @@ def refusal(answer: requests.Response, status: int) -> str:
 def is_embedded(books: Books, text: str) -> bool:
     """Whether the row holds the embedding of that text, as PostgreSQL says."""
     vector = str(embed(text))
-    found = books.run("SELECT embedded_text, embedding <-> %s::vector AS distance FROM book", vector)
-    return [(row["embedded_text"], row["distance"] is not None and row["distance"] < 1e-6) for row in found] == [
+    rows = books.run("SELECT embedded_text, embedding <-> %s::vector AS distance FROM book", vector)
+    return [(row["embedded_text"], row["distance"] is not None and row["distance"] < 1e-6) for row in rows] == [
         (text, True)
     ]
 
@@ -142,92 +142,92 @@ def text_of(book: dict[str, Any]) -> str:
 
 
 @pytest.mark.parametrize("name", ["book_insert", "book_manual"])
-def test_a_book_gets_its_embedding(served: Stack, books: Books, openai: OpenAIServer, name: str) -> None:
-    assert result(handle(served, payload(name))) == "embedded"
+def test_a_book_gets_its_embedding(stack: Stack, books: Books, openai: OpenAIServer, name: str) -> None:
+    assert result(handle(stack, payload(name))) == "embedded"
 
     assert is_embedded(books, text_of(WHALE))
-    (sent,) = openai.sent("/embeddings")
-    assert sent["input"] == [text_of(WHALE)]
-    assert (sent["model"], sent["dimensions"]) == ("text-embedding-3-small", 1536)
+    (request,) = openai.bodies_sent_to("/embeddings")
+    assert request["input"] == [text_of(WHALE)]
+    assert (request["model"], request["dimensions"]) == ("text-embedding-3-small", 1536)
 
 
-def test_a_book_whose_text_changes_gets_a_new_embedding(served: Stack, books: Books) -> None:
-    handle(served, payload("book_insert"))
+def test_a_book_whose_text_changes_gets_a_new_embedding(stack: Stack, books: Books) -> None:
+    handle(stack, payload("book_insert"))
     update = payload("book_update")
     describe(books, update["event"]["data"]["new"]["description"])
 
-    assert result(handle(served, update)) == "embedded"
+    assert result(handle(stack, update)) == "embedded"
 
     assert is_embedded(books, text_of(update["event"]["data"]["new"]))
 
 
 def test_the_event_of_a_deleted_book_is_settled_without_a_question(
-    served: Stack, hasura: GraphQLServer, openai: OpenAIServer
+    stack: Stack, hasura: GraphQLServer, openai: OpenAIServer
 ) -> None:
-    assert result(handle(served, payload("book_delete"))) == "deleted"
+    assert result(handle(stack, payload("book_delete"))) == "deleted"
 
     assert hasura.requests == []
     assert openai.requests == []
 
 
-def test_a_book_that_is_gone_by_now_is_no_error(served: Stack, books: Books, openai: OpenAIServer) -> None:
+def test_a_book_that_is_gone_by_now_is_no_error(stack: Stack, books: Books, openai: OpenAIServer) -> None:
     books.run("TRUNCATE book")
 
-    assert result(handle(served, payload("book_insert"))) == "deleted"
+    assert result(handle(stack, payload("book_insert"))) == "deleted"
 
     assert openai.requests == []
 
 
-def test_an_event_that_is_delivered_twice_is_embedded_once(served: Stack, books: Books, openai: OpenAIServer) -> None:
-    assert result(handle(served, payload("book_insert"))) == "embedded"
-    assert result(handle(served, payload("book_insert"))) == "embedded before"
+def test_an_event_that_is_delivered_twice_is_embedded_once(stack: Stack, books: Books, openai: OpenAIServer) -> None:
+    assert result(handle(stack, payload("book_insert"))) == "embedded"
+    assert result(handle(stack, payload("book_insert"))) == "embedded before"
 
     assert len(openai.requests) == 1
     assert is_embedded(books, text_of(WHALE))
 
 
 def test_the_event_that_the_write_back_would_cause_writes_nothing_so_that_there_is_no_loop(
-    served: Stack, books: Books, hasura: GraphQLServer, openai: OpenAIServer
+    stack: Stack, books: Books, hasura: GraphQLServer, openai: OpenAIServer
 ) -> None:
-    handle(served, payload("book_insert"))
-    caused = payload("book_update")
-    caused["event"]["data"]["old"] = dict(WHALE)
-    caused["event"]["data"]["new"] = {**whale(books), "id": WHALE["id"]}
+    handle(stack, payload("book_insert"))
+    update = payload("book_update")
+    update["event"]["data"]["old"] = dict(WHALE)
+    update["event"]["data"]["new"] = {**whale(books), "id": WHALE["id"]}
     hasura.requests.clear()
 
-    assert result(handle(served, caused)) == "embedded before"
+    assert result(handle(stack, update)) == "embedded before"
 
     assert not any("mutation" in request.query for request in hasura.requests)
     assert len(openai.requests) == 1
 
 
-def test_a_change_of_other_columns_embeds_nothing(served: Stack, books: Books, openai: OpenAIServer) -> None:
-    handle(served, payload("book_insert"))
+def test_a_change_of_other_columns_embeds_nothing(stack: Stack, books: Books, openai: OpenAIServer) -> None:
+    handle(stack, payload("book_insert"))
     books.run("UPDATE book SET author = 'H. Melville'")
 
-    assert result(handle(served, payload("book_update"))) == "embedded before"
+    assert result(handle(stack, payload("book_update"))) == "embedded before"
 
     assert len(openai.requests) == 1
 
 
 def test_an_old_event_that_comes_late_does_not_bring_back_the_old_text(
-    served: Stack, books: Books, openai: OpenAIServer
+    stack: Stack, books: Books, openai: OpenAIServer
 ) -> None:
     update = payload("book_update")
     describe(books, update["event"]["data"]["new"]["description"])
 
-    assert result(handle(served, update)) == "embedded"
-    assert result(handle(served, payload("book_insert"))) == "embedded before"
+    assert result(handle(stack, update)) == "embedded"
+    assert result(handle(stack, payload("book_insert"))) == "embedded before"
 
     assert is_embedded(books, text_of(update["event"]["data"]["new"]))
 
 
 def test_a_text_that_changes_while_it_is_being_embedded_is_left_to_its_own_event(
-    served: Stack, books: Books, openai: OpenAIServer
+    stack: Stack, books: Books, openai: OpenAIServer
 ) -> None:
     openai.mode = "slow"
     with ThreadPoolExecutor() as callers:
-        first = callers.submit(handle, served, payload("book_insert"))
+        first = callers.submit(handle, stack, payload("book_insert"))
         eventually(lambda: openai.requests, what="the question to OpenAI")
         describe(books, "A whale.")
         openai.mode = "well"
@@ -235,20 +235,20 @@ def test_a_text_that_changes_while_it_is_being_embedded_is_left_to_its_own_event
         assert result(first.result()) == "outdated"
     assert whale(books)["embedding"] is None
 
-    assert result(handle(served, payload("book_update"))) == "embedded"
+    assert result(handle(stack, payload("book_update"))) == "embedded"
 
     assert is_embedded(books, "Moby-Dick\nA whale.")
 
 
-def test_an_event_that_is_delivered_many_times_at_once_leaves_the_one_embedding(served: Stack, books: Books) -> None:
+def test_an_event_that_is_delivered_many_times_at_once_leaves_the_one_embedding(stack: Stack, books: Books) -> None:
     with ThreadPoolExecutor(20) as callers:
-        results = set(callers.map(lambda _: result(handle(served, payload("book_insert"))), range(20)))
+        results = set(callers.map(lambda _: result(handle(stack, payload("book_insert"))), range(20)))
 
     assert results <= {"embedded", "embedded before"}
     assert is_embedded(books, text_of(WHALE))
 
 
-def test_as_many_events_as_hasura_delivers_at_once_embed_all_books(served: Stack, books: Books) -> None:
+def test_as_many_events_as_hasura_delivers_at_once_embed_all_books(stack: Stack, books: Books) -> None:
     events = []
     for number in range(AT_ONCE):
         event = deepcopy(payload("book_insert"))
@@ -257,7 +257,7 @@ def test_as_many_events_as_hasura_delivers_at_once_embed_all_books(served: Stack
         events.append(event)
 
     with ThreadPoolExecutor(AT_ONCE) as callers:
-        answers = list(callers.map(lambda event: handle(served, event), events))
+        answers = list(callers.map(lambda event: handle(stack, event), events))
 
     assert [result(answer) for answer in answers] == ["embedded"] * AT_ONCE
     assert books.run("SELECT title FROM book WHERE embedded_text IS DISTINCT FROM title || E'\\n' || description") == [
@@ -269,13 +269,13 @@ def other(**changes: Any) -> dict[str, Any]:
     return {**payload("book_insert"), **changes}
 
 
-def test_a_book_whose_id_the_database_cannot_read_is_a_poison_event(served: Stack, books: Books) -> None:
+def test_a_book_whose_id_the_database_cannot_read_is_a_poison_event(stack: Stack, books: Books) -> None:
     event = payload("book_insert")
     event["event"]["data"]["new"]["id"] = "seven"
 
-    assert result(handle(served, event)) == 'put aside: invalid input syntax for type uuid: "seven"'
+    assert result(handle(stack, event)) == 'put aside: invalid input syntax for type uuid: "seven"'
 
-    wait_for_log(served, "put aside: event 'b1f0d5c2-6a0e-4a86-9b83-2b7a4c6f9d10'")
+    wait_for_log(stack, "put aside: event 'b1f0d5c2-6a0e-4a86-9b83-2b7a4c6f9d10'")
 
 
 @pytest.mark.parametrize(
@@ -292,63 +292,63 @@ def test_a_book_whose_id_the_database_cannot_read_is_a_poison_event(served: Stac
     ],
 )
 def test_a_poison_event_is_kept_in_the_log_and_not_delivered_again(
-    served: Stack, hasura: GraphQLServer, body: Any, complaint: str
+    stack: Stack, hasura: GraphQLServer, body: Any, complaint: str
 ) -> None:
-    assert complaint in result(handle(served, body))
+    assert complaint in result(handle(stack, body))
 
-    wait_for_log(served, complaint)
+    wait_for_log(stack, complaint)
     assert hasura.requests == []
 
 
 @pytest.mark.parametrize("body", NOT_JSON)
-def test_a_body_that_is_not_json_is_a_poison_event(served: Stack, books: Books, body: bytes) -> None:
-    answer = deliver_bytes(served, "handle_event", body, **{"X-Webhook-Secret": SECRET})
+def test_a_body_that_is_not_json_is_a_poison_event(stack: Stack, books: Books, body: bytes) -> None:
+    answer = deliver_bytes(stack, "handle_event", body, **{"X-Webhook-Secret": SECRET})
 
     assert "not what an Event Trigger sends" in result(answer)
 
 
-def test_a_text_that_openai_refuses_is_a_poison_event(served: Stack, books: Books, openai: OpenAIServer) -> None:
+def test_a_text_that_openai_refuses_is_a_poison_event(stack: Stack, books: Books, openai: OpenAIServer) -> None:
     openai.mode = "refusing"
 
-    answer = result(handle(served, payload("book_insert")))
+    answer = result(handle(stack, payload("book_insert")))
 
     assert "put aside: OpenAI refuses the text" in answer
     assert "maximum context length" in answer
 
 
 def test_while_hasura_is_down_the_event_is_to_be_delivered_again_and_then_is_handled(
-    served: Stack, books: Books, hasura: GraphQLServer
+    stack: Stack, books: Books, hasura: GraphQLServer
 ) -> None:
     hasura.stop()
-    assert "TransportConnectionFailed" in retry_reason(handle(served, payload("book_insert")))
+    assert "TransportConnectionFailed" in retry_reason(handle(stack, payload("book_insert")))
 
     hasura.start()
 
-    assert result(handle(served, payload("book_insert"))) == "embedded"
+    assert result(handle(stack, payload("book_insert"))) == "embedded"
 
 
 @pytest.mark.parametrize(
     ("mode", "complaint"), [("slow", "within 10 s"), ("refusing", "503"), ("erroring", "database query error")]
 )
 def test_an_event_that_hasura_does_not_take_now_is_to_be_delivered_again(
-    served: Stack, books: Books, hasura: GraphQLServer, mode: Any, complaint: str
+    stack: Stack, books: Books, hasura: GraphQLServer, mode: Any, complaint: str
 ) -> None:
     hasura.mode = mode
-    assert complaint in retry_reason(handle(served, payload("book_insert")))
+    assert complaint in retry_reason(handle(stack, payload("book_insert")))
     hasura.mode = "well"
 
-    assert result(handle(served, payload("book_insert"))) == "embedded"
+    assert result(handle(stack, payload("book_insert"))) == "embedded"
 
 
 @pytest.mark.parametrize("junk", JUNK)
 def test_an_answer_that_is_not_hasuras_puts_no_event_aside(
-    served: Stack, books: Books, hasura: GraphQLServer, junk: str
+    stack: Stack, books: Books, hasura: GraphQLServer, junk: str
 ) -> None:
     hasura.mode, hasura.junk = "junk", JUNK[junk]
-    assert retry_reason(handle(served, payload("book_insert"))).startswith("Transport")
+    assert retry_reason(handle(stack, payload("book_insert"))).startswith("Transport")
     hasura.mode = "well"
 
-    assert result(handle(served, payload("book_insert"))) == "embedded"
+    assert result(handle(stack, payload("book_insert"))) == "embedded"
 
 
 @pytest.mark.parametrize(
@@ -361,22 +361,22 @@ def test_an_answer_that_is_not_hasuras_puts_no_event_aside(
     ],
 )
 def test_an_event_that_openai_does_not_take_now_is_to_be_delivered_again(
-    served: Stack, books: Books, openai: OpenAIServer, mode: Any, complaint: str
+    stack: Stack, books: Books, openai: OpenAIServer, mode: Any, complaint: str
 ) -> None:
     openai.mode = mode
-    assert complaint in retry_reason(handle(served, payload("book_insert")))
+    assert complaint in retry_reason(handle(stack, payload("book_insert")))
     openai.mode = "well"
 
-    assert result(handle(served, payload("book_insert"))) == "embedded"
+    assert result(handle(stack, payload("book_insert"))) == "embedded"
 
 
-@pytest.mark.parametrize(("asked", "given"), [(37, "37"), (0, "1")])
+@pytest.mark.parametrize(("retry_after", "header"), [(37, "37"), (0, "1")])
 def test_an_event_is_delivered_again_after_the_pause_that_openai_asks_for(
-    served: Stack, books: Books, openai: OpenAIServer, asked: int, given: str
+    stack: Stack, books: Books, openai: OpenAIServer, retry_after: int, header: str
 ) -> None:
-    openai.mode, openai.retry_after = "rate_limited", asked
+    openai.mode, openai.retry_after = "rate_limited", retry_after
 
-    assert handle(served, payload("book_insert")).headers["Retry-After"] == given
+    assert handle(stack, payload("book_insert")).headers["Retry-After"] == header
     assert len(openai.requests) == 1
 
 
@@ -394,14 +394,14 @@ def samples(
 
 
 @pytest.fixture
-def library(samples: list[dict[str, Any]], served: Stack, books: Books) -> list[str]:
+def library(samples: list[dict[str, Any]], stack: Stack, books: Books) -> list[str]:
     """The table with the sample books, embedded by the trigger; their texts."""
     books.run("TRUNCATE book")
     for row in samples:
         add(books, row)
         event = payload("book_insert")
         event["event"]["data"]["new"] = row
-        assert result(handle(served, event)) == "embedded"
+        assert result(handle(stack, event)) == "embedded"
     return [text_of(row) for row in samples]
 
 
@@ -419,42 +419,42 @@ def similarity(one: str, another: str) -> float:
     ],
 )
 def test_the_books_nearest_to_the_wish_are_recommended_the_nearest_first(
-    served: Stack, library: list[str], wish: str, first: str
+    stack: Stack, library: list[str], wish: str, first: str
 ) -> None:
-    found = json_answer(recommend(served, wish, limit=4))
+    books = json_answer(recommend(stack, wish, limit=4))
 
-    assert found[0]["title"] == first
-    assert {frozenset(book) for book in found} == {frozenset({"id", "title", "author", "description"})}
+    assert books[0]["title"] == first
+    assert {frozenset(book) for book in books} == {frozenset({"id", "title", "author", "description"})}
     nearest = sorted((similarity(wish, text) for text in library), reverse=True)
-    assert [similarity(wish, text_of(book)) for book in found] == pytest.approx(nearest[:4], abs=1e-5)
+    assert [similarity(wish, text_of(book)) for book in books] == pytest.approx(nearest[:4], abs=1e-5)
 
 
 @pytest.mark.parametrize("more", [{}, {"limit": None}])
-def test_without_a_limit_three_books_are_recommended(served: Stack, library: list[str], more: dict[str, None]) -> None:
-    assert len(json_answer(recommend(served, "a wish", **more))) == 3
+def test_without_a_limit_three_books_are_recommended(stack: Stack, library: list[str], more: dict[str, None]) -> None:
+    assert len(json_answer(recommend(stack, "a wish", **more))) == 3
 
 
 def test_the_action_as_hasura_sends_it_is_answered_with_exactly_one_json_document(
-    served: Stack, library: list[str]
+    stack: Stack, library: list[str]
 ) -> None:
-    answer = deliver(served, "handle_query", payload("book_action"), **{"X-Webhook-Secret": SECRET})
+    answer = deliver(stack, "handle_query", payload("book_action"), **{"X-Webhook-Secret": SECRET})
 
     assert json_answer(answer)[0]["author"] == "Herman Melville"
 
 
 def test_the_readmes_query_is_answered_through_the_action_that_the_notebook_declares(
-    served: Stack, library: list[str]
+    stack: Stack, library: list[str]
 ) -> None:
     def call(body: dict[str, Any]) -> requests.Response:
-        return deliver(served, "handle_query", body, **{"X-Webhook-Secret": SECRET})
+        return deliver(stack, "handle_query", body, **{"X-Webhook-Secret": SECRET})
 
     answer = ask_hasura(PROJECT, call, "scalar uuid")
 
     assert [set(book) for book in answer] == [{"title", "author"}] * 3
 
 
-def test_books_without_an_embedding_are_not_recommended(served: Stack, books: Books) -> None:
-    assert json_answer(recommend(served, "a whale")) == []
+def test_books_without_an_embedding_are_not_recommended(stack: Stack, books: Books) -> None:
+    assert json_answer(recommend(stack, "a whale")) == []
 
 
 @pytest.mark.parametrize(
@@ -472,9 +472,9 @@ def test_books_without_an_embedding_are_not_recommended(served: Stack, books: Bo
     ],
 )
 def test_an_action_that_cannot_be_understood_is_told_why(
-    served: Stack, openai: OpenAIServer, body: Any, complaint: str
+    stack: Stack, openai: OpenAIServer, body: Any, complaint: str
 ) -> None:
-    assert complaint in refusal(deliver(served, "handle_query", body, **{"X-Webhook-Secret": SECRET}), 400)
+    assert complaint in refusal(deliver(stack, "handle_query", body, **{"X-Webhook-Secret": SECRET}), 400)
 
     assert openai.requests == []
 
@@ -483,26 +483,26 @@ def test_an_action_that_cannot_be_understood_is_told_why(
     ("mode", "complaint"), [("slow", "within 10 s"), ("refusing", "503"), ("erroring", "database query error")]
 )
 def test_a_wish_that_hasura_does_not_answer_is_told_why(
-    served: Stack, hasura: GraphQLServer, mode: Any, complaint: str
+    stack: Stack, hasura: GraphQLServer, mode: Any, complaint: str
 ) -> None:
     hasura.mode = mode
 
-    assert complaint in refusal(recommend(served, "a whale"), 424)
+    assert complaint in refusal(recommend(stack, "a whale"), 424)
 
 
 @pytest.mark.parametrize("junk", JUNK)
 def test_a_wish_that_something_else_than_hasura_answers_is_told_so(
-    served: Stack, hasura: GraphQLServer, junk: str
+    stack: Stack, hasura: GraphQLServer, junk: str
 ) -> None:
     hasura.mode, hasura.junk = "junk", JUNK[junk]
 
-    assert refusal(recommend(served, "a whale"), 424).startswith("Transport")
+    assert refusal(recommend(stack, "a whale"), 424).startswith("Transport")
 
 
-def test_a_wish_while_hasura_is_down_is_told_so(served: Stack, hasura: GraphQLServer) -> None:
+def test_a_wish_while_hasura_is_down_is_told_so(stack: Stack, hasura: GraphQLServer) -> None:
     hasura.stop()
 
-    assert "TransportConnectionFailed" in refusal(recommend(served, "a whale"), 424)
+    assert "TransportConnectionFailed" in refusal(recommend(stack, "a whale"), 424)
 
 
 @pytest.mark.parametrize(
@@ -515,19 +515,19 @@ def test_a_wish_while_hasura_is_down_is_told_so(served: Stack, hasura: GraphQLSe
     ],
 )
 def test_a_wish_that_openai_does_not_take_is_told_why(
-    served: Stack, openai: OpenAIServer, mode: Any, status: int, complaint: str
+    stack: Stack, openai: OpenAIServer, mode: Any, status: int, complaint: str
 ) -> None:
     openai.mode = mode
 
-    assert complaint in refusal(recommend(served, "a whale"), status)
+    assert complaint in refusal(recommend(stack, "a whale"), status)
 
 
-def test_slow_wishes_keep_no_other_request_waiting(served: Stack, books: Books, openai: OpenAIServer) -> None:
+def test_slow_wishes_keep_no_other_request_waiting(stack: Stack, books: Books, openai: OpenAIServer) -> None:
     openai.mode = "slow"
     with ThreadPoolExecutor(20) as callers:
-        slow = [callers.submit(recommend, served, "a whale") for _ in range(20)]
+        slow = [callers.submit(recommend, stack, "a whale") for _ in range(20)]
         eventually(lambda: len(openai.requests) == 20, what="twenty questions to OpenAI at once")
-        assert result(handle(served, payload("book_delete"))) == "deleted"
+        assert result(handle(stack, payload("book_delete"))) == "deleted"
         openai.mode = "well"
         assert {answer.result().status_code for answer in slow} == {200}
 
@@ -536,15 +536,15 @@ def test_slow_wishes_keep_no_other_request_waiting(served: Stack, books: Books, 
 
 
 @pytest.mark.parametrize("path", ["handle_event", "handle_query"])
-@pytest.mark.parametrize("given", ["", "a-guess", "é"])
+@pytest.mark.parametrize("guess", ["", "a-guess", "é"])
 def test_a_caller_without_the_shared_secret_is_refused(
-    served: Stack, hasura: GraphQLServer, path: str, given: str
+    stack: Stack, hasura: GraphQLServer, path: str, guess: str
 ) -> None:
-    answer = deliver(served, path, payload("book_insert"), **{"X-Webhook-Secret": given})
+    answer = deliver(stack, path, payload("book_insert"), **{"X-Webhook-Secret": guess})
 
     assert "X-Webhook-Secret" in refusal(answer, 401)
     assert hasura.requests == []
-    assert SECRET not in answer.text + served.log()
+    assert SECRET not in answer.text + stack.log()
 
 
 def test_without_settings_it_is_served_and_names_what_is_missing() -> None:
@@ -555,17 +555,17 @@ def test_without_settings_it_is_served_and_names_what_is_missing() -> None:
 
 
 def test_a_wrong_key_and_a_wrong_admin_secret_are_said_to_be_that_and_shown_nowhere(
-    served: Stack, hasura: GraphQLServer, openai: OpenAIServer
+    stack: Stack, hasura: GraphQLServer, openai: OpenAIServer
 ) -> None:
     hasura.admin_secret = "another"
-    event = handle(served, payload("book_insert"))
+    event = handle(stack, payload("book_insert"))
     openai.api_key = "another"
-    action = recommend(served, "a whale")
+    action = recommend(stack, "a whale")
 
     assert "x-hasura-admin-secret" in retry_reason(event)
     assert "OpenAI refuses the key in OPENAI_API_KEY" in refusal(action, 424)
     for secret in (ADMIN_SECRET, API_KEY):
-        assert secret not in event.text + action.text + served.log()
+        assert secret not in event.text + action.text + stack.log()
 
 
 # -- in Jupyter

@@ -66,10 +66,10 @@ class Customers:
 
     def _update(self, *_: Any, where: dict[str, dict[str, Any]], _set: dict[str, Any]) -> dict[str, int]:
         with self._lock:
-            found = [row for row in self.rows.values() if all(matches(row[name], how) for name, how in where.items())]
-            for row in found:
+            rows = [row for row in self.rows.values() if all(matches(row[name], how) for name, how in where.items())]
+            for row in rows:
                 row.update(_set)
-            return {"affected_rows": len(found)}
+            return {"affected_rows": len(rows)}
 
 
 def matches(value: Any, how: dict[str, Any]) -> bool:
@@ -90,7 +90,7 @@ def server(customers: Customers) -> Iterator[GraphQLServer]:
 
 
 @pytest.fixture(scope="module")
-def served(server: GraphQLServer) -> Iterator[Stack]:
+def stack(server: GraphQLServer) -> Iterator[Stack]:
     settings = {"GRAPHQL_ENDPOINT": server.url, "ADMIN_SECRET": ADMIN_SECRET, "WEBHOOK_SECRET": SECRET}
     with serving(PROJECT, **settings, GRAPHQL_TIMEOUT="10") as stack:
         yield stack
@@ -116,7 +116,7 @@ def result(answer: requests.Response) -> str:
     return str(json_answer(answer)["result"])
 
 
-def stored(customers: Customers, event: dict[str, Any]) -> dict[str, Any]:
+def store_row(customers: Customers, event: dict[str, Any]) -> dict[str, Any]:
     """The event, with its row in the table as the event left it."""
     row = event["event"]["data"]["new"]
     customers.rows[row["id"]] = dict(row)
@@ -125,99 +125,99 @@ def stored(customers: Customers, event: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", ["event_insert", "event_insert_in_sql", "event_manual"])
 def test_a_row_is_cleaned_and_written_back(
-    served: Stack, hasura: GraphQLServer, customers: Customers, name: str
+    stack: Stack, hasura: GraphQLServer, customers: Customers, name: str
 ) -> None:
-    event = stored(customers, payload(name))
+    event = store_row(customers, payload(name))
 
-    assert result(handle(served, event)) == "written"
+    assert result(handle(stack, event)) == "written"
 
     assert customers.rows == {42: CLEAN}
 
 
-def test_an_update_is_cleaned_and_written_back(served: Stack, hasura: GraphQLServer, customers: Customers) -> None:
-    event = stored(customers, payload("event_update"))
+def test_an_update_is_cleaned_and_written_back(stack: Stack, hasura: GraphQLServer, customers: Customers) -> None:
+    event = store_row(customers, payload("event_update"))
 
-    assert result(handle(served, event)) == "written"
+    assert result(handle(stack, event)) == "written"
 
     assert customers.rows == {42: {**CLEAN, "email": "ada@lovelace.org", "email_domain": "lovelace.org"}}
 
 
-def test_there_is_nothing_to_clean_in_a_row_that_was_deleted(served: Stack, hasura: GraphQLServer) -> None:
-    assert result(handle(served, payload("event_delete"))) == "deleted"
+def test_there_is_nothing_to_clean_in_a_row_that_was_deleted(stack: Stack, hasura: GraphQLServer) -> None:
+    assert result(handle(stack, payload("event_delete"))) == "deleted"
     assert hasura.requests == []
 
 
 def test_the_event_that_the_write_back_causes_writes_nothing_so_that_the_trigger_comes_to_rest(
-    served: Stack, hasura: GraphQLServer, customers: Customers
+    stack: Stack, hasura: GraphQLServer, customers: Customers
 ) -> None:
-    event = stored(customers, payload("event_insert"))
-    handle(served, event)
-    caused = payload("event_update")
-    caused["event"]["data"] = {"old": event["event"]["data"]["new"], "new": dict(customers.rows[42])}
+    event = store_row(customers, payload("event_insert"))
+    handle(stack, event)
+    update = payload("event_update")
+    update["event"]["data"] = {"old": event["event"]["data"]["new"], "new": dict(customers.rows[42])}
 
-    assert result(handle(served, caused)) == "clean"
+    assert result(handle(stack, update)) == "clean"
 
     assert len(hasura.requests) == 1
 
 
 def test_an_event_that_is_delivered_twice_is_written_once(
-    served: Stack, hasura: GraphQLServer, customers: Customers
+    stack: Stack, hasura: GraphQLServer, customers: Customers
 ) -> None:
-    event = stored(customers, payload("event_insert"))
+    event = store_row(customers, payload("event_insert"))
 
-    assert [result(handle(served, event)) for _ in range(2)] == ["written", "outdated"]
+    assert [result(handle(stack, event)) for _ in range(2)] == ["written", "outdated"]
 
     assert customers.rows == {42: CLEAN}
 
 
 def test_an_event_that_is_delivered_many_times_at_once_is_written_once(
-    served: Stack, hasura: GraphQLServer, customers: Customers
+    stack: Stack, hasura: GraphQLServer, customers: Customers
 ) -> None:
-    event = stored(customers, payload("event_insert"))
+    event = store_row(customers, payload("event_insert"))
 
     with ThreadPoolExecutor(20) as callers:
-        results = list(callers.map(lambda _: result(handle(served, event)), range(20)))
+        results = list(callers.map(lambda _: result(handle(stack, event)), range(20)))
 
     assert sorted(results) == ["outdated"] * 19 + ["written"]
     assert customers.rows == {42: CLEAN}
 
 
-def test_a_late_event_does_not_undo_a_later_change(served: Stack, hasura: GraphQLServer, customers: Customers) -> None:
-    late = stored(customers, payload("event_insert"))
+def test_a_late_event_does_not_undo_a_later_change(stack: Stack, hasura: GraphQLServer, customers: Customers) -> None:
+    late = store_row(customers, payload("event_insert"))
     later = {**CLEAN, "name": "Augusta Ada King"}
     customers.rows[42] = dict(later)
 
-    assert result(handle(served, late)) == "outdated"
+    assert result(handle(stack, late)) == "outdated"
 
     assert customers.rows == {42: later}
 
 
-def test_a_row_that_is_gone_by_now_is_no_error(served: Stack, hasura: GraphQLServer) -> None:
-    assert result(handle(served, payload("event_insert"))) == "outdated"
+def test_a_row_that_is_gone_by_now_is_no_error(stack: Stack, hasura: GraphQLServer) -> None:
+    assert result(handle(stack, payload("event_insert"))) == "outdated"
 
 
-def test_null_columns_stay_null(served: Stack, hasura: GraphQLServer, customers: Customers) -> None:
+def test_null_columns_stay_null(stack: Stack, hasura: GraphQLServer, customers: Customers) -> None:
     event = payload("event_insert")
     event["event"]["data"]["new"] |= {"email": None, "phone": " - "}
-    stored(customers, event)
+    store_row(customers, event)
 
-    assert result(handle(served, event)) == "written"
+    assert result(handle(stack, event)) == "written"
 
     assert customers.rows == {42: {**CLEAN, "email": None, "phone": None, "email_domain": None}}
 
 
 def test_as_many_events_as_hasura_delivers_at_once_are_all_handled_also_by_a_kernel_that_has_just_started(
-    served: Stack, hasura: GraphQLServer, customers: Customers
+    stack: Stack, hasura: GraphQLServer, customers: Customers
 ) -> None:
     events = []
     for number in range(AT_ONCE):
         event = deepcopy(payload("event_insert"))
         event["event"]["data"]["new"]["id"] = number
-        events.append(stored(customers, event))
-    assert served.restart_api().status_code == 200
+        events.append(store_row(customers, event))
+    assert stack.restart_api().status_code == 200
 
     with ThreadPoolExecutor(AT_ONCE) as callers:
-        results = list(callers.map(lambda event: result(handle(served, event)), events))
+        results = list(callers.map(lambda event: result(handle(stack, event)), events))
 
     assert results == ["written"] * AT_ONCE
     assert customers.rows == {number: {**CLEAN, "id": number} for number in range(AT_ONCE)}
@@ -245,100 +245,100 @@ POISON = {
 
 @pytest.mark.parametrize("complaint", POISON)
 def test_a_poison_event_is_kept_in_the_log_and_not_delivered_again(
-    served: Stack, hasura: GraphQLServer, complaint: str
+    stack: Stack, hasura: GraphQLServer, complaint: str
 ) -> None:
-    answer = handle(served, POISON[complaint])
+    answer = handle(stack, POISON[complaint])
 
     assert complaint in result(answer)
-    wait_for_log(served, complaint)
+    wait_for_log(stack, complaint)
     assert hasura.requests == []
 
 
 @pytest.mark.parametrize("body", NOT_JSON)
-def test_a_body_that_is_not_json_is_a_poison_event(served: Stack, hasura: GraphQLServer, body: bytes) -> None:
-    answer = deliver_bytes(served, "handle_event", body, **{"X-Webhook-Secret": SECRET})
+def test_a_body_that_is_not_json_is_a_poison_event(stack: Stack, hasura: GraphQLServer, body: bytes) -> None:
+    answer = deliver_bytes(stack, "handle_event", body, **{"X-Webhook-Secret": SECRET})
 
     assert "the body is not what an Event Trigger sends" in result(answer)
 
 
 @pytest.mark.parametrize("code", ["constraint-violation", "data-exception"])
-def test_a_row_that_the_database_refuses_is_a_poison_event(served: Stack, hasura: GraphQLServer, code: str) -> None:
+def test_a_row_that_the_database_refuses_is_a_poison_event(stack: Stack, hasura: GraphQLServer, code: str) -> None:
     hasura.mode, hasura.error_code = "erroring", code
 
-    assert result(handle(served, payload("event_insert"))) == "put aside: database query error"
+    assert result(handle(stack, payload("event_insert"))) == "put aside: database query error"
 
-    wait_for_log(served, "put aside: event '85558393-c75d-4d2f-9c15-e80591b83894'")
+    wait_for_log(stack, "put aside: event '85558393-c75d-4d2f-9c15-e80591b83894'")
 
 
 def test_while_hasura_is_down_the_event_is_to_be_delivered_again_and_then_is_handled(
-    served: Stack, hasura: GraphQLServer, customers: Customers
+    stack: Stack, hasura: GraphQLServer, customers: Customers
 ) -> None:
-    event = stored(customers, payload("event_insert"))
+    event = store_row(customers, payload("event_insert"))
     hasura.stop()
-    assert "TransportConnectionFailed" in retry_reason(handle(served, event))
+    assert "TransportConnectionFailed" in retry_reason(handle(stack, event))
 
     hasura.start()
 
-    assert result(handle(served, event)) == "written"
+    assert result(handle(stack, event)) == "written"
 
 
 @pytest.mark.parametrize(
     ("mode", "complaint"), [("refusing", "503 SERVICE UNAVAILABLE"), ("erroring", "database query error")]
 )
 def test_an_event_that_hasura_does_not_take_now_is_to_be_delivered_again(
-    served: Stack, hasura: GraphQLServer, customers: Customers, mode: Any, complaint: str
+    stack: Stack, hasura: GraphQLServer, customers: Customers, mode: Any, complaint: str
 ) -> None:
-    event = stored(customers, payload("event_insert"))
+    event = store_row(customers, payload("event_insert"))
     hasura.mode = mode
-    assert complaint in retry_reason(handle(served, event))
-    wait_for_log(served, complaint)
+    assert complaint in retry_reason(handle(stack, event))
+    wait_for_log(stack, complaint)
 
     hasura.mode = "well"
 
-    assert result(handle(served, event)) == "written"
+    assert result(handle(stack, event)) == "written"
 
 
 @pytest.mark.parametrize("junk", JUNK)
 def test_an_answer_that_is_not_hasuras_puts_no_event_aside(
-    served: Stack, hasura: GraphQLServer, customers: Customers, junk: str
+    stack: Stack, hasura: GraphQLServer, customers: Customers, junk: str
 ) -> None:
-    event = stored(customers, payload("event_insert"))
+    event = store_row(customers, payload("event_insert"))
     hasura.mode, hasura.junk = "junk", JUNK[junk]
-    assert retry_reason(handle(served, event)).startswith("Transport")
+    assert retry_reason(handle(stack, event)).startswith("Transport")
 
     hasura.mode = "well"
 
-    assert result(handle(served, event)) == "written"
+    assert result(handle(stack, event)) == "written"
 
 
 def test_a_write_back_whose_answer_comes_too_late_is_not_done_again(
-    served: Stack, hasura: GraphQLServer, customers: Customers
+    stack: Stack, hasura: GraphQLServer, customers: Customers
 ) -> None:
-    event = stored(customers, payload("event_insert"))
+    event = store_row(customers, payload("event_insert"))
     hasura.mode = "slow"
-    assert retry_reason(handle(served, event)) == "TimeoutError: no answer from Hasura within 10 s"
+    assert retry_reason(handle(stack, event)) == "TimeoutError: no answer from Hasura within 10 s"
 
     hasura.mode = "well"
 
-    assert result(handle(served, event)) == "outdated"
+    assert result(handle(stack, event)) == "outdated"
     assert customers.rows == {42: CLEAN}
 
 
-def test_a_slow_event_keeps_no_other_waiting(served: Stack, hasura: GraphQLServer) -> None:
+def test_a_slow_event_keeps_no_other_waiting(stack: Stack, hasura: GraphQLServer) -> None:
     hasura.mode = "slow"
 
     with ThreadPoolExecutor(20) as callers:
-        slow = [callers.submit(handle, served, payload("event_insert")) for _ in range(20)]
-        assert result(handle(served, payload("event_delete"))) == "deleted"
+        slow = [callers.submit(handle, stack, payload("event_insert")) for _ in range(20)]
+        assert result(handle(stack, payload("event_delete"))) == "deleted"
         assert {answer.result().status_code for answer in slow} == {503}
 
 
-def test_a_wrong_admin_secret_is_said_to_be_that(served: Stack, hasura: GraphQLServer) -> None:
+def test_a_wrong_admin_secret_is_said_to_be_that(stack: Stack, hasura: GraphQLServer) -> None:
     hasura.admin_secret = "another-since-today"
-    answer = handle(served, payload("event_insert"))
+    answer = handle(stack, payload("event_insert"))
 
     assert "x-hasura-admin-secret" in retry_reason(answer)
-    assert ADMIN_SECRET not in served.log() + answer.text
+    assert ADMIN_SECRET not in stack.log() + answer.text
 
 
 def test_without_settings_it_is_served_needs_no_secret_and_names_what_is_missing() -> None:
@@ -348,21 +348,21 @@ def test_without_settings_it_is_served_needs_no_secret_and_names_what_is_missing
         assert result(deliver(stack, "handle_event", payload("event_delete"))) == "deleted"
 
 
-@pytest.mark.parametrize("given", ["", "a-guess", "é"])
-def test_a_caller_without_the_shared_secret_is_refused(served: Stack, hasura: GraphQLServer, given: str) -> None:
-    answer = handle(served, payload("event_insert"), **{"X-Webhook-Secret": given})
+@pytest.mark.parametrize("guess", ["", "a-guess", "é"])
+def test_a_caller_without_the_shared_secret_is_refused(stack: Stack, hasura: GraphQLServer, guess: str) -> None:
+    answer = handle(stack, payload("event_insert"), **{"X-Webhook-Secret": guess})
 
     assert answer.status_code == 401
     assert "Retry-After" not in answer.headers
     assert "X-Webhook-Secret" in as_json(answer)["message"]
     assert hasura.requests == []
-    assert SECRET not in answer.text + served.log()
+    assert SECRET not in answer.text + stack.log()
 
 
 def test_its_cells_run_from_top_to_bottom_in_jupyter(
     server: GraphQLServer, hasura: GraphQLServer, customers: Customers, tmp_path: Path
 ) -> None:
-    stored(customers, payload("event_insert"))
+    store_row(customers, payload("event_insert"))
 
     outputs = run_in_jupyter(PROJECT, tmp_path, GRAPHQL_ENDPOINT=server.url, ADMIN_SECRET=ADMIN_SECRET)
 

@@ -45,7 +45,7 @@ class Row(NamedTuple):
 
     how: str
     event: str
-    told: str  # in the document
+    action_message: str  # in the document
     message: str  # by Hasura
 
 
@@ -67,7 +67,7 @@ ROWS = {
 
 
 @pytest.fixture(scope="module")
-def served() -> Iterator[Stack]:
+def stack() -> Iterator[Stack]:
     with Stack() as stack:
         stack.start()
         stack.serve("handler", HANDLER)
@@ -102,21 +102,21 @@ def table() -> dict[str, list[str]]:
 
 
 def test_each_line_of_the_documents_table_is_tested_here() -> None:
-    assert {first: [row.event, row.told] for first, row in ROWS.items()} == table()
+    assert {first: [row.event, row.action_message] for first, row in ROWS.items()} == table()
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_an_action_gets_what_the_document_says(served: Stack, name: str) -> None:
+def test_an_action_gets_what_the_document_says(stack: Stack, name: str) -> None:
     row = ROWS[name]
 
     actual = act(
-        TYPES, "query ($how: String!) { ask(how: $how) { text } }", lambda body: call(served, body), how=row.how
+        TYPES, "query ($how: String!) { ask(how: $how) { text } }", lambda body: call(stack, body), how=row.how
     )
 
     if row.message:
         [error] = actual["errors"]
         assert row.message in error["message"]
-        assert ("code" in error.get("extensions", {})) == row.told.startswith("the message")
+        assert ("code" in error.get("extensions", {})) == row.action_message.startswith("the message")
     else:
         assert actual == {"data": {"ask": {"text": "well"}}}
 
@@ -125,19 +125,17 @@ def test_an_action_gets_what_the_document_says(served: Stack, name: str) -> None
     ("how", "message"),
     [("prints too much", "not a valid json response from webhook"), ("is a list", "expecting object")],
 )
-def test_an_action_whose_answer_is_not_of_the_declared_type_gets_an_error(
-    served: Stack, how: str, message: str
-) -> None:
-    actual = act(TYPES, f'{{ ask(how: "{how}") {{ text }} }}', lambda body: call(served, body))
+def test_an_action_whose_answer_is_not_of_the_declared_type_gets_an_error(stack: Stack, how: str, message: str) -> None:
+    actual = act(TYPES, f'{{ ask(how: "{how}") {{ text }} }}', lambda body: call(stack, body))
 
     assert message in actual["errors"][0]["message"]
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_an_event_is_delivered_again_when_the_document_says_so(served: Stack, name: str) -> None:
+def test_an_event_is_delivered_again_when_the_document_says_so(stack: Stack, name: str) -> None:
     row = ROWS[name]
     try:
-        answer = call(served, {"input": {"how": row.how}})
+        answer = call(stack, {"input": {"how": row.how}})
     except requests.Timeout:
         answer = None
 
@@ -168,8 +166,8 @@ def test_the_timeouts_in_the_documents_metadata_fit_the_limit_of_a_request() -> 
 
 @pytest.mark.parametrize("number", range(3))
 def test_the_documents_metadata_take_the_address_and_the_password_from_hasuras_environment(number: int) -> None:
-    made = metadata()[number]
-    [entry] = made if isinstance(made, list) else next(iter(made.values()))
+    entries = metadata()[number]
+    [entry] = entries if isinstance(entries, list) else next(iter(entries.values()))
     hook = entry.get("webhook") or entry["definition"]["handler"]
     headers = entry.get("headers") or entry["definition"]["headers"]
 

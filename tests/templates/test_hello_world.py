@@ -12,7 +12,7 @@ PROJECT = "hello_world"
 
 
 @pytest.fixture(scope="module")
-def served() -> Iterator[Stack]:
+def stack() -> Iterator[Stack]:
     with serving(PROJECT) as stack:
         yield stack
 
@@ -26,14 +26,14 @@ def served() -> Iterator[Stack]:
         ("hello/Ada?lang=xx", "Hello, Ada!"),
     ],
 )
-def test_it_greets(served: Stack, path: str, text: str) -> None:
-    answer = served.invoke(path, auth=API_USER)
+def test_it_greets(stack: Stack, path: str, text: str) -> None:
+    answer = stack.invoke(path, auth=API_USER)
 
     assert (answer.status_code, answer.text) == (200, f"{text}\n")
 
 
-def test_a_json_body_is_answered_with_json_and_the_status_of_its_response_info(served: Stack) -> None:
-    answer = served.invoke("sum", "POST", auth=API_USER, json={"numbers": [3, 4, 5]})
+def test_a_json_body_is_answered_with_json_and_the_status_of_its_response_info(stack: Stack) -> None:
+    answer = stack.invoke("sum", "POST", auth=API_USER, json={"numbers": [3, 4, 5]})
 
     assert (answer.status_code, answer.headers["Content-Type"]) == (201, "application/json")
     assert as_json(answer) == {"sum": 12, "count": 3}

@@ -66,6 +66,6 @@ def test_there_is_a_body_of_each_kind() -> None:
 
 def test_the_source_of_each_file_is_named() -> None:
     text = (PAYLOADS / "README.md").read_text()
-    named = text.replace("`book_*.json`", " ".join(f"`{name}.json`" for name in FILES if name.startswith("book_")))
+    full_text = text.replace("`book_*.json`", " ".join(f"`{name}.json`" for name in FILES if name.startswith("book_")))
 
-    assert [name for name in FILES if f"`{name}.json`" not in named] == []
+    assert [name for name in FILES if f"`{name}.json`" not in full_text] == []

@@ -52,10 +52,10 @@ class Peers:
 
     def settings(self, **changes: str) -> dict[str, str]:
         """Where they are, and their keys."""
-        given = {"GRAPHQL_ENDPOINT": self.hasura.url, "ADMIN_SECRET": ADMIN_SECRET}
-        given |= {"OPENAI_BASE_URL": self.openai.url, "OPENAI_API_KEY": API_KEY}
-        given |= {"WEAVIATE_URL": self.weaviate.url, "WEAVIATE_API_KEY": weaviate_server.API_KEY}
-        return given | changes
+        variables = {"GRAPHQL_ENDPOINT": self.hasura.url, "ADMIN_SECRET": ADMIN_SECRET}
+        variables |= {"OPENAI_BASE_URL": self.openai.url, "OPENAI_API_KEY": API_KEY}
+        variables |= {"WEAVIATE_URL": self.weaviate.url, "WEAVIATE_API_KEY": weaviate_server.API_KEY}
+        return variables | changes
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +85,7 @@ def peers(shared_peers: Peers) -> Iterator[Peers]:
 
 
 @pytest.fixture(scope="module")
-def served(shared_peers: Peers) -> Iterator[Stack]:
+def stack(shared_peers: Peers) -> Iterator[Stack]:
     limits = {"GRAPHQL_TIMEOUT": "8", "ANSWER_TIMEOUT": "12", "WEBHOOK_SECRET": SECRET}
     with serving(PROJECT, **shared_peers.settings(**limits)) as stack:
         yield stack
@@ -106,23 +106,23 @@ def refusal(answer: requests.Response, status: int) -> str:
     return str(body["message"])
 
 
-def test_the_action_as_hasura_sends_it_is_answered_with_exactly_one_json_document(served: Stack, peers: Peers) -> None:
+def test_the_action_as_hasura_sends_it_is_answered_with_exactly_one_json_document(stack: Stack, peers: Peers) -> None:
     peers.openai.reply = lambda body: "The vacuum flask, for 29.90 €."
 
-    answer = deliver(served, "handle_query", payload("product_action"), **{"X-Webhook-Secret": SECRET})
+    answer = deliver(stack, "handle_query", payload("product_action"), **{"X-Webhook-Secret": SECRET})
 
-    found = json_answer(answer)
-    assert found["answer"] == "The vacuum flask, for 29.90 €."
-    assert found["products"][0] == "Vacuum flask"
-    assert len(found["products"]) == 5
+    reply = json_answer(answer)
+    assert reply["answer"] == "The vacuum flask, for 29.90 €."
+    assert reply["products"][0] == "Vacuum flask"
+    assert len(reply["products"]) == 5
 
 
 def test_the_readmes_query_is_answered_through_the_action_that_the_notebook_declares(
-    served: Stack, peers: Peers
+    stack: Stack, peers: Peers
 ) -> None:
     peers.openai.reply = lambda body: "The vacuum flask."
 
-    answer = ask_hasura(PROJECT, lambda body: deliver(served, "handle_query", body, **{"X-Webhook-Secret": SECRET}))
+    answer = ask_hasura(PROJECT, lambda body: deliver(stack, "handle_query", body, **{"X-Webhook-Secret": SECRET}))
 
     assert answer["answer"] == "The vacuum flask."
     assert answer["products"][0] == "Vacuum flask"
@@ -136,46 +136,44 @@ def test_the_readmes_query_is_answered_through_the_action_that_the_notebook_decl
         ("What grinds coffee beans without electricity?", "Hand grinder"),
     ],
 )
-def test_the_product_nearest_to_the_question_comes_first(
-    served: Stack, peers: Peers, question: str, first: str
-) -> None:
-    assert json_answer(ask(served, question))["products"][0] == first
+def test_the_product_nearest_to_the_question_comes_first(stack: Stack, peers: Peers, question: str, first: str) -> None:
+    assert json_answer(ask(stack, question))["products"][0] == first
 
 
 def test_the_model_is_given_the_question_and_the_products_that_were_found_and_no_others(
-    served: Stack, peers: Peers
+    stack: Stack, peers: Peers
 ) -> None:
-    found = json_answer(ask(served, "Which tent stays dry in heavy rain?"))
+    reply = json_answer(ask(stack, "Which tent stays dry in heavy rain?"))
 
-    (sent,) = peers.openai.sent("/chat/completions")
-    told = sent["messages"][-1]["content"]
-    assert told.startswith("Which tent stays dry in heavy rain?\n")
-    given = json.loads(told.partition("Products:\n")[2])
-    assert [product["name"] for product in given] == found["products"]
+    (request,) = peers.openai.bodies_sent_to("/chat/completions")
+    prompt = request["messages"][-1]["content"]
+    assert prompt.startswith("Which tent stays dry in heavy rain?\n")
+    products = json.loads(prompt.partition("Products:\n")[2])
+    assert [product["name"] for product in products] == reply["products"]
     tent = {"name": "Two-person tent", "category": "outdoor", "price": 189.0}
-    assert given[0] | tent == given[0]
+    assert products[0] | tent == products[0]
 
 
-def test_an_empty_collection_is_said_to_be_that_without_the_model(served: Stack, peers: Peers) -> None:
-    stored, peers.weaviate.objects = peers.weaviate.objects, {}
+def test_an_empty_collection_is_said_to_be_that_without_the_model(stack: Stack, peers: Peers) -> None:
+    objects, peers.weaviate.objects = peers.weaviate.objects, {}
     try:
-        assert json_answer(ask(served, "a tent")) == {"answer": "There are no products yet.", "products": []}
+        assert json_answer(ask(stack, "a tent")) == {"answer": "There are no products yet.", "products": []}
     finally:
-        peers.weaviate.objects = stored
+        peers.weaviate.objects = objects
 
     assert peers.openai.requests == []
 
 
-def test_the_same_question_twice_is_answered_twice(served: Stack, peers: Peers) -> None:
-    assert json_answer(ask(served, "a warm sock")) == json_answer(ask(served, "a warm sock"))
+def test_the_same_question_twice_is_answered_twice(stack: Stack, peers: Peers) -> None:
+    assert json_answer(ask(stack, "a warm sock")) == json_answer(ask(stack, "a warm sock"))
 
 
-def test_slow_answers_keep_no_other_request_waiting(served: Stack, peers: Peers) -> None:
+def test_slow_answers_keep_no_other_request_waiting(stack: Stack, peers: Peers) -> None:
     peers.openai.mode = "slow"
     with ThreadPoolExecutor(20) as callers:
-        slow = [callers.submit(ask, served, "a tent") for _ in range(20)]
+        slow = [callers.submit(ask, stack, "a tent") for _ in range(20)]
         eventually(lambda: len(peers.openai.requests) == 20, what="twenty questions to the model at once")
-        assert ask(served, "").status_code == 400
+        assert ask(stack, "").status_code == 400
         peers.openai.mode = "well"
         assert {answer.result().status_code for answer in slow} == {200}
 
@@ -186,22 +184,22 @@ def test_slow_answers_keep_no_other_request_waiting(served: Stack, peers: Peers)
 @pytest.mark.parametrize(
     "body", [{}, [], "text", {"input": None}, {"input": {"question": " "}}, {"input": {"question": ["a"]}}]
 )
-def test_an_action_that_cannot_be_understood_is_told_why(served: Stack, peers: Peers, body: Any) -> None:
-    answer = deliver(served, "handle_query", body, **{"X-Webhook-Secret": SECRET})
+def test_an_action_that_cannot_be_understood_is_told_why(stack: Stack, peers: Peers, body: Any) -> None:
+    answer = deliver(stack, "handle_query", body, **{"X-Webhook-Secret": SECRET})
 
     assert '"question"' in refusal(answer, 400)
     assert peers.hasura.requests == []
 
 
 @pytest.mark.parametrize("body", NOT_JSON)
-def test_a_body_that_is_not_json_is_refused(served: Stack, peers: Peers, body: bytes) -> None:
-    answer = deliver_bytes(served, "handle_query", body, **{"X-Webhook-Secret": SECRET})
+def test_a_body_that_is_not_json_is_refused(stack: Stack, peers: Peers, body: bytes) -> None:
+    answer = deliver_bytes(stack, "handle_query", body, **{"X-Webhook-Secret": SECRET})
 
     assert "1 to 2000 characters" in refusal(answer, 400)
 
 
-def test_a_question_that_is_too_long_is_refused(served: Stack, peers: Peers) -> None:
-    assert "1 to 2000 characters" in refusal(ask(served, "x" * 2001), 400)
+def test_a_question_that_is_too_long_is_refused(stack: Stack, peers: Peers) -> None:
+    assert "1 to 2000 characters" in refusal(ask(stack, "x" * 2001), 400)
 
 
 @pytest.mark.parametrize(
@@ -213,30 +211,30 @@ def test_a_question_that_is_too_long_is_refused(served: Stack, peers: Peers) -> 
     ],
 )
 def test_a_question_that_hasura_does_not_answer_is_told_why(
-    served: Stack, peers: Peers, mode: Any, complaint: str
+    stack: Stack, peers: Peers, mode: Any, complaint: str
 ) -> None:
     peers.hasura.mode = mode
 
-    assert complaint in refusal(ask(served, "a tent"), 424)
+    assert complaint in refusal(ask(stack, "a tent"), 424)
 
-    wait_for_log(served, complaint)
+    wait_for_log(stack, complaint)
     assert peers.openai.requests == []
 
 
 @pytest.mark.parametrize("junk", JUNK)
-def test_a_question_that_something_else_than_hasura_answers_is_told_so(served: Stack, peers: Peers, junk: str) -> None:
+def test_a_question_that_something_else_than_hasura_answers_is_told_so(stack: Stack, peers: Peers, junk: str) -> None:
     peers.hasura.mode, peers.hasura.junk = "junk", JUNK[junk]
 
-    assert "Hasura " in refusal(ask(served, "a tent"), 424)
+    assert "Hasura " in refusal(ask(stack, "a tent"), 424)
 
 
-def test_a_question_while_hasura_is_down_is_told_so_and_the_next_is_answered(served: Stack, peers: Peers) -> None:
+def test_a_question_while_hasura_is_down_is_told_so_and_the_next_is_answered(stack: Stack, peers: Peers) -> None:
     peers.hasura.stop()
-    assert "Hasura gave no answer (TransportConnectionFailed)" in refusal(ask(served, "a tent"), 424)
+    assert "Hasura gave no answer (TransportConnectionFailed)" in refusal(ask(stack, "a tent"), 424)
 
     peers.hasura.start()
 
-    json_answer(ask(served, "a tent"))
+    json_answer(ask(stack, "a tent"))
 
 
 @pytest.mark.parametrize(
@@ -250,35 +248,35 @@ def test_a_question_while_hasura_is_down_is_told_so_and_the_next_is_answered(ser
     ],
 )
 def test_a_question_that_the_model_does_not_answer_is_told_why(
-    served: Stack, peers: Peers, mode: Any, status: int, complaint: str
+    stack: Stack, peers: Peers, mode: Any, status: int, complaint: str
 ) -> None:
     peers.openai.mode = mode
 
-    assert complaint in refusal(ask(served, "a tent"), status)
+    assert complaint in refusal(ask(stack, "a tent"), status)
 
 
-def test_a_model_that_asks_for_a_long_pause_is_not_waited_for(served: Stack, peers: Peers) -> None:
+def test_a_model_that_asks_for_a_long_pause_is_not_waited_for(stack: Stack, peers: Peers) -> None:
     peers.openai.mode, peers.openai.retry_after = "rate_limited", 60
 
-    assert "no answer within 12 s" in refusal(ask(served, "a tent"), 424)
+    assert "no answer within 12 s" in refusal(ask(stack, "a tent"), 424)
 
 
-def test_an_empty_answer_of_the_model_is_not_passed_on(served: Stack, peers: Peers) -> None:
+def test_an_empty_answer_of_the_model_is_not_passed_on(stack: Stack, peers: Peers) -> None:
     peers.openai.reply = lambda body: " "
 
-    assert "the model said nothing" in refusal(ask(served, "a tent"), 424)
+    assert "the model said nothing" in refusal(ask(stack, "a tent"), 424)
 
 
 # -- settings and secrets
 
 
-@pytest.mark.parametrize("given", ["", "a-guess", "é"])
-def test_a_caller_without_the_shared_secret_is_refused(served: Stack, peers: Peers, given: str) -> None:
-    answer = ask(served, "a tent", **{"X-Webhook-Secret": given})
+@pytest.mark.parametrize("guess", ["", "a-guess", "é"])
+def test_a_caller_without_the_shared_secret_is_refused(stack: Stack, peers: Peers, guess: str) -> None:
+    answer = ask(stack, "a tent", **{"X-Webhook-Secret": guess})
 
     assert "X-Webhook-Secret" in refusal(answer, 401)
     assert peers.hasura.requests == []
-    assert SECRET not in answer.text + served.log()
+    assert SECRET not in answer.text + stack.log()
 
 
 def test_without_settings_it_is_served_and_names_what_is_missing(peers: Peers) -> None:
@@ -289,16 +287,16 @@ def test_without_settings_it_is_served_and_names_what_is_missing(peers: Peers) -
             assert f"{missing} is not set" in refusal(ask(stack, "a tent"), 424)
 
 
-def test_wrong_secrets_are_said_to_be_that_and_shown_nowhere(served: Stack, peers: Peers) -> None:
+def test_wrong_secrets_are_said_to_be_that_and_shown_nowhere(stack: Stack, peers: Peers) -> None:
     peers.openai.api_key = "another"
-    key = ask(served, "a tent")
+    key = ask(stack, "a tent")
     peers.hasura.admin_secret = "another"
-    secret = ask(served, "a tent")
+    secret = ask(stack, "a tent")
 
     assert "check OPENAI_API_KEY" in refusal(key, 424)
     assert 'invalid "x-hasura-admin-secret"' in refusal(secret, 424)
-    for hidden in (ADMIN_SECRET, API_KEY):
-        assert hidden not in key.text + secret.text + served.log()
+    for credential in (ADMIN_SECRET, API_KEY):
+        assert credential not in key.text + secret.text + stack.log()
 
 
 # -- in Jupyter

@@ -89,8 +89,8 @@ class Database:
 
     def _between(self, where: dict[str, Any]) -> list[dict[str, Any]]:
         start, end = (datetime.fromisoformat(where["created_at"][name]) for name in ("_gte", "_lt"))
-        found = [(product, amount) for at, product, amount in SOLD if start <= datetime.fromisoformat(at) < end]
-        return [{"product": product, "amount": amount} for product, amount in found]
+        sales = [(product, amount) for at, product, amount in SOLD if start <= datetime.fromisoformat(at) < end]
+        return [{"product": product, "amount": amount} for product, amount in sales]
 
     def _purchases(self, *_: Any, where: dict[str, Any], order_by: Any, limit: int) -> list[dict[str, Any]]:
         assert order_by == [{"amount": "desc"}]
@@ -123,7 +123,7 @@ def server(database: Database) -> Iterator[GraphQLServer]:
 
 
 @pytest.fixture(scope="module")
-def served(server: GraphQLServer) -> Iterator[Stack]:
+def stack(server: GraphQLServer) -> Iterator[Stack]:
     settings = {"GRAPHQL_ENDPOINT": server.url, "ADMIN_SECRET": ADMIN_SECRET, "WEBHOOK_SECRET": SECRET}
     with serving(PROJECT, **settings, GRAPHQL_TIMEOUT="5") as stack:
         yield stack
@@ -153,11 +153,11 @@ def cron(**changes: Any) -> dict[str, Any]:
 
 
 def test_the_report_of_the_day_before_is_stored_under_the_id_of_the_event(
-    served: Stack, hasura: GraphQLServer, database: Database
+    stack: Stack, hasura: GraphQLServer, database: Database
 ) -> None:
     event = cron()
 
-    assert result(run(served, event)) == "stored"
+    assert result(run(stack, event)) == "stored"
 
     assert database.reports == {
         event["id"]: {
@@ -171,17 +171,17 @@ def test_the_report_of_the_day_before_is_stored_under_the_id_of_the_event(
 
 
 def test_an_event_that_is_delivered_twice_makes_one_report(
-    served: Stack, hasura: GraphQLServer, database: Database
+    stack: Stack, hasura: GraphQLServer, database: Database
 ) -> None:
-    assert [result(run(served, cron())) for _ in range(2)] == ["stored", "stored before"]
+    assert [result(run(stack, cron())) for _ in range(2)] == ["stored", "stored before"]
     assert len(database.reports) == 1
 
 
 def test_an_event_that_is_delivered_many_times_at_once_makes_one_report(
-    served: Stack, hasura: GraphQLServer, database: Database
+    stack: Stack, hasura: GraphQLServer, database: Database
 ) -> None:
     with ThreadPoolExecutor(20) as callers:
-        results = list(callers.map(lambda _: result(run(served, cron())), range(20)))
+        results = list(callers.map(lambda _: result(run(stack, cron())), range(20)))
 
     assert sorted(results) == ["stored"] + ["stored before"] * 19
     assert len(database.reports) == 1
@@ -199,27 +199,27 @@ def test_an_event_that_is_delivered_many_times_at_once_makes_one_report(
     ],
 )
 def test_the_period_ends_when_the_event_was_due_and_is_as_long_as_the_payload_says(
-    served: Stack, hasura: GraphQLServer, database: Database, changes: dict[str, Any], start: str
+    stack: Stack, hasura: GraphQLServer, database: Database, changes: dict[str, Any], start: str
 ) -> None:
-    assert result(run(served, cron(**changes))) == "stored"
+    assert result(run(stack, cron(**changes))) == "stored"
 
     [report] = database.reports.values()
     assert (report["period_start"], report["period_end"]) == (start, "2026-11-22T06:00:00+00:00")
 
 
 def test_a_one_off_scheduled_event_which_has_no_name_makes_a_report_too(
-    served: Stack, hasura: GraphQLServer, database: Database
+    stack: Stack, hasura: GraphQLServer, database: Database
 ) -> None:
-    assert result(run(served, payload("scheduled_event"))) == "stored"
+    assert result(run(stack, payload("scheduled_event"))) == "stored"
 
     [report] = database.reports.values()
     assert report["body"] == REPORT.replace("daily_report", "report")
 
 
 def test_a_day_on_which_nothing_was_sold_has_a_report_too(
-    served: Stack, hasura: GraphQLServer, database: Database
+    stack: Stack, hasura: GraphQLServer, database: Database
 ) -> None:
-    assert result(run(served, cron(scheduled_time="2026-01-01T06:00:00Z"))) == "stored"
+    assert result(run(stack, cron(scheduled_time="2026-01-01T06:00:00Z"))) == "stored"
 
     [report] = database.reports.values()
     assert report["body"].endswith("UTC\n\n0 purchases, 0 in all.\n")
@@ -240,33 +240,33 @@ def test_a_day_on_which_nothing_was_sold_has_a_report_too(
     ],
 )
 def test_a_poison_event_is_kept_in_the_log_and_not_delivered_again(
-    served: Stack, hasura: GraphQLServer, database: Database, event: Any, complaint: str
+    stack: Stack, hasura: GraphQLServer, database: Database, event: Any, complaint: str
 ) -> None:
-    answer = result(run(served, event))
+    answer = result(run(stack, event))
 
     assert answer.startswith("put aside: ")
     assert complaint in answer
-    wait_for_log(served, complaint)
+    wait_for_log(stack, complaint)
     assert database.reports == {}
 
 
 @pytest.mark.parametrize("body", NOT_JSON)
-def test_a_body_that_is_not_json_is_a_poison_event(served: Stack, hasura: GraphQLServer, body: bytes) -> None:
-    answer = deliver_bytes(served, "run", body, **{"X-Webhook-Secret": SECRET})
+def test_a_body_that_is_not_json_is_a_poison_event(stack: Stack, hasura: GraphQLServer, body: bytes) -> None:
+    answer = deliver_bytes(stack, "run", body, **{"X-Webhook-Secret": SECRET})
 
     assert "not what a Cron Trigger sends" in result(answer)
 
 
 def test_while_hasura_is_down_the_event_is_to_be_delivered_again_and_then_makes_its_report(
-    served: Stack, hasura: GraphQLServer, database: Database
+    stack: Stack, hasura: GraphQLServer, database: Database
 ) -> None:
     hasura.stop()
-    assert "TransportConnectionFailed" in retry_reason(run(served, cron()))
+    assert "TransportConnectionFailed" in retry_reason(run(stack, cron()))
     assert database.reports == {}
 
     hasura.start()
 
-    assert result(run(served, cron())) == "stored"
+    assert result(run(stack, cron())) == "stored"
 
 
 @pytest.mark.parametrize(
@@ -278,46 +278,46 @@ def test_while_hasura_is_down_the_event_is_to_be_delivered_again_and_then_makes_
     ],
 )
 def test_an_event_that_hasura_does_not_take_now_is_to_be_delivered_again(
-    served: Stack, hasura: GraphQLServer, database: Database, mode: Any, complaint: str
+    stack: Stack, hasura: GraphQLServer, database: Database, mode: Any, complaint: str
 ) -> None:
     hasura.mode = mode
-    assert complaint in retry_reason(run(served, cron()))
-    wait_for_log(served, complaint)
+    assert complaint in retry_reason(run(stack, cron()))
+    wait_for_log(stack, complaint)
     assert database.reports == {}
 
     hasura.mode = "well"
 
-    assert result(run(served, cron())) == "stored"
+    assert result(run(stack, cron())) == "stored"
 
 
 @pytest.mark.parametrize("junk", JUNK)
 def test_an_answer_that_is_not_hasuras_puts_no_event_aside(
-    served: Stack, hasura: GraphQLServer, database: Database, junk: str
+    stack: Stack, hasura: GraphQLServer, database: Database, junk: str
 ) -> None:
     hasura.mode, hasura.junk = "junk", JUNK[junk]
-    assert retry_reason(run(served, cron())).startswith("Transport")
+    assert retry_reason(run(stack, cron())).startswith("Transport")
 
     hasura.mode = "well"
 
-    assert result(run(served, cron())) == "stored"
+    assert result(run(stack, cron())) == "stored"
 
 
-def test_slow_reports_keep_no_other_request_waiting(served: Stack, hasura: GraphQLServer) -> None:
+def test_slow_reports_keep_no_other_request_waiting(stack: Stack, hasura: GraphQLServer) -> None:
     hasura.mode = "slow"
     with ThreadPoolExecutor(20) as callers:
-        slow = [callers.submit(run, served, cron()) for _ in range(20)]
+        slow = [callers.submit(run, stack, cron()) for _ in range(20)]
         eventually(lambda: len(hasura.requests) == 20, what="twenty questions to Hasura at once")
-        assert "put aside" in result(run(served, {}))
+        assert "put aside" in result(run(stack, {}))
         hasura.mode = "well"
         assert {answer.result().status_code for answer in slow} == {200}
 
 
-def test_a_wrong_admin_secret_is_said_to_be_that(served: Stack, hasura: GraphQLServer) -> None:
+def test_a_wrong_admin_secret_is_said_to_be_that(stack: Stack, hasura: GraphQLServer) -> None:
     hasura.admin_secret = "another-since-today"
-    answer = run(served, cron())
+    answer = run(stack, cron())
 
     assert "x-hasura-admin-secret" in retry_reason(answer)
-    assert ADMIN_SECRET not in served.log() + answer.text
+    assert ADMIN_SECRET not in stack.log() + answer.text
 
 
 def test_without_settings_it_is_served_and_names_what_is_missing() -> None:
@@ -326,9 +326,9 @@ def test_without_settings_it_is_served_and_names_what_is_missing() -> None:
         assert "ADMIN_SECRET is not set" in retry_reason(deliver(stack, "run", cron()))
 
 
-@pytest.mark.parametrize("given", ["", "a-guess"])
-def test_a_caller_without_the_shared_secret_is_refused(served: Stack, hasura: GraphQLServer, given: str) -> None:
-    answer = run(served, cron(), **{"X-Webhook-Secret": given})
+@pytest.mark.parametrize("guess", ["", "a-guess"])
+def test_a_caller_without_the_shared_secret_is_refused(stack: Stack, hasura: GraphQLServer, guess: str) -> None:
+    answer = run(stack, cron(), **{"X-Webhook-Secret": guess})
 
     assert answer.status_code == 401
     assert "X-Webhook-Secret" in as_json(answer)["message"]

@@ -96,9 +96,9 @@ def test_clients_are_made_once_in_an_ordinary_cell_with_a_limit_for_an_answer(pr
     for source in code(project / "server.ipynb"):
         tree = ast.parse(source)
         makers = [function for function in tree.body if is_cached(function)]
-        made = [call for function in makers for call in calls(function)]
-        assert len(calls(tree)) == len(made), f"a client that is made for each request:\n{source}"
-        for call in made:
+        client_calls = [call for function in makers for call in calls(function)]
+        assert len(calls(tree)) == len(client_calls), f"a client that is made for each request:\n{source}"
+        for call in client_calls:
             assert CLIENTS[name_of(call)] in [keyword.arg for keyword in call.keywords], ast.unparse(call)
 
 
@@ -126,11 +126,11 @@ def test_the_readme_names_each_setting_that_a_notebook_reads(project: Path) -> N
 @pytest.mark.parametrize("project", PROJECTS, ids=lambda path: path.name)
 def test_a_markdown_cell_says_what_to_paste_into_hasura_for_each_endpoint(project: Path) -> None:
     cells = nbformat.read(project / "server.ipynb", as_version=4).cells
-    told = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
     endpoints = re.findall(r"^# (?:GET|POST) /(\S+)", "\n".join(code(project / "server.ipynb")), re.M)
     assert endpoints
 
-    missing = [path for path in endpoints if f"`{{{{NOTEBOOK_API_URL}}}}/{path}`" not in told]
+    missing = [path for path in endpoints if f"`{{{{NOTEBOOK_API_URL}}}}/{path}`" not in text]
 
     assert missing == [] or project.name == "hello_world"
 
@@ -156,21 +156,21 @@ def without_settings() -> Iterator[Stack]:
 def test_with_blank_settings_a_project_starts_and_its_readmes_commands_are_understood(
     without_settings: Stack, project: Path
 ) -> None:
-    started = without_settings.restart_api(project.name)
-    assert started.status_code == 200, started.text
+    response = without_settings.restart_api(project.name)
+    assert response.status_code == 200, response.text
 
-    done = subprocess.run(
+    process = subprocess.run(
         ["bash", "-ec", commands(project).replace("http://localhost:8080", without_settings.url)],
         env={"PATH": os.environ["PATH"], "PASSWORD": OWNER[1]},
         capture_output=True,
         text=True,
     )
 
-    assert done.returncode == 0, done.stderr
+    assert process.returncode == 0, process.stderr
     if project.name == "hello_world":
-        assert done.stdout == 'Hello, world!\nBonjour, Ada!\n{"sum": 12, "count": 3}\n'
+        assert process.stdout == 'Hello, world!\nBonjour, Ada!\n{"sum": 12, "count": 3}\n'
     else:
-        assert "is not set: give it to the stack" in done.stdout
+        assert "is not set: give it to the stack" in process.stdout
 
 
 def test_a_warning_fails_a_cell_of_a_project_that_is_served_here() -> None:

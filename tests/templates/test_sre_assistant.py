@@ -51,15 +51,15 @@ class Analyst:
         self.rows: list[str] = []  # as it was shown them
 
     def __call__(self, request: dict[str, Any]) -> Any:
-        wanted = request["response_format"]["json_schema"]
-        assert wanted["strict"] is True
-        if wanted["name"] == "Plan":
+        schema = request["response_format"]["json_schema"]
+        assert schema["strict"] is True
+        if schema["name"] == "Plan":
             return self.plan
         self.rows = re.findall(r"^\[\d+\] (.*)", request["messages"][-1]["content"], re.M)
         if self.finding is not None:
             return self.finding
-        cited = [next(n for n, row in enumerate(self.rows) if part in row) for part in STORY]
-        return {"answer": self.answer, "rows": cited}
+        numbers = [next(n for n, row in enumerate(self.rows) if part in row) for part in STORY]
+        return {"answer": self.answer, "rows": numbers}
 
 
 @pytest.fixture(scope="module")
@@ -71,14 +71,14 @@ def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouse]
 
 
 def make_data(clickhouse: ClickHouse, home: Path, **settings: str) -> list[dict[str, Any]]:
-    given = {
+    variables = {
         "CLICKHOUSE_URL": clickhouse.url,
         "CLICKHOUSE_USER": clickhouse.user,
         "CLICKHOUSE_PASSWORD": clickhouse.password,
         "SYNTHETIC_END": END,
         **settings,
     }
-    return run_in_jupyter(PROJECT, home, "synthetic_data.ipynb", **given)
+    return run_in_jupyter(PROJECT, home, "synthetic_data.ipynb", **variables)
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +104,7 @@ def settings(graphql: GraphQLServer, openai: OpenAIServer) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def served(settings: dict[str, str]) -> Iterator[Stack]:
+def stack(settings: dict[str, str]) -> Iterator[Stack]:
     with serving(PROJECT, **settings, GRAPHQL_TIMEOUT="20") as stack:
         yield stack
 
@@ -136,22 +136,22 @@ def ask(stack: Stack, body: Any = ..., **headers: str) -> requests.Response:
     return deliver(stack, "sre_query", payload("sre_action") if body is ... else body, **headers)
 
 
-def answered(response: requests.Response) -> dict[str, Any]:
+def read_answer(response: requests.Response) -> dict[str, Any]:
     """The Action's answer: exactly one JSON document, of the declared type."""
     assert response.status_code == 200, response.text
     assert response.headers["Content-Type"] == "application/json"
-    found: dict[str, Any] = as_json(response)
-    assert {name: type(value) for name, value in found.items()} == {
+    answer: dict[str, Any] = as_json(response)
+    assert {name: type(value) for name, value in answer.items()} == {
         "answer": str,
         "since": str,
         "until": str,
         "evidence": list,
     }
-    for row in found["evidence"]:
+    for row in answer["evidence"]:
         assert {name: type(value) for name, value in row.items()} == dict.fromkeys(
             ("table", "timestamp", "service", "detail"), str
         )
-    return found
+    return answer
 
 
 def refusal(response: requests.Response, status: int = 424) -> str:
@@ -164,20 +164,20 @@ def refusal(response: requests.Response, status: int = 424) -> str:
 
 
 def test_the_notebook_makes_a_day_of_data_that_is_the_same_each_time(clickhouse: ClickHouse, tmp_path: Path) -> None:
-    def told() -> list[dict[str, Any]]:
+    def hash_tables() -> list[dict[str, Any]]:
         hashes = "SELECT count() AS rows, sum(cityHash64(*)) AS hash, min(timestamp) AS first, max(timestamp) AS last"
         return [clickhouse.rows(f"{hashes} FROM sre.{table}")[0] for table in sre_hasura.COLUMNS]
 
-    before = told()
+    before = hash_tables()
 
     outputs = make_data(clickhouse, tmp_path)
 
-    assert told() == before
+    assert hash_tables() == before
     assert [row["rows"] for row in before] == [2, 4, 1152, 3456]
     assert min(row["first"] for row in before) == "2026-01-30 12:00:00"
     assert max(row["last"] for row in before) < "2026-01-31 12:00:00"
-    printed = "".join(output["text"] for output in outputs)
-    assert printed.splitlines() == [
+    text = "".join(output["text"] for output in outputs)
+    assert text.splitlines() == [
         "deployments: 4 rows",
         "incidents: 2 rows",
         "metrics: 3456 rows",
@@ -188,10 +188,10 @@ def test_the_notebook_makes_a_day_of_data_that_is_the_same_each_time(clickhouse:
 def test_the_data_tell_of_a_deployment_then_errors_then_an_alert_then_recovery(clickhouse: ClickHouse) -> None:
     def error_rate(service: str, time: str) -> float:
         query = "SELECT value FROM sre.metrics WHERE name = 'error_rate' AND service = {service:String}"
-        found = clickhouse.rows(f"{query} AND timestamp = {{time:String}}", service=service, time=f"2026-01-31 {time}")
-        return float(found[0]["value"])
+        rows = clickhouse.rows(f"{query} AND timestamp = {{time:String}}", service=service, time=f"2026-01-31 {time}")
+        return float(rows[0]["value"])
 
-    deployed, rolled_back = clickhouse.rows(
+    deployment, rollback = clickhouse.rows(
         "SELECT * FROM sre.deployments WHERE service = 'payments' ORDER BY timestamp"
     )
     [incident] = clickhouse.rows("SELECT * FROM sre.incidents WHERE service = 'checkout'")
@@ -200,9 +200,9 @@ def test_the_data_tell_of_a_deployment_then_errors_then_an_alert_then_recovery(c
         "WHERE level = 'ERROR' GROUP BY service ORDER BY service"
     )
 
-    assert deployed["timestamp"] < incident["timestamp"] < rolled_back["timestamp"] < incident["resolved_at"]
+    assert deployment["timestamp"] < incident["timestamp"] < rollback["timestamp"] < incident["resolved_at"]
     assert [row["service"] for row in errors] == ["checkout", "payments"]
-    assert all(deployed["timestamp"] < row["first"] < row["last"] < incident["resolved_at"] for row in errors)
+    assert all(deployment["timestamp"] < row["first"] < row["last"] < incident["resolved_at"] for row in errors)
     assert error_rate("payments", "08:55:00") < 2 < 20 < error_rate("checkout", "09:20:00")
     assert error_rate("web", "09:20:00") < 2
     assert error_rate("checkout", "10:00:00") < 2
@@ -219,16 +219,16 @@ def test_the_data_notebook_names_the_setting_that_is_missing(tmp_path: Path) -> 
 
 
 def test_a_question_is_answered_from_clickhouse_with_the_rows_as_evidence(
-    served: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst, clickhouse: ClickHouse
+    stack: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst, clickhouse: ClickHouse
 ) -> None:
-    found = answered(ask(served))
+    answer = read_answer(ask(stack))
 
-    assert found["answer"] == analyst.answer
-    assert (found["since"], found["until"]) == ("2026-01-31T08:00:00+00:00", "2026-01-31T12:00:00+00:00")
+    assert answer["answer"] == analyst.answer
+    assert (answer["since"], answer["until"]) == ("2026-01-31T08:00:00+00:00", "2026-01-31T12:00:00+00:00")
     first_error = clickhouse.rows(
         "SELECT * FROM sre.logs WHERE level = 'ERROR' AND service = 'payments' ORDER BY timestamp"
     )
-    assert [tuple(row.values()) for row in found["evidence"]] == [
+    assert [tuple(row.values()) for row in answer["evidence"]] == [
         (
             "deployments",
             "2026-01-31 09:00:00",
@@ -252,42 +252,42 @@ def test_a_question_is_answered_from_clickhouse_with_the_rows_as_evidence(
 
 
 def test_the_readmes_query_is_answered_through_the_action_that_the_notebook_declares(
-    served: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst
+    stack: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst
 ) -> None:
-    answer = ask_hasura(PROJECT, lambda body: ask(served, body))
+    answer = ask_hasura(PROJECT, lambda body: ask(stack, body))
 
     assert answer["answer"] == analyst.answer
     assert [row["table"] for row in answer["evidence"]] == ["deployments", "incidents", "logs", "deployments"]
 
 
 def test_the_model_is_shown_the_question_and_all_rows_of_the_plan_by_time(
-    served: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst, clickhouse: ClickHouse
+    stack: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst, clickhouse: ClickHouse
 ) -> None:
-    answered(ask(served))
+    read_answer(ask(stack))
 
-    planning, concluding = model.sent("/chat/completions")
+    planning, concluding = model.bodies_sent_to("/chat/completions")
     question = payload("sre_action")["input"]["question"]
     assert planning["messages"][-1]["content"] == question
     assert concluding["messages"][-1]["content"].startswith(question)
-    [logged] = clickhouse.rows("SELECT count() AS n FROM sre.logs WHERE level = 'ERROR'")
-    assert len(analyst.rows) == 1 + 2 + logged["n"] + 2 * 48
+    [errors] = clickhouse.rows("SELECT count() AS n FROM sre.logs WHERE level = 'ERROR'")
+    assert len(analyst.rows) == 1 + 2 + errors["n"] + 2 * 48
     assert analyst.rows == sorted(analyst.rows, key=lambda row: row[:19])
 
 
 def test_what_reaches_hasura_are_fixed_queries_and_the_plan_is_only_in_their_variables(
-    served: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst
+    stack: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst
 ) -> None:
-    answered(ask(served))
-    fixed = {request.query for request in hasura.requests}
+    read_answer(ask(stack))
+    queries = {request.query for request in hasura.requests}
     first = [request.variables for request in hasura.requests]
     hasura.requests.clear()
     analyst.plan = {**PLAN, "services": ["web"], "levels": ["INFO"], "since": "2026-01-31T10:00:00+02:00"}
     analyst.finding = {"answer": "All is well.", "rows": []}
 
-    answered(ask(served))
+    read_answer(ask(stack))
 
-    assert {request.query for request in hasura.requests} == fixed
-    assert len(fixed) == 4
+    assert {request.query for request in hasura.requests} == queries
+    assert len(queries) == 4
     assert first != [request.variables for request in hasura.requests]
     for request in hasura.requests:
         assert request.variables["limit"] == 200
@@ -296,45 +296,45 @@ def test_what_reaches_hasura_are_fixed_queries_and_the_plan_is_only_in_their_var
 
 
 def test_only_the_tables_of_the_plan_are_read(
-    served: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst
+    stack: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst
 ) -> None:
     analyst.plan = {**PLAN, "tables": ["deployments", "deployments"]}
     analyst.finding = {"answer": "Twice.", "rows": [1, 0, 1]}
 
-    found = answered(ask(served))
+    answer = read_answer(ask(stack))
 
     assert len(hasura.requests) == 1
-    assert [row["detail"].split(" by ")[0] for row in found["evidence"]] == ["2.3.9", "2.4.0"]
+    assert [row["detail"].split(" by ")[0] for row in answer["evidence"]] == ["2.3.9", "2.4.0"]
 
 
-def test_the_plan_is_in_the_log(served: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst) -> None:
+def test_the_plan_is_in_the_log(stack: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst) -> None:
     analyst.plan = {**PLAN, "since": "2026-01-31T08:17:00Z"}
 
-    answered(ask(served))
+    read_answer(ask(stack))
 
     wait_for_log(
-        served, "plan: tables=['incidents', 'deployments', 'logs', 'metrics'] services=['checkout', 'payments']"
+        stack, "plan: tables=['incidents', 'deployments', 'logs', 'metrics'] services=['checkout', 'payments']"
     )
-    wait_for_log(served, "since=datetime.datetime(2026, 1, 31, 8, 17")
+    wait_for_log(stack, "since=datetime.datetime(2026, 1, 31, 8, 17")
 
 
 def test_where_there_are_no_rows_the_model_is_not_asked_to_make_something_up(
-    served: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst
+    stack: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst
 ) -> None:
     analyst.plan = {**PLAN, "since": "2025-01-31T08:00:00Z", "until": "2025-01-31T09:00:00Z"}
 
-    found = answered(ask(served))
+    answer = read_answer(ask(stack))
 
-    assert found["answer"] == "No data about checkout, payments in that time."
-    assert found["evidence"] == []
+    assert answer["answer"] == "No data about checkout, payments in that time."
+    assert answer["evidence"] == []
     assert len(model.requests) == 1
 
 
 def test_twenty_questions_at_once_are_all_answered(
-    served: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst
+    stack: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst
 ) -> None:
     with ThreadPoolExecutor(20) as callers:
-        answers = list(callers.map(lambda _: answered(ask(served))["answer"], range(20)))
+        answers = list(callers.map(lambda _: read_answer(ask(stack))["answer"], range(20)))
 
     assert answers == [analyst.answer] * 20
 
@@ -354,12 +354,12 @@ FORBIDDEN = {
 
 @pytest.mark.parametrize("what", FORBIDDEN)
 def test_a_plan_that_asks_for_what_is_not_allowed_is_refused_and_nothing_is_read(
-    served: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst, what: str
+    stack: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst, what: str
 ) -> None:
     change, complaint = FORBIDDEN[what]
     analyst.plan = {**PLAN, **change}
 
-    message = refusal(ask(served))
+    message = refusal(ask(stack))
 
     assert message.startswith("the model's answer does not fit: ")
     assert complaint in message
@@ -368,21 +368,21 @@ def test_a_plan_that_asks_for_what_is_not_allowed_is_refused_and_nothing_is_read
 
 @pytest.mark.parametrize("plan", ["I would look at the logs.", "{}", "[]", {"tables": ["logs"]}])
 def test_a_plan_that_is_none_is_refused(
-    served: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst, plan: Any
+    stack: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst, plan: Any
 ) -> None:
     analyst.plan = plan
 
-    assert "the model's answer does not fit" in refusal(ask(served))
+    assert "the model's answer does not fit" in refusal(ask(stack))
     assert hasura.requests == []
 
 
 @pytest.mark.parametrize("rows", [[100_000], [-1]])
 def test_an_answer_that_cites_a_row_which_nobody_gave_is_not_passed_on(
-    served: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst, rows: list[int]
+    stack: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst, rows: list[int]
 ) -> None:
     analyst.finding = {"answer": "It was the moon.", "rows": rows}
 
-    message = refusal(ask(served))
+    message = refusal(ask(stack))
 
     assert str(rows[0]) in message
     assert "moon" not in message
@@ -397,112 +397,112 @@ def test_an_answer_that_cites_a_row_which_nobody_gave_is_not_passed_on(
     ],
 )
 def test_an_answer_of_another_form_is_not_passed_on(
-    served: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst, finding: Any, complaint: str
+    stack: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst, finding: Any, complaint: str
 ) -> None:
     analyst.finding = finding
 
-    assert complaint in refusal(ask(served))
+    assert complaint in refusal(ask(stack))
 
 
 def test_while_hasura_is_down_the_caller_is_told_and_then_is_answered(
-    served: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst
+    stack: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst
 ) -> None:
     hasura.stop()
-    assert "check GRAPHQL_ENDPOINT" in refusal(ask(served))
-    wait_for_log(served, "TransportConnectionFailed")
+    assert "check GRAPHQL_ENDPOINT" in refusal(ask(stack))
+    wait_for_log(stack, "TransportConnectionFailed")
 
     hasura.start()
 
-    answered(ask(served))
+    read_answer(ask(stack))
 
 
 @pytest.mark.parametrize(
     ("mode", "complaint"), [("refusing", "Hasura gave no answer"), ("erroring", "database query error")]
 )
 def test_what_hasura_says_no_to_is_told_to_the_caller(
-    served: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst, mode: Any, complaint: str
+    stack: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst, mode: Any, complaint: str
 ) -> None:
     hasura.mode = mode
 
-    assert complaint in refusal(ask(served))
+    assert complaint in refusal(ask(stack))
 
 
 @pytest.mark.parametrize("junk", JUNK)
 def test_a_question_that_something_else_than_hasura_answers_is_told_so(
-    served: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst, junk: str
+    stack: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst, junk: str
 ) -> None:
     hasura.mode, hasura.junk = "junk", JUNK[junk]
 
-    assert "Hasura " in refusal(ask(served))
+    assert "Hasura " in refusal(ask(stack))
 
 
 def test_a_model_that_is_asked_too_often_is_told_of_as_429(
-    served: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst
+    stack: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst
 ) -> None:
     model.mode = "rate_limited"
-    assert "Ask again later" in refusal(ask(served), 429)
+    assert "Ask again later" in refusal(ask(stack), 429)
 
     model.mode = "well"
 
-    answered(ask(served))
+    read_answer(ask(stack))
 
 
 def test_an_answer_of_the_models_server_that_breaks_off_is_told_of(
-    served: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst
+    stack: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst
 ) -> None:
     model.mode = "broken"
 
-    assert "cannot be read (JSONDecodeError): check OPENAI_BASE_URL" in refusal(ask(served))
+    assert "cannot be read (JSONDecodeError): check OPENAI_BASE_URL" in refusal(ask(stack))
 
 
 def test_a_server_that_is_not_a_models_is_told_of(
-    served: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst
+    stack: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst
 ) -> None:
     model.mode = "elsewhere"
 
-    assert "check OPENAI_BASE_URL" in refusal(ask(served))
+    assert "check OPENAI_BASE_URL" in refusal(ask(stack))
 
 
 def test_an_answer_of_hasura_that_takes_too_long_is_not_waited_for(
-    served: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst
+    stack: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst
 ) -> None:
     hasura.mode = "slow"
 
-    assert refusal(ask(served)) == "no answer from Hasura within 20 s"
+    assert refusal(ask(stack)) == "no answer from Hasura within 20 s"
 
 
 def test_a_model_that_takes_too_long_is_given_up_before_hasura_gives_up(
-    served: Stack, model: OpenAIServer, analyst: Analyst
+    stack: Stack, model: OpenAIServer, analyst: Analyst
 ) -> None:
     model.mode = "slow"
 
-    assert refusal(ask(served)) == "no answer within 25 s. Ask again later"
+    assert refusal(ask(stack)) == "no answer within 25 s. Ask again later"
 
 
 def test_questions_that_wait_for_the_model_keep_no_other_request_waiting(
-    served: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst
+    stack: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst
 ) -> None:
     model.mode = "slow"
 
     with ThreadPoolExecutor(10) as callers:
-        waiting = [callers.submit(ask, served) for _ in range(10)]
+        waiting = [callers.submit(ask, stack) for _ in range(10)]
         eventually(lambda: len(model.requests) == 10, what="ten questions at the model")
-        refusal(ask(served, {}), 400)
+        refusal(ask(stack, {}), 400)
         model.mode = "well"
-        assert [answered(response.result())["answer"] for response in waiting] == [analyst.answer] * 10
+        assert [read_answer(response.result())["answer"] for response in waiting] == [analyst.answer] * 10
 
 
 def test_an_admin_secret_that_hasura_does_not_take_is_said_to_be_that(
-    served: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst
+    stack: Stack, hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst
 ) -> None:
     hasura.admin_secret = "tomorrows-secret"
     try:
-        response = ask(served)
+        response = ask(stack)
     finally:
         hasura.admin_secret = ADMIN_SECRET
 
     assert 'invalid "x-hasura-admin-secret"' in refusal(response)
-    assert ADMIN_SECRET not in response.text + served.log()
+    assert ADMIN_SECRET not in response.text + stack.log()
 
 
 @pytest.mark.parametrize(
@@ -520,12 +520,12 @@ def test_a_wrong_setting_is_named_and_its_value_kept(
 
 
 @pytest.mark.parametrize(
-    ("given", "missing"), [("", "OPENAI_API_KEY"), ("OPENAI", "GRAPHQL_ENDPOINT"), ("OPENAI GRAPHQL", "ADMIN_SECRET")]
+    ("groups", "missing"), [("", "OPENAI_API_KEY"), ("OPENAI", "GRAPHQL_ENDPOINT"), ("OPENAI GRAPHQL", "ADMIN_SECRET")]
 )
 def test_without_a_setting_it_is_served_and_names_it(
-    settings: dict[str, str], model: OpenAIServer, analyst: Analyst, given: str, missing: str
+    settings: dict[str, str], model: OpenAIServer, analyst: Analyst, groups: str, missing: str
 ) -> None:
-    some = {name: value for name, value in settings.items() if name.split("_")[0] in given.split()}
+    some = {name: value for name, value in settings.items() if name.split("_")[0] in groups.split()}
     with serving(PROJECT, **some) as stack:
         assert stack.status()["state"] == "serving"
         assert f"{missing} is not set" in refusal(ask(stack))
@@ -540,7 +540,7 @@ def test_a_shared_secret_keeps_out_who_does_not_know_it(
             assert "X-Webhook-Secret" in refusal(ask(stack, **headers), 401)
         assert model.requests == []
 
-        answered(ask(stack, **{"X-Webhook-Secret": secret}))
+        read_answer(ask(stack, **{"X-Webhook-Secret": secret}))
         assert secret not in stack.log()
 
 
@@ -555,14 +555,14 @@ NO_QUESTION = {
 
 
 @pytest.mark.parametrize("what", NO_QUESTION)
-def test_a_body_without_a_question_is_refused(served: Stack, model: OpenAIServer, analyst: Analyst, what: str) -> None:
-    assert '"question"' in refusal(ask(served, NO_QUESTION[what]), 400)
+def test_a_body_without_a_question_is_refused(stack: Stack, model: OpenAIServer, analyst: Analyst, what: str) -> None:
+    assert '"question"' in refusal(ask(stack, NO_QUESTION[what]), 400)
     assert model.requests == []
 
 
 @pytest.mark.parametrize("body", NOT_JSON)
-def test_a_body_that_is_not_json_is_refused(served: Stack, model: OpenAIServer, body: bytes) -> None:
-    assert '"question"' in refusal(deliver_bytes(served, "sre_query", body), 400)
+def test_a_body_that_is_not_json_is_refused(stack: Stack, model: OpenAIServer, body: bytes) -> None:
+    assert '"question"' in refusal(deliver_bytes(stack, "sre_query", body), 400)
 
 
 def test_its_cells_run_from_top_to_bottom_in_jupyter(
@@ -571,6 +571,6 @@ def test_its_cells_run_from_top_to_bottom_in_jupyter(
     outputs = run_in_jupyter(PROJECT, tmp_path, **settings)
 
     assert "200 OK" in outputs[-1]["data"]["text/plain"]
-    [logged] = [output for output in outputs if output["output_type"] == "stream"]
-    assert logged["name"] == "stderr"
-    assert re.fullmatch(r"INFO:sre_assistant:plan: .*\n", logged["text"])
+    [log_output] = [output for output in outputs if output["output_type"] == "stream"]
+    assert log_output["name"] == "stderr"
+    assert re.fullmatch(r"INFO:sre_assistant:plan: .*\n", log_output["text"])

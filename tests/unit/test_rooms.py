@@ -29,7 +29,7 @@ MODULES = {path: ".".join(path.relative_to(ROOT).with_suffix("").parts) for path
 
 def imports(path: Path) -> Iterator[str]:
     """The modules of ours that a file imports, wherever in it and for whatever purpose."""
-    known = set(MODULES.values())
+    modules = set(MODULES.values())
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -37,7 +37,7 @@ def imports(path: Path) -> Iterator[str]:
             assert node.level == 0, f"{path}: relative imports hide the room"
             # `from room import module` or `from room.module import name`
             names = [f"{node.module}.{alias.name}" for alias in node.names]
-            names = [name if name in known else str(node.module) for name in names]
+            names = [name if name in modules else str(node.module) for name in names]
         else:
             continue
         yield from (name for name in names if name.partition(".")[0] in ROOMS)

@@ -74,9 +74,9 @@ def test_a_save_in_place_and_one_by_rename_are_both_seen(file: NotebookFile) -> 
     first = file.poll()
     file.path.write_text(notebook_text(["a = 2"]))  # of the same size
     second = file.poll()
-    saved = file.path.with_name("~server.ipynb")
-    saved.write_text(notebook_text(["a = 3"]))
-    saved.replace(file.path)
+    new_file = file.path.with_name("~server.ipynb")
+    new_file.write_text(notebook_text(["a = 3"]))
+    new_file.replace(file.path)
     third = file.poll()
 
     assert None not in (first, second, third)
@@ -126,9 +126,9 @@ def test_a_file_that_was_deleted_has_no_code_until_it_is_back(file: NotebookFile
 def test_a_file_that_has_long_been_the_same_is_not_read(file: NotebookFile, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SETTLE_TIME", -1)
     file.path.write_text(notebook_text(["a = 1"]))
-    known = file.poll()
+    before = file.poll()
     read: list[bytes] = []
     monkeypatch.setattr(module, "fingerprint", read.append)
 
-    assert [file.poll() for _ in range(3)] == [known] * 3
+    assert [file.poll() for _ in range(3)] == [before] * 3
     assert read == []

@@ -34,7 +34,7 @@ class ServedApi:
         self.starts: list[str | None] = []
         self.on_start: Callable[[], None] = lambda: None
         monkeypatch.setattr(self.api, "replace", self.replace)
-        monkeypatch.setattr(self.api.slots, "set_standby", lambda slot, wanted: None)
+        monkeypatch.setattr(self.api.slots, "set_standby", lambda slot, on: None)
         self.reloader = Reloader(self.api)
 
     def save(self, *cells: str) -> None:
@@ -60,149 +60,149 @@ class ServedApi:
 
 
 @pytest.fixture
-def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ServedApi:
+def served_api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ServedApi:
     """`shop` is served."""
-    served = ServedApi(tmp_path, monkeypatch)
-    served.save("x = 1")
-    served.replace(Project("shop", served.notebook_dir / "shop" / "server.ipynb"))
-    return served
+    served_api = ServedApi(tmp_path, monkeypatch)
+    served_api.save("x = 1")
+    served_api.replace(Project("shop", served_api.notebook_dir / "shop" / "server.ipynb"))
+    return served_api
 
 
-def test_new_code_causes_one_restart(served: ServedApi) -> None:
-    assert served.poll() == 0
-    served.save("x = 2")
-    assert served.poll() == 1
+def test_new_code_causes_one_restart(served_api: ServedApi) -> None:
+    assert served_api.poll() == 0
+    served_api.save("x = 2")
+    assert served_api.poll() == 1
 
 
-def test_saves_without_new_code_cause_none(served: ServedApi) -> None:
+def test_saves_without_new_code_cause_none(served_api: ServedApi) -> None:
     for _ in range(5):
-        served.save("x = 1", "", "  ")
-        assert served.poll(1) == 0
+        served_api.save("x = 1", "", "  ")
+        assert served_api.poll(1) == 0
 
 
-def test_while_the_switch_is_off_a_save_waits_until_it_is_on(served: ServedApi) -> None:
-    served.api.reload.set(False)
-    served.save("x = 2")
-    assert served.poll() == 0
+def test_while_the_switch_is_off_a_save_waits_until_it_is_on(served_api: ServedApi) -> None:
+    served_api.api.reload.set(False)
+    served_api.save("x = 2")
+    assert served_api.poll() == 0
 
-    served.api.reload.set(True)
-    assert served.poll() == 1
-
-
-def test_the_switch_outlives_the_control_app(served: ServedApi) -> None:
-    served.api.reload.set(False)
-
-    assert Deployment(served.api.settings).reload.is_on() is False
+    served_api.api.reload.set(True)
+    assert served_api.poll() == 1
 
 
-def test_a_save_that_the_control_app_slept_through_is_seen_by_the_next_one(served: ServedApi) -> None:
-    served.save("x = 2")
-    served.reloader = Reloader(served.api)
+def test_the_switch_outlives_the_control_app(served_api: ServedApi) -> None:
+    served_api.api.reload.set(False)
 
-    assert served.poll() == 1
+    assert Deployment(served_api.api.settings).reload.is_on() is False
 
 
-def test_a_version_that_does_not_run_is_tried_once_and_its_repair_again(served: ServedApi) -> None:
+def test_a_save_that_the_control_app_slept_through_is_seen_by_the_next_one(served_api: ServedApi) -> None:
+    served_api.save("x = 2")
+    served_api.reloader = Reloader(served_api.api)
+
+    assert served_api.poll() == 1
+
+
+def test_a_version_that_does_not_run_is_tried_once_and_its_repair_again(served_api: ServedApi) -> None:
     def fail() -> None:
         raise NotebookFailure("shop does not run.", FAILURE)
 
-    served.on_start = fail
-    served.save("x = ")
+    served_api.on_start = fail
+    served_api.save("x = ")
     with pytest.raises(NotebookFailure):
-        served.poll(1)
-    assert served.poll() == 0
+        served_api.poll(1)
+    assert served_api.poll() == 0
 
-    served.on_start = lambda: None
-    served.save("x = 1")  # as it was
-    assert served.poll() == 1
+    served_api.on_start = lambda: None
+    served_api.save("x = 1")  # as it was
+    assert served_api.poll() == 1
 
 
-def test_a_restart_that_did_not_reach_supervisord_is_tried_again(served: ServedApi) -> None:
+def test_a_restart_that_did_not_reach_supervisord_is_tried_again(served_api: ServedApi) -> None:
     def fail(project: Project) -> None:
         raise SupervisorError("supervisord cannot be reached")
 
-    served.save("x = 2")
-    replace, served.api.replace = served.api.replace, fail  # type: ignore[method-assign]
+    served_api.save("x = 2")
+    replace, served_api.api.replace = served_api.api.replace, fail  # type: ignore[method-assign]
     with pytest.raises(SupervisorError):
-        served.poll(1)
+        served_api.poll(1)
 
-    served.api.replace = replace  # type: ignore[method-assign]
-    assert served.poll() == 1
+    served_api.api.replace = replace  # type: ignore[method-assign]
+    assert served_api.poll() == 1
 
 
-def test_a_save_in_the_middle_of_a_restart_causes_one_more(served: ServedApi) -> None:
+def test_a_save_in_the_middle_of_a_restart_causes_one_more(served_api: ServedApi) -> None:
     def save_once_more() -> None:
-        served.on_start = lambda: None
-        served.save("x = 3")
+        served_api.on_start = lambda: None
+        served_api.save("x = 3")
 
-    served.on_start = save_once_more
-    served.save("x = 2")
+    served_api.on_start = save_once_more
+    served_api.save("x = 2")
 
-    assert served.poll(5) == 2
-
-
-def test_a_restart_by_hand_of_the_same_code_is_enough(served: ServedApi) -> None:
-    served.save("x = 2")
-    served.replace(Project("shop", served.notebook_dir / "shop" / "server.ipynb"))
-
-    assert served.poll() == 0
+    assert served_api.poll(5) == 2
 
 
-def test_what_was_stopped_stays_stopped(served: ServedApi) -> None:
-    served.api.slots.cut_off()
-    served.save("x = 2")
+def test_a_restart_by_hand_of_the_same_code_is_enough(served_api: ServedApi) -> None:
+    served_api.save("x = 2")
+    served_api.replace(Project("shop", served_api.notebook_dir / "shop" / "server.ipynb"))
 
-    assert served.poll() == 0
-
-
-def test_what_is_stopped_while_a_save_waits_for_its_turn_stays_stopped(served: ServedApi) -> None:
-    served.save("x = 2")
-    served.api.slots.cut_off()
-
-    served.reloader.restart("shop", "new")
-
-    assert len(served.starts) == 1
+    assert served_api.poll() == 0
 
 
-def test_a_project_that_failed_while_nothing_was_served_starts_when_it_is_repaired(served: ServedApi) -> None:
-    served.api.slots.cut_off()
-    write_json(served.api.run.last_error, {**FAILURE, "notebook": "shop"})
-    assert served.poll() == 0
+def test_what_was_stopped_stays_stopped(served_api: ServedApi) -> None:
+    served_api.api.slots.cut_off()
+    served_api.save("x = 2")
 
-    served.save("x = 2")
-    assert served.poll() == 1
+    assert served_api.poll() == 0
 
 
-def test_a_deleted_notebook_restarts_nothing(served: ServedApi) -> None:
-    (served.notebook_dir / "shop" / "server.ipynb").unlink()
+def test_what_is_stopped_while_a_save_waits_for_its_turn_stays_stopped(served_api: ServedApi) -> None:
+    served_api.save("x = 2")
+    served_api.api.slots.cut_off()
 
-    assert served.poll() == 0
+    served_api.reloader.restart("shop", "new")
+
+    assert len(served_api.starts) == 1
 
 
-def test_a_notebook_that_may_not_be_served_is_tried_once(served: ServedApi, tmp_path: Path) -> None:
+def test_a_project_that_failed_while_nothing_was_served_starts_when_it_is_repaired(served_api: ServedApi) -> None:
+    served_api.api.slots.cut_off()
+    write_json(served_api.api.run.last_error, {**FAILURE, "notebook": "shop"})
+    assert served_api.poll() == 0
+
+    served_api.save("x = 2")
+    assert served_api.poll() == 1
+
+
+def test_a_deleted_notebook_restarts_nothing(served_api: ServedApi) -> None:
+    (served_api.notebook_dir / "shop" / "server.ipynb").unlink()
+
+    assert served_api.poll() == 0
+
+
+def test_a_notebook_that_may_not_be_served_is_tried_once(served_api: ServedApi, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere.ipynb"
     elsewhere.write_text(notebook_text(["x = 2"]))
-    notebook = served.notebook_dir / "shop" / "server.ipynb"
+    notebook = served_api.notebook_dir / "shop" / "server.ipynb"
     notebook.unlink()
     notebook.symlink_to(elsewhere)
 
     with pytest.raises(UnknownProject):
-        served.poll(1)
-    assert served.poll() == 0
+        served_api.poll(1)
+    assert served_api.poll() == 0
 
 
 def test_a_gateway_is_kept_ready_only_while_a_save_would_restart(
-    served: ServedApi, monkeypatch: pytest.MonkeyPatch
+    served_api: ServedApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[bool] = []
-    monkeypatch.setattr(served.api.slots, "set_standby", lambda slot, wanted: calls.append(wanted))
+    monkeypatch.setattr(served_api.api.slots, "set_standby", lambda slot, on: calls.append(on))
     monkeypatch.setattr(module, "STANDBY_POLL", 0)
 
-    served.poll(1)
-    served.api.reload.set(False)
-    served.poll(1)
-    served.api.reload.set(True)
-    served.api.slots.cut_off()
-    served.poll(1)
+    served_api.poll(1)
+    served_api.api.reload.set(False)
+    served_api.poll(1)
+    served_api.api.reload.set(True)
+    served_api.api.slots.cut_off()
+    served_api.poll(1)
 
     assert calls == [True, False, False]

@@ -116,10 +116,10 @@ def test_a_failing_notebook_is_told_and_its_slot_stopped(
 ) -> None:
     supervisor.on_start = lambda slot: write_json(slots.run.slot_failure(slot), FAILURE)
 
-    with pytest.raises(NotebookFailure, match=r"shop does not run \(cell 2\).*NameError") as failed:
+    with pytest.raises(NotebookFailure, match=r"shop does not run \(cell 2\).*NameError") as failure:
         slots.bring_up("blue", shop, never)
 
-    assert failed.value.error == FAILURE
+    assert failure.value.error == FAILURE
     assert supervisor.states["blue"] == "STOPPED"
 
 
@@ -139,10 +139,10 @@ def test_a_gateway_that_ends_without_a_word_fails_the_start(
 ) -> None:
     supervisor.on_start = lambda slot: supervisor.states.update({slot: state})
 
-    with pytest.raises(NotebookFailure, match="gateway ended") as failed:
+    with pytest.raises(NotebookFailure, match="gateway ended") as failure:
         slots.bring_up("blue", shop, never)
 
-    assert set(failed.value.error) == set(FAILURE)
+    assert set(failure.value.error) == set(FAILURE)
 
 
 def test_a_start_that_takes_too_long_is_given_up_with_the_settings_name(

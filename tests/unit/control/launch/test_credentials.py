@@ -199,11 +199,11 @@ def test_a_password_is_in_no_repr() -> None:
 def test_the_password_files_line_is_a_salted_hash_of_the_whole_password(password: str) -> None:
     line = User("ada", password).htpasswd_line()
 
-    name, _, stored = line.removesuffix("\n").partition(":")
+    name, _, password_hash = line.removesuffix("\n").partition(":")
     assert name == "ada"
-    assert stored.startswith("{SSHA}")
-    decoded = base64.b64decode(stored.removeprefix("{SSHA}"), validate=True)
-    digest, salt = decoded[:20], decoded[20:]
+    assert password_hash.startswith("{SSHA}")
+    data = base64.b64decode(password_hash.removeprefix("{SSHA}"), validate=True)
+    digest, salt = data[:20], data[20:]
     assert len(salt) >= 8
     assert hashlib.sha1(password.encode() + salt).digest() == digest  # noqa: S324
     assert password not in line

@@ -152,13 +152,13 @@ def test_programs_inherit_the_settings_and_no_credential(settings: Settings, mon
         monkeypatch.setenv(name, "something secret")
     monkeypatch.setenv("SOMEBODYS_OWN", "kept")
 
-    inherited = launch.child_environment(settings)
+    environment = launch.child_environment(settings)
 
-    assert not set(VARIABLES) & set(inherited)
-    assert "something secret" not in inherited.values()
-    assert inherited["SOMEBODYS_OWN"] == "kept"
-    assert (inherited["PORT"], inherited["RUN_DIR"]) == ("18080", str(settings.run_dir))
-    assert inherited["JUPYTER_RUNTIME_DIR"].startswith(str(settings.run_dir))
+    assert not set(VARIABLES) & set(environment)
+    assert "something secret" not in environment.values()
+    assert environment["SOMEBODYS_OWN"] == "kept"
+    assert (environment["PORT"], environment["RUN_DIR"]) == ("18080", str(settings.run_dir))
+    assert environment["JUPYTER_RUNTIME_DIR"].startswith(str(settings.run_dir))
 
 
 def test_a_port_that_is_taken_is_refused_with_one_to_try(settings: Settings) -> None:

@@ -8,7 +8,7 @@ from control.logs.lines import MAX_LINE, LineBuffer, escape, format_line, strip_
 
 
 @pytest.mark.parametrize(
-    ("text", "shown"),
+    ("text", "output"),
     [
         ("plain, with a tab:\there", "plain, with a tab:\there"),
         ("zwölf 日本 👩‍🚀 a\u00a0b \ufeff", "zwölf 日本 👩‍🚀 a\u00a0b \ufeff"),
@@ -22,8 +22,8 @@ from control.logs.lines import MAX_LINE, LineBuffer, escape, format_line, strip_
         ("a\u202eb\u2066c\u200fd\u061c", "a\\u202eb\\u2066c\\u200fd\\u061c"),
     ],
 )
-def test_control_characters_are_shown_and_all_other_text_stays(text: str, shown: str) -> None:
-    assert escape(text) == shown
+def test_control_characters_are_shown_and_all_other_text_stays(text: str, output: str) -> None:
+    assert escape(text) == output
 
 
 def test_no_character_that_controls_anything_is_left() -> None:

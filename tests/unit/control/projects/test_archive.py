@@ -191,7 +191,7 @@ def test_an_archive_in_an_archive_is_a_file_like_any_other(target: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("name", "is_utf8", "decoded"),
+    ("name", "is_utf8", "expected_name"),
     [
         (b"gr\xc3\xb6\xc3\x9fe", True, "größe"),
         (b"gr\x94\xe1e", False, "größe"),  # code page 437, as zip has it where nothing is said
@@ -201,15 +201,15 @@ def test_an_archive_in_an_archive_is_a_file_like_any_other(target: Path) -> None
     ],
 )
 def test_a_name_is_read_in_the_encoding_that_the_archive_says(
-    target: Path, name: bytes, is_utf8: bool, decoded: str | None
+    target: Path, name: bytes, is_utf8: bool, expected_name: str | None
 ) -> None:
     data = bytearray(zip_of((NOTEBOOK, "{}"), ("N" * len(name), "x")).getvalue().replace(b"N" * len(name), name))
     if is_utf8:
         for start, flags in ((data.index(name) - 30, 6), (data.rindex(name) - 46, 8)):
             data[start + flags + 1] |= 0x08
-    if decoded:
+    if expected_name:
         unpack(io.BytesIO(bytes(data)), target)
-        assert files(target) == {NOTEBOOK: "{}", decoded: "x"}
+        assert files(target) == {NOTEBOOK: "{}", expected_name: "x"}
     else:
         with pytest.raises(InvalidArchive):
             unpack(io.BytesIO(bytes(data)), target)

@@ -63,19 +63,19 @@ def test_a_flood_is_read_in_part(path: Path) -> None:
     messages: list[bytes] = []
     ticks: list[float] = []
     Datagrams(path, messages.append, lambda: ticks.append(time.monotonic()), 50).start()
-    ended = threading.Event()
+    end = threading.Event()
 
     def flood() -> None:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
             sender.settimeout(0.01)
-            while not ended.is_set():
+            while not end.is_set():
                 with suppress(TimeoutError):
                     sender.sendto(b"<190>Nov 26 09:00:00 nginx: x", str(path))
 
     thread = threading.Thread(target=flood)
     thread.start()
     eventually(lambda: len(ticks) == 2, 10)
-    ended.set()
+    end.set()
     thread.join()
 
     assert len(messages) <= 150

@@ -15,7 +15,7 @@ def exchange_of(text: str, **changes: Any) -> Exchange:
 
 
 @pytest.mark.parametrize(
-    ("text", "shown"),
+    ("text", "output"),
     [
         ('{"a":[1]}', '{\n  "a": [\n    1\n  ]\n}'),
         ('{"n":1.5,"big":123456789012345678901234567890}',
@@ -27,8 +27,8 @@ def exchange_of(text: str, **changes: Any) -> Exchange:
         ("[" * 100_000, "[" * 100_000),
     ],
 )  # fmt: skip
-def test_json_is_indented_and_everything_else_unchanged(text: str, shown: str) -> None:
-    assert format_body(Message([], Body(len(text), False, text))) == shown
+def test_json_is_indented_and_everything_else_unchanged(text: str, output: str) -> None:
+    assert format_body(Message([], Body(len(text), False, text))) == output
 
 
 def test_binary_bodies_are_not_shown() -> None:
@@ -51,8 +51,8 @@ def test_differences_are_named_and_their_lines_marked() -> None:
 def test_headers_that_differ_are_named_except_volatile_ones() -> None:
     before, after = exchange(), exchange()
     after.response.headers[:] = [("content-type", "text/plain"), ("Content-Length", "2"), ("X-New", "1")]
-    changed = Comparison(before, after).changed_headers
-    assert changed == [("content-type", "application/json", "text/plain"), ("x-new", None, "1")]
+    changes = Comparison(before, after).changed_headers
+    assert changes == [("content-type", "application/json", "text/plain"), ("x-new", None, "1")]
 
 
 def test_bodies_of_many_lines_are_compared_in_little_time() -> None:

@@ -25,7 +25,7 @@ def limit(tmp_path: Path, clock: Clock) -> LoginLimit:
     return LoginLimit(tmp_path, clock)
 
 
-def limited(folder: Path) -> set[str]:
+def list_limited_callers(folder: Path) -> set[str]:
     return {file.name for file in folder.iterdir()}
 
 
@@ -36,11 +36,11 @@ def test_the_twentieth_wrong_password_within_ten_seconds_limits_its_caller(
         limit.add_failure(b"192.0.2.1")
         limit.add_failure(b"192.0.2.2")
     clock.now += WINDOW
-    assert limited(tmp_path) == set()
+    assert list_limited_callers(tmp_path) == set()
 
     limit.add_failure(b"192.0.2.1")
 
-    assert limited(tmp_path) == {"192.0.2.1"}
+    assert list_limited_callers(tmp_path) == {"192.0.2.1"}
 
 
 def test_the_same_over_a_longer_time_limits_nobody(limit: LoginLimit, tmp_path: Path, clock: Clock) -> None:
@@ -48,7 +48,7 @@ def test_the_same_over_a_longer_time_limits_nobody(limit: LoginLimit, tmp_path: 
         limit.add_failure(b"192.0.2.1")
         clock.now += WINDOW / (MAX_FAILURES - 2)
 
-    assert limited(tmp_path) == set()
+    assert list_limited_callers(tmp_path) == set()
 
 
 def test_a_quiet_minute_ends_the_limit(
@@ -58,20 +58,20 @@ def test_a_quiet_minute_ends_the_limit(
         limit.add_failure(b"192.0.2.1")
     clock.now += QUIET - 1
     limit.tick()
-    assert limited(tmp_path) == {"192.0.2.1"}
+    assert list_limited_callers(tmp_path) == {"192.0.2.1"}
     limit.add_failure(b"192.0.2.1")  # it is not quiet
     clock.now += QUIET - 1
     limit.tick()
-    assert limited(tmp_path) == {"192.0.2.1"}
+    assert list_limited_callers(tmp_path) == {"192.0.2.1"}
 
     clock.now += 1
     limit.tick()
 
-    assert limited(tmp_path) == set()
+    assert list_limited_callers(tmp_path) == set()
     assert "192.0.2.1 sent no wrong password for a minute" in capsys.readouterr().out
     for _ in range(MAX_FAILURES - 1):
         limit.add_failure(b"192.0.2.1")
-    assert limited(tmp_path) == set(), "it begins anew"
+    assert list_limited_callers(tmp_path) == set(), "it begins anew"
 
 
 def test_limits_of_an_earlier_process_stay_in_force(tmp_path: Path, clock: Clock) -> None:
@@ -79,10 +79,10 @@ def test_limits_of_an_earlier_process_stay_in_force(tmp_path: Path, clock: Clock
     limit = LoginLimit(tmp_path, clock)
 
     limit.tick()
-    assert limited(tmp_path) == {"2001:db8:1:2:"}
+    assert list_limited_callers(tmp_path) == {"2001:db8:1:2:"}
     clock.now += QUIET
     limit.tick()
-    assert limited(tmp_path) == set()
+    assert list_limited_callers(tmp_path) == set()
 
 
 def test_a_second_is_logged_in_few_lines(limit: LoginLimit, capsys: pytest.CaptureFixture[str]) -> None:
@@ -106,7 +106,7 @@ def test_more_callers_than_are_remembered_do_no_harm(limit: LoginLimit, tmp_path
     for _ in range(MAX_FAILURES - 1):
         limit.add_failure(caller)
 
-    assert limited(tmp_path) == {caller.decode()}
+    assert list_limited_callers(tmp_path) == {caller.decode()}
 
 
 @pytest.mark.parametrize("message", [b"", b"../../etc/passwd", b"a/b", b"192.0.2.1\n", b"\xff", b"1" * 100])
@@ -115,4 +115,4 @@ def test_an_invalid_address_creates_no_file(limit: LoginLimit, tmp_path: Path, m
         with pytest.raises(ValueError, match=r"."):
             limit.add_failure(message)
 
-    assert limited(tmp_path) == set()
+    assert list_limited_callers(tmp_path) == set()

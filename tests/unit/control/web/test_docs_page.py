@@ -80,10 +80,10 @@ def test_every_file_that_the_page_names_is_there(
     app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake(app, monkeypatch, status=status())
-    named = re.findall(r'"(/static/[^"?]+)[?"]', client.get("/docs").text)
-    named += [f"/static/{name}" for name in re.findall(r'@import "([^"]+)"', (STATIC / "docs.css").read_text())]
-    assert [name for name in named if not (Path("control/web") / name.lstrip("/")).is_file()] == []
-    assert sum(VIEWER.name in name for name in named) == 2
+    addresses = re.findall(r'"(/static/[^"?]+)[?"]', client.get("/docs").text)
+    addresses += [f"/static/{name}" for name in re.findall(r'@import "([^"]+)"', (STATIC / "docs.css").read_text())]
+    assert [name for name in addresses if not (Path("control/web") / name.lstrip("/")).is_file()] == []
+    assert sum(VIEWER.name in name for name in addresses) == 2
 
 
 def test_the_viewer_is_the_version_that_its_folder_names_and_its_licence_is_beside_it() -> None:
@@ -95,6 +95,6 @@ def test_the_viewer_is_the_version_that_its_folder_names_and_its_licence_is_besi
 
 
 def test_no_style_of_the_viewer_is_loaded_from_elsewhere() -> None:
-    named = re.findall(r"url\(\s*[\"']?([^\"')]{0,20})", (VIEWER / "swagger-ui.css").read_text())
-    assert named
-    assert [name for name in named if not name.startswith("data:")] == []
+    addresses = re.findall(r"url\(\s*[\"']?([^\"')]{0,20})", (VIEWER / "swagger-ui.css").read_text())
+    assert addresses
+    assert [name for name in addresses if not name.startswith("data:")] == []

@@ -283,12 +283,12 @@ def test_a_form_that_makes_no_sense_is_rejected(client: FlaskClient, data: dict[
 
 
 def test_hello_world_is_suggested_where_there_is_one() -> None:
-    def known(*endpoints: tuple[str, str]) -> list[dict[str, str]]:
+    def rows(*endpoints: tuple[str, str]) -> list[dict[str, str]]:
         return [{"method": method, "path": path} for method, path in endpoints]
 
-    assert ManualRequest.suggest(known(("POST", "/a"), ("GET", "/b"), ("GET", "/hello_world"))).path == "/hello_world"
-    assert ManualRequest.suggest(known(("POST", "/hello_world"), ("GET", "/b"))) == ManualRequest("GET", "/b")
-    assert ManualRequest.suggest(known(("POST", "/a"))) == ManualRequest("POST", "/a", "{}")
+    assert ManualRequest.suggest(rows(("POST", "/a"), ("GET", "/b"), ("GET", "/hello_world"))).path == "/hello_world"
+    assert ManualRequest.suggest(rows(("POST", "/hello_world"), ("GET", "/b"))) == ManualRequest("GET", "/b")
+    assert ManualRequest.suggest(rows(("POST", "/a"))) == ManualRequest("POST", "/a", "{}")
     assert ManualRequest.suggest([]) == ManualRequest("GET", "/hello_world")
 
 
@@ -296,8 +296,8 @@ class Handler(BaseHTTPRequestHandler):
     """Answers with what it was sent, or with what the path says."""
 
     def do_POST(self) -> None:
-        sent = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        body = f"{self.path} {self.headers['Content-Type']} {self.headers['Host']} ".encode() + sent
+        data = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        body = f"{self.path} {self.headers['Content-Type']} {self.headers['Host']} ".encode() + data
         if self.path == "/invoke/binary":
             body = b"\x89PNG\xff\x00"
         elif self.path == "/invoke/long":
@@ -339,7 +339,7 @@ def call(tmp_path: Path) -> Iterator[Callable[..., manual_request.ManualResponse
 
 
 @pytest.mark.parametrize(
-    ("target", "body", "received"),
+    ("target", "body", "echo"),
     [
         ("/a/ü b?c=d%2F&e", "{}", "/invoke/a/%C3%BC%20b?c=d%2F&e application/json h:1 {}"),
         ("a#b\r\nX: y", "grüße", "/invoke/a%23b%0D%0AX:%20y text/plain; charset=utf-8 h:1 grüße"),
@@ -347,10 +347,10 @@ def call(tmp_path: Path) -> Iterator[Callable[..., manual_request.ManualResponse
     ],
 )
 def test_a_manual_request_is_sent_as_typed(
-    call: Callable[..., manual_request.ManualResponse], target: str, body: str, received: str
+    call: Callable[..., manual_request.ManualResponse], target: str, body: str, echo: str
 ) -> None:
     response = call(target, body)
-    assert (response.code, response.text, response.size) == (418, received, len(received.encode()))
+    assert (response.code, response.text, response.size) == (418, echo, len(echo.encode()))
     assert response.milliseconds > 0
 
 

@@ -21,9 +21,9 @@ SINCE = "2026-01-01T00:00:00+00:00"
 FAILURE = {"cell": 2, "line": 1, "name": "NameError", "value": "x", "traceback": "Traceback…"}
 
 
-def status_of(**known: Any) -> Status:
+def status_of(**values: Any) -> Status:
     """A status with what a test cares about; the rest is empty."""
-    return Status(**{field.name: None for field in fields(Status)} | {"endpoints": []} | known)
+    return Status(**{field.name: None for field in fields(Status)} | {"endpoints": []} | values)
 
 
 STOPPED = status_of(state="stopped")

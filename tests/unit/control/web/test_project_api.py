@@ -44,8 +44,8 @@ def client(app: Flask) -> FlaskClient:
 
 def a_zip(text: str = "uploaded") -> bytes:
     target = io.BytesIO()
-    with zipfile.ZipFile(target, "w") as created:
-        created.writestr("anything/server.ipynb", text)
+    with zipfile.ZipFile(target, "w") as archive:
+        archive.writestr("anything/server.ipynb", text)
     return target.getvalue()
 
 
@@ -54,23 +54,23 @@ def upload(client: FlaskClient, filename: str = "new.zip", data: bytes | None = 
     return client.post("/process/upload", data={"archive": file, **more.pop("fields", {})}, **more)
 
 
-def hidden(notebooks: Path) -> list[str]:
+def list_hidden_files(notebooks: Path) -> list[str]:
     return [path.name for path in notebooks.iterdir() if path.name.startswith(".")]
 
 
 def test_a_project_is_downloaded_and_uploaded_under_another_name(client: FlaskClient, notebooks: Path) -> None:
-    zipped = client.get("/process/download?notebook=team/prices")
-    assert zipped.mimetype == "application/zip"
-    assert zipped.headers["Content-Disposition"] == "attachment; filename*=UTF-8''prices.zip"
+    download = client.get("/process/download?notebook=team/prices")
+    assert download.mimetype == "application/zip"
+    assert download.headers["Content-Disposition"] == "attachment; filename*=UTF-8''prices.zip"
 
-    created = upload(client, "prices.zip", zipped.data)
+    response = upload(client, "prices.zip", download.data)
 
-    assert (created.status_code, created.json) == (
+    assert (response.status_code, response.json) == (
         201,
         {"message": "The project prices was created.", "notebook": "prices"},
     )
     assert (notebooks / "prices" / "server.ipynb").read_text() == "prices"
-    assert hidden(notebooks) == []
+    assert list_hidden_files(notebooks) == []
 
 
 def test_a_download_of_no_project_is_rejected(client: FlaskClient) -> None:
@@ -204,10 +204,10 @@ def test_the_homepage_offers_a_free_name_and_goes_back_to_itself_with_the_new_pr
     assert "<option>hello</option>" in page
     assert 'href="/process/download?notebook=team/prices"' in page.replace("%2F", "/")
 
-    created = client.post("/", data={"do": "new", "template": "hello", "name": "my_api_2"})
+    redirect = client.post("/", data={"do": "new", "template": "hello", "name": "my_api_2"})
 
-    assert (created.status_code, created.location) == (303, "/?notebook=my_api_2")
-    assert "<option selected>my_api_2</option>" in client.get(created.location).text
+    assert (redirect.status_code, redirect.location) == (303, "/?notebook=my_api_2")
+    assert "<option selected>my_api_2</option>" in client.get(redirect.location).text
     response = client.post("/", data={"do": "upload", "archive": (io.BytesIO(a_zip()), "mine.zip")})
     assert response.status_code == 409
     assert "There is something named mine already." in response.text

@@ -25,9 +25,9 @@ def client(app: Flask) -> FlaskClient:
 
 
 def test_static_files_that_a_page_links_are_cached_forever(client: FlaskClient) -> None:
-    named = re.findall(r'"(/static/[^"]+)"', client.get("/").text)
-    assert len(named) >= 4
-    for address in named:
+    addresses = re.findall(r'"(/static/[^"]+)"', client.get("/").text)
+    assert len(addresses) >= 4
+    for address in addresses:
         with client.get(address) as response:
             assert response.headers["Cache-Control"] == "public, max-age=31536000, immutable", address
 
@@ -45,13 +45,13 @@ def test_a_page_is_never_cached(client: FlaskClient) -> None:
 
 
 def test_a_file_that_changes_gets_another_address_and_none_when_it_is_only_touched(tmp_path: Path) -> None:
-    made = Flask("made", static_folder=str(tmp_path))
-    init_app(made)
+    app = Flask("made", static_folder=str(tmp_path))
+    init_app(app)
     file = tmp_path / "a.css"
     addresses = []
     for text in ("one", "one", "two"):
         file.unlink(missing_ok=True)
         file.write_text(text)
-        with made.test_request_context():
+        with app.test_request_context():
             addresses.append(render_template_string("{{ static_url('a.css') }}"))
     assert addresses[0] == addresses[1] != addresses[2]

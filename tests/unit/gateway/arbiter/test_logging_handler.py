@@ -12,10 +12,10 @@ from gateway.records import log
 from gateway.records.record import TEXT_LIMIT
 
 
-def failed(error: Exception, headers: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> str:
+def log_failure(error: Exception, headers: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> str:
     """What is in the log after a request with a secret in its query has raised `error`."""
-    written: list[str] = []
-    monkeypatch.setattr(log, "write", written.append)
+    pieces: list[str] = []
+    monkeypatch.setattr(log, "write", pieces.append)
     connection: Any = Mock()
     start = httputil.RequestStartLine("GET", "/x?token=hidden", "HTTP/1.1")
     request = httputil.HTTPServerRequest(
@@ -29,11 +29,11 @@ def failed(error: Exception, headers: dict[str, str], monkeypatch: pytest.Monkey
             LoggingHandler(web.Application(), request).log_exception(type(raised), raised, raised.__traceback__)
 
     asyncio.run(fail())
-    return "".join(written)
+    return "".join(pieces)
 
 
 def test_each_line_has_the_requests_id_and_none_the_query(monkeypatch: pytest.MonkeyPatch) -> None:
-    text = failed(ValueError("a\n[another] forged"), {"X-Request-Id": "mine"}, monkeypatch)
+    text = log_failure(ValueError("a\n[another] forged"), {"X-Request-Id": "mine"}, monkeypatch)
 
     assert all(line.startswith("[mine] ") for line in text.splitlines())
     assert "[mine] ValueError: a\n[mine] [another] forged\n" in text
@@ -41,10 +41,10 @@ def test_each_line_has_the_requests_id_and_none_the_query(monkeypatch: pytest.Mo
 
 
 def test_what_tornado_refuses_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    text = failed(web.HTTPError(400, "no such %s", "thing"), {}, monkeypatch)
+    text = log_failure(web.HTTPError(400, "no such %s", "thing"), {}, monkeypatch)
 
     assert text == "[-] HTTP 400: Bad Request (no such thing)\n"
 
 
 def test_a_long_one_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert len(failed(ValueError("x" * 1_000_000), {}, monkeypatch)) < TEXT_LIMIT + 100
+    assert len(log_failure(ValueError("x" * 1_000_000), {}, monkeypatch)) < TEXT_LIMIT + 100

@@ -112,27 +112,27 @@ def test_a_form_with_a_charset_is_a_form() -> None:
 
 
 def test_a_body_that_is_no_text_comes_as_base64() -> None:
-    told = describe("/x", [("Content-Type", "image/png")], b"\x89PNG\xff")
-    assert told["body"] is None
-    assert base64.b64decode(told["body_base64"]) == b"\x89PNG\xff"
+    message = describe("/x", [("Content-Type", "image/png")], b"\x89PNG\xff")
+    assert message["body"] is None
+    assert base64.b64decode(message["body_base64"]) == b"\x89PNG\xff"
 
 
 def test_uploaded_files_come_as_base64_beside_the_fields() -> None:
     part = b'Content-Disposition: form-data; name="f"; filename="x.bin"\r\nContent-Type: image/png\r\n\r\n\x89\xff\r\n'
     body = MULTIPART.replace(b"--B--", b"--B\r\n" + part + b"--B--")
-    told = describe("/x", [("Content-Type", "multipart/form-data; boundary=B")], body)
-    assert told["body"] == {"a": ["1 é"]}
+    message = describe("/x", [("Content-Type", "multipart/form-data; boundary=B")], body)
+    assert message["body"] == {"a": ["1 é"]}
     upload = {
         "filename": "x.bin",
         "content_type": "image/png",
         "body_base64": base64.b64encode(b"\x89\xff").decode(),
     }
-    assert told["files"] == {"f": [upload]}
+    assert message["files"] == {"f": [upload]}
 
 
 def test_the_cell_is_told_method_and_url() -> None:
-    told = describe("/invoke/a%20b?x=1", method="PATCH")
-    assert (told["method"], told["url"]) == ("PATCH", "/invoke/a%20b?x=1")
+    message = describe("/invoke/a%20b?x=1", method="PATCH")
+    assert (message["method"], message["url"]) == ("PATCH", "/invoke/a%20b?x=1")
 
 
 @pytest.mark.parametrize(
@@ -151,6 +151,6 @@ def test_what_cannot_be_decoded_is_refused(target: str, headers: list[tuple[str,
 
 def test_a_harmless_request_id_is_kept_and_any_other_replaced() -> None:
     assert request(headers=[("X-Request-Id", "abc-1.2_3")]).request_id == "abc-1.2_3"
-    made = {request(headers=[("X-Request-Id", bad)]).request_id for bad in ("", "a b", "x" * 65, "\xe9")}
-    assert len(made) == 4
-    assert not made & {"", "a b", "x" * 65, "\xe9"}
+    ids = {request(headers=[("X-Request-Id", bad)]).request_id for bad in ("", "a b", "x" * 65, "\xe9")}
+    assert len(ids) == 4
+    assert not ids & {"", "a b", "x" * 65, "\xe9"}

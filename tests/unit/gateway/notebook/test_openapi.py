@@ -182,7 +182,7 @@ def test_operation_ids_are_unique_words() -> None:
 
 
 @pytest.mark.parametrize(
-    ("annotated", "template", "names"),
+    ("path", "template", "names"),
     [
         ("/a/:b/c", "/a/{b}/c", ("b",)),
         ("/a/:x/:x", "/a/{x}/{x_2}", ("x", "x_2")),
@@ -197,10 +197,8 @@ def test_operation_ids_are_unique_words() -> None:
         ("/", "/", ()),
     ],
 )
-def test_a_path_becomes_a_template_that_says_what_to_call(
-    annotated: str, template: str, names: tuple[str, ...]
-) -> None:
-    result = PathTemplate.of(annotated)
+def test_a_path_becomes_a_template_that_says_what_to_call(path: str, template: str, names: tuple[str, ...]) -> None:
+    result = PathTemplate.of(path)
     assert (result.text, result.names) == (template, names)
 
 

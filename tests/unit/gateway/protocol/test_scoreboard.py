@@ -14,9 +14,9 @@ def test_the_scoreboard_shows_from_outside_what_runs() -> None:
         scoreboard.read(fd)
     ours = scoreboard.Scoreboard(fd)
     slot = ours.begin(b"request-1", time.monotonic(), 1.5)
-    seen = scoreboard.read(fd)
-    assert seen.pid == os.getpid()
-    (running,) = seen.running
+    snapshot = scoreboard.read(fd)
+    assert snapshot.pid == os.getpid()
+    (running,) = snapshot.running
     assert (running.request_id, running.limit_s) == ("request-1", 1.5)
     assert -1.5 < running.overdue_s() < 0
     ours.end(slot)

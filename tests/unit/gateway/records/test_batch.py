@@ -33,12 +33,12 @@ def test_of_many_calls_the_last_are_kept_and_of_large_ones_the_newest_whole() ->
     for record in records[:-whole]:
         parts = [(record["request"]["body"], TRIMMED_BODY)]
         parts += [(record["stderr"], TRIMMED_TEXT), (record["traceback"], TRIMMED_TEXT)]
-        for kept, left in parts:
-            assert (kept["size"], kept["cut"], len(kept["text"])) == (LARGE, True, left)
+        for part, length in parts:
+            assert (part["size"], part["cut"], len(part["text"])) == (LARGE, True, length)
         assert record["traceback"]["text"].endswith("end")
     for record in records[-whole:]:
-        for kept in (record["request"]["body"], record["stderr"], record["traceback"]):
-            assert (kept["size"], kept["cut"], len(kept["text"])) == (LARGE, False, LARGE)
+        for part in (record["request"]["body"], record["stderr"], record["traceback"]):
+            assert (part["size"], part["cut"], len(part["text"])) == (LARGE, False, LARGE)
 
 
 def test_a_small_call_loses_nothing_to_large_ones() -> None:
@@ -50,8 +50,8 @@ def test_a_small_call_loses_nothing_to_large_ones() -> None:
         add(batch, "/large")
     first = records_of(batch)[0]
     assert first["path"] == "/small"
-    for kept in (first["request"]["body"], first["stderr"], first["traceback"]):
-        assert (kept["cut"], len(kept["text"])) == (False, size)
+    for part in (first["request"]["body"], first["stderr"], first["traceback"]):
+        assert (part["cut"], len(part["text"])) == (False, size)
 
 
 def test_what_nobody_took_is_told_before_what_came_after_it() -> None:

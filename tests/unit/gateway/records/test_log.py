@@ -58,7 +58,7 @@ def post(api: Arbiter, path: str, body: str, request_id: str) -> None:
 def test_no_text_of_a_caller_begins_a_line(api: Arbiter, worker: Worker, path: str, label: str) -> None:
     post(api, path, f"{EVIL}\n[another] the end of {path}", "mine")
 
-    worker.logged(f"the end of {path}")
+    worker.wait_for_log(f"the end of {path}")
     lines = worker.log.read_bytes().decode().split("\n")  # a lone \r is left to supervise.py, which shows it
     assert [line for line in lines if "forged" in line]
     assert not [line for line in lines if line.startswith("[another]")]
@@ -68,10 +68,10 @@ def test_no_text_of_a_caller_begins_a_line(api: Arbiter, worker: Worker, path: s
 def test_a_traceback_of_any_length_is_cut_from_its_end_and_says_so(api: Arbiter, worker: Worker) -> None:
     post(api, "/raises", "x\n" * 500_000 + "the very end", "long")
 
-    written = [line for line in worker.logged("the very end").split("\n") if line.startswith("[long]")]
-    assert "characters left out)" in written[0]
-    assert sum(len(line) - len("[long] ") + 1 for line in written[1:]) <= TEXT_LIMIT + 1
-    assert written[-1] == "[long] the very end"
+    lines = [line for line in worker.wait_for_log("the very end").split("\n") if line.startswith("[long]")]
+    assert "characters left out)" in lines[0]
+    assert sum(len(line) - len("[long] ") + 1 for line in lines[1:]) <= TEXT_LIMIT + 1
+    assert lines[-1] == "[long] the very end"
 
 
 def test_callers_who_see_tracebacks_get_the_cut_one(tmp_path: Path) -> None:
@@ -86,25 +86,25 @@ def test_callers_who_see_tracebacks_get_the_cut_one(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def written(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def pieces(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     texts: list[str] = []
     monkeypatch.setattr(log, "write", texts.append)
     monkeypatch.setattr(log, "_open_label", None)
     return texts
 
 
-def test_pieces_become_one_line_behind_one_label(written: list[str]) -> None:
+def test_pieces_become_one_line_behind_one_label(pieces: list[str]) -> None:
     for text in ("one ", "line", "\n", "", "two\nthree\n", "\n"):
         log.write_part("-", text)
 
-    assert "".join(written) == "[-] one line\n[-] two\n[-] three\n[-] \n"
+    assert "".join(pieces) == "[-] one line\n[-] two\n[-] three\n[-] \n"
 
 
-def test_a_line_that_another_interrupts_does_not_lend_it_its_label(written: list[str]) -> None:
+def test_a_line_that_another_interrupts_does_not_lend_it_its_label(pieces: list[str]) -> None:
     log.write_part("a", "half")
     log.write_part("b", "other")
     log.write_lines("c", "whole")
     log.write_part("b", "rest\n")
     log.write_lines("c", "again")
 
-    assert "".join(written) == "[a] half\n[b] other\n[c] whole\n[b] rest\n[c] again\n"
+    assert "".join(pieces) == "[a] half\n[b] other\n[c] whole\n[b] rest\n[c] again\n"

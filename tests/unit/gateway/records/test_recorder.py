@@ -22,10 +22,10 @@ Batches = list[dict[str, Any]]
 @pytest.fixture
 def batches(tmp_path: Path) -> Iterator[Batches]:
     """What the control app has received at `tmp_path / "r.sock"`."""
-    received: Batches = []
-    with BatchServer(tmp_path / "r.sock", received.append) as server:
+    batches: Batches = []
+    with BatchServer(tmp_path / "r.sock", batches.append) as server:
         server.start()
-        yield received
+        yield batches
         server.shutdown()
 
 
@@ -63,18 +63,18 @@ def test_the_first_requests_of_a_second_are_sent_at_once_and_the_others_together
 
 
 def test_what_nobody_received_is_sent_when_somebody_does(tmp_path: Path) -> None:
-    received: Batches = []
+    batches: Batches = []
 
     async def run() -> None:
         recorder = Recorder(tmp_path / "late.sock", ["/x"], keeps_records=True)
         for number in range(MANY):
             record(recorder, number)
-        with BatchServer(tmp_path / "late.sock", received.append) as server:
+        with BatchServer(tmp_path / "late.sock", batches.append) as server:
             server.start()
-            await wait_for(received, MANY)
+            await wait_for(batches, MANY)
             server.shutdown()
 
     asyncio.run(run())
 
-    assert [len(batch["records"]) for batch in received] == [200]
-    assert count(received) == MANY
+    assert [len(batch["records"]) for batch in batches] == [200]
+    assert count(batches) == MANY

@@ -89,7 +89,7 @@ def test_ordinary_names_stay_readable(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "left"),
+    ("value", "rest"),
     [
         ("https://x.example/y?anything=hidden&hidden", "https://x.example/y?***"),
         ("https://x.example/y", "https://x.example/y"),
@@ -97,12 +97,12 @@ def test_ordinary_names_stay_readable(name: str) -> None:
     ],
 )
 @pytest.mark.parametrize("name", ["Referer", "referer"])
-def test_of_a_referer_the_whole_query_goes(name: str, value: str, left: str) -> None:
-    assert redaction.mask_headers([(name, value)]) == [(name, left)]
+def test_of_a_referer_the_whole_query_goes(name: str, value: str, rest: str) -> None:
+    assert redaction.mask_headers([(name, value)]) == [(name, rest)]
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "left"),
+    ("name", "value", "rest"),
     [
         ("Location", "https://x/y?to%6ben=hidden&b=2", "https://x/y?to%6ben=***&b=2"),
         ("Location", "/y?b=2#access_token=hidden&state=s", "/y?b=2#access_token=***&state=s"),
@@ -113,8 +113,8 @@ def test_of_a_referer_the_whole_query_goes(name: str, value: str, left: str) -> 
         ("X-Note", "really? yes; token=shown, a == b", "really? yes; token=shown, a == b"),
     ],
 )
-def test_of_urls_in_other_headers_secret_parameters_go(name: str, value: str, left: str) -> None:
-    assert redaction.mask_headers([(name, value)]) == [(name, left)]
+def test_of_urls_in_other_headers_secret_parameters_go(name: str, value: str, rest: str) -> None:
+    assert redaction.mask_headers([(name, value)]) == [(name, rest)]
 
 
 def test_a_name_that_is_told_apart_by_encoding_is_no_way_out() -> None:

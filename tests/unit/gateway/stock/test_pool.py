@@ -18,7 +18,7 @@ class Endless:
     def __init__(self) -> None:
         self.session = Session()
         self.context = Mock()
-        self.printed = 0
+        self.position = 0
 
     def get_kernel(self, _kernel_id: str) -> "Endless":
         return self
@@ -36,7 +36,7 @@ class Endless:
 
     async def get_iopub_msg(self) -> dict[str, Any]:
         await asyncio.sleep(0)
-        self.printed += 1000
+        self.position += 1000
         content = {"name": "stdout", "text": "x" * 1000}
         return {"parent_header": {"msg_id": "message-1"}, "msg_type": "stream", "content": content}
 
@@ -46,7 +46,7 @@ def test_output_without_end_is_cut_off_at_the_limit() -> None:
     kernel = StockKernel(endless, "kernel-1")
     with pytest.raises(UnusableKernel, match="printed more"):
         asyncio.run(kernel.run("print", time.monotonic() + 20, 10_000, "request-1"))
-    assert endless.printed == 11_000
+    assert endless.position == 11_000
 
 
 class Noisy(Endless):
@@ -59,14 +59,14 @@ class Noisy(Endless):
     ]
 
     async def get_iopub_msg(self) -> dict[str, Any]:
-        kind, content = self.messages[self.printed]
-        self.printed += 1
+        kind, content = self.messages[self.position]
+        self.position += 1
         return {"parent_header": {"msg_id": "message-1"}, "msg_type": kind, "content": content}
 
 
 def test_stderr_is_in_the_log_under_the_request_and_in_its_record(monkeypatch: pytest.MonkeyPatch) -> None:
-    written: list[str] = []
-    monkeypatch.setattr(log, "write", written.append)
+    pieces: list[str] = []
+    monkeypatch.setattr(log, "write", pieces.append)
     output = asyncio.run(StockKernel(Noisy(), "kernel-1").run("fail", time.monotonic() + 20, 10_000, "mine"))
-    assert "".join(written) == "[mine] said: a\n[mine] [another] forged\n[mine] end\n"
+    assert "".join(pieces) == "[mine] said: a\n[mine] [another] forged\n[mine] end\n"
     assert output.stderr.text == "said: a\n[another] forged\nend\n"
