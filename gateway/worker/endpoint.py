@@ -69,37 +69,55 @@ class CellExecutor:
         self._shell = shell
         self._errors = errors
 
-    async def execute(self, call: Call) -> Response:
-        """The response, whatever the cells do. Does not suspend if none of them awaits. TimeLimit: it has passed.
+    def execute(self, call: Call) -> Response:
+        """The response, whatever the cells do, none of which awaits. TimeLimit: it has passed.
 
         ResponseInfo cells do not run after an error, unless they mention REQUEST_ERROR: then that is a JSON string,
         {"type": "ValueError", "message": "…", "status": 500} after an error and null after none, and the status and
         headers that they print apply to both.
         """
-        endpoint, namespace = call.endpoint, call.namespace
+        endpoint = call.endpoint
         try:
-            cells = endpoint.cells
-            value = await cells.run_async(namespace) if cells.is_async else cells.run(namespace)
+            value = endpoint.cells.run(call.namespace)
             response = result.to_response(self._shell, value, call.output)
-        except _CALL_ENDS:
-            raise
         except BaseException as error:
             response = self._error_response(error, call)
-        if endpoint.has_response_info and (response.error is None or endpoint.handles_errors):
+        if endpoint.has_response_info and self._prepare_response_info(call, response):
             try:
-                call.output.clear()
-                if endpoint.handles_errors:
-                    namespace["REQUEST_ERROR"] = json.dumps(response.error)
-                cells = endpoint.response_info
-                value = await cells.run_async(namespace) if cells.is_async else cells.run(namespace)
-                response_info.apply(result.to_bytes(self._shell, value, call.output), response, cells.cells)
-            except _CALL_ENDS:
-                raise
+                self._apply_response_info(call, response, endpoint.response_info.run(call.namespace))
             except BaseException as error:
                 response = self._error_response(error, call)
         return response
 
+    async def execute_async(self, call: Call) -> Response:
+        """The same where a cell awaits. One coroutine for both would take 2 µs of a request's 35."""
+        endpoint = call.endpoint
+        try:
+            value = await endpoint.cells.run_async(call.namespace)
+            response = result.to_response(self._shell, value, call.output)
+        except BaseException as error:
+            response = self._error_response(error, call)
+        if endpoint.has_response_info and self._prepare_response_info(call, response):
+            try:
+                self._apply_response_info(call, response, await endpoint.response_info.run_async(call.namespace))
+            except BaseException as error:
+                response = self._error_response(error, call)
+        return response
+
+    def _prepare_response_info(self, call: Call, response: Response) -> bool:
+        """Whether the ResponseInfo cells are to run."""
+        if call.endpoint.handles_errors:
+            call.namespace["REQUEST_ERROR"] = json.dumps(response.error)
+        elif response.error is not None:
+            return False
+        call.output.clear()
+        return True
+
+    def _apply_response_info(self, call: Call, response: Response, value: Any) -> None:
+        output = result.to_bytes(self._shell, value, call.output)
+        response_info.apply(output, response, call.endpoint.response_info.cells)
+
     def _error_response(self, error: BaseException, call: Call) -> Response:
-        if call.is_over:  # most likely the task was cancelled
+        if call.is_over or isinstance(error, _CALL_ENDS):  # over: most likely the task was cancelled
             raise error
         return self._errors.from_exception(error, call.request, call.endpoint.files)

@@ -131,11 +131,11 @@ class Runner:
 
     def _run(self, call: Call) -> Response:
         CURRENT.set(call.output)
-        return self._step(_complete, self._executor.execute(call), call.deadline)
+        return self._step(self._executor.execute, call, call.deadline)
 
     async def _run_async(self, call: Call) -> Response | None:
         try:
-            return await self._drive(self._executor.execute(call), call.deadline)
+            return await self._drive(self._executor.execute_async(call), call.deadline)
         except BaseException as error:  # an interrupt that reached the event loop would end the kernel
             return None if call.is_over else self._error_response(error, call)
 
@@ -170,13 +170,3 @@ class Runner:
         if isinstance(error, TimeLimit):
             return self._errors.from_time_limit(error, call.request, endpoint.files, endpoint.limit_s)
         return self._errors.from_exception(error, call.request, endpoint.files)
-
-
-def _complete(coroutine: Coroutine[Any, Any, Response]) -> Response:
-    """Run a coroutine that does not suspend."""
-    try:
-        coroutine.send(None)
-    except StopIteration as end:
-        response: Response = end.value
-        return response
-    raise RuntimeError("a cell without await has suspended")
