@@ -94,7 +94,8 @@ lock: ## update the requirements*.txt files from pyproject.toml
 LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
 
 # --no-deps: the lock files are complete, except for one package that is left out on purpose (pyproject.toml).
-INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes
+# --no-compile: half of what is installed is never imported, and pip compiles on one processor, for half a minute.
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --no-compile
 
 # Each of these targets is an empty file that marks a completed step.
 $(VENV)/run: requirements.txt
