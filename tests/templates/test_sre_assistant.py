@@ -16,12 +16,14 @@ from tests.support.openai_server import API_KEY, OpenAIServer
 from tests.support.stack import Stack, as_json
 from tests.support.templates import (
     NOT_JSON,
+    BareApi,
     ask_hasura,
     deliver,
     deliver_bytes,
     payload,
     run_in_jupyter,
     serving,
+    serving_bare,
     wait_for_log,
 )
 from tests.support.waiting import eventually
@@ -132,7 +134,7 @@ def analyst(model: OpenAIServer) -> Analyst:
     return analyst
 
 
-def ask(stack: Stack, body: Any = ..., **headers: str) -> requests.Response:
+def ask(stack: Stack | BareApi, body: Any = ..., **headers: str) -> requests.Response:
     return deliver(stack, "sre_query", payload("sre_action") if body is ... else body, **headers)
 
 
@@ -512,11 +514,11 @@ def test_an_admin_secret_that_hasura_does_not_take_is_said_to_be_that(
 def test_a_wrong_setting_is_named_and_its_value_kept(
     settings: dict[str, str], model: OpenAIServer, name: str, complaint: str
 ) -> None:
-    with serving(PROJECT, **{**settings, name: "something-of-yesterday"}) as stack:
-        response = ask(stack)
+    with serving_bare(PROJECT, **{**settings, name: "something-of-yesterday"}) as api:
+        response = ask(api)
 
         assert complaint in refusal(response)
-        assert "something-of-yesterday" not in response.text + stack.log()
+        assert "something-of-yesterday" not in response.text + api.log()
 
 
 @pytest.mark.parametrize(
@@ -526,22 +528,21 @@ def test_without_a_setting_it_is_served_and_names_it(
     settings: dict[str, str], model: OpenAIServer, analyst: Analyst, groups: str, missing: str
 ) -> None:
     some = {name: value for name, value in settings.items() if name.split("_")[0] in groups.split()}
-    with serving(PROJECT, **some) as stack:
-        assert stack.status()["state"] == "serving"
-        assert f"{missing} is not set" in refusal(ask(stack))
+    with serving_bare(PROJECT, **some) as api:
+        assert f"{missing} is not set" in refusal(ask(api))
 
 
 def test_a_shared_secret_keeps_out_who_does_not_know_it(
     settings: dict[str, str], hasura: GraphQLServer, model: OpenAIServer, analyst: Analyst
 ) -> None:
     secret = "a-secret-shared-with-hasura"
-    with serving(PROJECT, **settings, WEBHOOK_SECRET=secret) as stack:
+    with serving_bare(PROJECT, **settings, WEBHOOK_SECRET=secret) as api:
         for headers in ({}, {"X-Webhook-Secret": "a-guess"}, {"X-Webhook-Secret": "é"}):
-            assert "X-Webhook-Secret" in refusal(ask(stack, **headers), 401)
+            assert "X-Webhook-Secret" in refusal(ask(api, **headers), 401)
         assert model.requests == []
 
-        read_answer(ask(stack, **{"X-Webhook-Secret": secret}))
-        assert secret not in stack.log()
+        read_answer(ask(api, **{"X-Webhook-Secret": secret}))
+        assert secret not in api.log()
 
 
 NO_QUESTION = {
