@@ -17,6 +17,11 @@ WORKERS ?= $(shell echo $$((2 * $$(nproc))))
 test: $(VENV)/test ## run all tests
 	$(BIN)/pytest --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder --durations=40
 
+SECONDS_EACH ?= 300
+
+chaos: $(VENV)/test ## kill, stop and starve programs of a stack under load: make chaos SECONDS_EACH=60
+	$(BIN)/python -m tests.chaos --seconds $(SECONDS_EACH)
+
 lint: $(VENV)/test ## ruff, mypy, shellcheck, nginx -t
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -120,4 +125,4 @@ $(VENV)/bench: $(VENV)/run requirements-bench.txt $(STOCK)
 	$(INSTALL) --upgrade --target $(VENV)/stock -r $(STOCK)
 	@touch $@
 
-.PHONY: help run test lint bench lock image up status logs down delete
+.PHONY: help run test chaos lint bench lock image up status logs down delete
