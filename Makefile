@@ -94,13 +94,12 @@ lock: ## update the requirements*.txt files from pyproject.toml
 	$(VENV)/lock/bin/uv pip compile $(LOCK) -o requirements.txt pyproject.toml
 	$(VENV)/lock/bin/uv pip compile $(LOCK) -o requirements-dev.txt --group dev -c requirements.txt
 	$(VENV)/lock/bin/uv pip compile $(LOCK) -o requirements-bench.txt --group bench -c requirements.txt
-	echo rfc3987-syntax | $(VENV)/lock/bin/uv pip compile $(LOCK) --no-config -o $(STOCK) -
+	printf '%s\n' isoduration rfc3986-validator rfc3987-syntax | $(VENV)/lock/bin/uv pip compile $(LOCK) --no-config -o $(STOCK) -
 
 LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
 
-# --no-deps: the lock files are complete, except for one package that is left out on purpose (pyproject.toml).
-# --no-compile: half of what is installed is never imported, and pip compiles on one processor, for half a minute.
-INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --no-compile
+# --no-deps: the lock files are complete, except for packages that are left out on purpose (pyproject.toml).
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes
 
 # Each of these targets is an empty file that marks a completed step.
 $(VENV)/run: requirements.txt
@@ -116,7 +115,7 @@ $(VENV)/test: $(VENV)/run requirements-dev.txt
 	$(INSTALL) -r requirements-dev.txt
 	@touch $@
 
-# Stock is measured with the package that our lock files leave out, as in an ordinary installation.
+# Stock is measured with the packages that our lock files leave out, as in an ordinary installation.
 STOCK := bench/peers/requirements-stock.txt
 
 $(VENV)/bench: $(VENV)/run requirements-bench.txt $(STOCK)
