@@ -20,6 +20,9 @@ threads = 16 + follow.MAX_FOLLOWERS
 graceful_timeout = 2
 worker_tmp_dir = str(run.path)
 control_socket_disable = True
+# WSGI cannot tell `X_Y` from `X-Y`, so gunicorn drops headers with an underscore, except those in this list. By default
+# it has SCRIPT_NAME, which changes a request's path.
+forwarder_headers = ""
 # Uploads are parsed on the disk on which nginx buffers them: /tmp is memory in a container.
 tempfile.tempdir = str(settings.body_dir)
 loglevel = "warning"

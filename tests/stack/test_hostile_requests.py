@@ -9,6 +9,7 @@ from typing import BinaryIO
 import pytest
 
 from tests.support.half_sent import basic
+from tests.support.jupyter import Jupyter
 from tests.support.stack import API_USER, OWNER, Stack, another_address
 from tests.support.waiting import eventually
 
@@ -170,6 +171,18 @@ def test_no_header_takes_the_place_of_a_password(serving_stack: Stack, header: s
                 answer = read(stream)
         assert answer is None or answer[0] in {400, 401, 411, 501}, (path, answer)
     assert serving_stack.status()["state"] == "serving"
+
+
+def test_no_header_with_an_underscore_passes_for_another_at_the_owners_addresses(serving_stack: Stack) -> None:
+    site = {"Sec_Fetch_Site": "same-origin", "Sec-Fetch-Site": "cross-site"}
+
+    assert serving_stack.get("/process/status", headers={"SCRIPT_NAME": "/process"}).status_code == 200
+    assert serving_stack.get("/process/status", headers={"Content_Length": "9", "HTTP_HOST": "x"}).status_code == 200
+    assert serving_stack.post("/process/stop", headers=site).status_code == 403
+    assert serving_stack.status()["state"] == "serving"
+    with Jupyter(serving_stack) as jupyter:
+        token = {"X_XSRFToken": jupyter.session.cookies["_xsrf"]}
+        assert jupyter.session.post(f"{serving_stack.url}/jupyter/api/kernels", headers=token).status_code == 403
 
 
 def test_no_request_hides_in_the_body_of_another(serving_stack: Stack) -> None:

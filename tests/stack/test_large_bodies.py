@@ -113,6 +113,15 @@ def post_large(stack: Stack) -> Response:
     return stack.invoke("size", "POST", data=b"x" * LARGE, auth=API_USER)
 
 
+def test_a_header_whose_name_is_nearly_content_length_does_not_hide_a_large_body(limited_stack: Stack) -> None:
+    with ExitStack() as requests:
+        for _ in range(LIMIT):
+            headers = {"Content_Length": "1"}
+            requests.enter_context(HalfSent(limited_stack.port, "/invoke/size", LARGE, API_USER, headers=headers))
+
+        assert eventually(lambda: refusal(limited_stack), 5, "a refusal")
+
+
 def test_a_body_of_unknown_length_passes_while_it_is_small(limited_stack: Stack) -> None:
     with ExitStack() as requests:
         waiting = [
