@@ -166,6 +166,18 @@ def test_callers_without_a_password_take_no_places(limited_stack: Stack) -> None
         assert post_large(limited_stack).text.strip() == str(LARGE)
 
 
+def test_a_body_that_nginx_cannot_store_is_an_error_as_json(limited_stack: Stack) -> None:
+    folder = limited_stack.run_dir / "bodies" / "body"
+    elsewhere = folder.rename(folder.with_name("elsewhere"))
+    try:
+        answer = post_large(limited_stack)
+    finally:
+        elsewhere.rename(folder)
+
+    assert (answer.status_code, as_json(answer)["extensions"]["code"]) == (500, "internal-error")
+    assert post_large(limited_stack).text.strip() == str(LARGE)
+
+
 def test_the_refusal_is_shown_with_the_other_calls(limited_stack: Stack) -> None:
     with ExitStack() as requests:
         for _ in range(LIMIT):
