@@ -5,6 +5,7 @@ import os
 import shutil
 import socket
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from control.projects import bundled
 
 def main() -> None:
     """Replace this process by the stack; print an invalid setting and exit with 1."""
+    open_standard_streams()
     try:
         settings = resolve_body_dir(Settings.from_env())
         users = Credentials.from_env()
@@ -28,12 +30,27 @@ def main() -> None:
         environment |= prepare_notebooks(settings)
     except SettingError as error:
         sys.exit(f"error: {error}")
-    print(banner(settings, users), flush=True)
+    say(banner(settings, users))
     # An exec and not a call: /proc shows the environment with which a process was started, and ours has
     # the passwords.
     os.chdir(ROOT)
     command = [*init_command(), sys.executable, "-m", "control.supervision.daemon"]
     os.execve(command[0], command, environment)  # noqa: S606
+
+
+def open_standard_streams() -> None:
+    """Open those of stdin, stdout and stderr that are closed: another file would get their number, and the output."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+
+
+def say(text: str) -> None:
+    """Print a text, unless nobody is there to read it any more."""
+    with suppress(OSError):
+        print(text, flush=True)
 
 
 def init_command() -> list[str]:
@@ -84,10 +101,9 @@ def resolve_body_dir(settings: Settings) -> Settings:
         reason = error.strerror
     if reason is None:
         return settings
-    print(
+    say(
         f"warning: BODY_DIR is {str(settings.body_dir)!r}: it cannot be written to ({reason}), so large requests "
-        "wait in RUN_DIR.",
-        flush=True,
+        "wait in RUN_DIR."
     )
     return fallback
 
@@ -118,11 +134,10 @@ def prepare_notebooks(settings: Settings) -> dict[str, str]:
         try:
             bundled.copy_new(settings.shipped_dir, settings.notebook_dir)
         except OSError as error:
-            print(
+            say(
                 f"warning: NOTEBOOK_DIR is {str(settings.notebook_dir)!r}: user {os.geteuid()} cannot write "
                 f"there ({error.strerror}), so nobody can save a notebook. If that is not meant, run: "
-                f"chown -R {os.geteuid()} on that folder.",
-                flush=True,
+                f"chown -R {os.geteuid()} on that folder."
             )
     return kernel_env.prepare(settings.home_dir, settings.run_dir) if settings.home_dir else {}
 

@@ -1,8 +1,10 @@
 """Launch: what the run directory holds, and what the programs inherit."""
 
+import os
 import socket
 import stat
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -184,6 +186,28 @@ def test_a_missing_nginx_is_refused_with_the_command_that_installs_it(
 
     with pytest.raises(SettingError, match="apt-get install nginx"):
         launch.check_nginx()
+
+
+def test_a_stdout_that_is_closed_becomes_dev_null_and_not_another_file() -> None:
+    code = (
+        "import os; from control.launch.launch import open_standard_streams; os.close(0); os.close(1);"
+        "open_standard_streams(); os.write(2, os.readlink('/proc/self/fd/1').encode())"
+    )
+
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+
+    assert (process.returncode, process.stderr) == (0, "/dev/null")
+
+
+def test_a_stdout_that_nobody_reads_any_more_is_no_reason_not_to_start() -> None:
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    code = "from control.launch.launch import say; import os; say('nobody reads this'); os._exit(0)"
+
+    process = subprocess.run([sys.executable, "-c", code], stdout=write_end, stderr=subprocess.PIPE, text=True)
+
+    os.close(write_end)
+    assert (process.returncode, process.stderr) == (0, "")
 
 
 def test_the_welcome_shows_a_password_only_where_it_was_made_up(settings: Settings) -> None:
