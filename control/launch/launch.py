@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shlex
 import shutil
 import socket
 import sys
@@ -14,7 +15,9 @@ from control.config.settings import ROOT, SettingError, Settings
 from control.launch import credentials, kernel_env
 from control.launch.configuration import prepare_run_dir
 from control.launch.credentials import Credentials
-from control.projects import bundled
+from control.projects import bundled, catalog
+
+MAX_NAMES = 10  # of projects in a warning
 
 
 def main() -> None:
@@ -128,18 +131,47 @@ def child_path() -> str:
 def prepare_notebooks(settings: Settings) -> dict[str, str]:
     """Copy new projects of the product to the notebooks; returns the variables for the kernels' environment.
 
-    A read-only folder only gets a warning: its projects can be served.
+    What cannot be saved only gets a warning: it can be served.
     """
-    if settings.shipped_dir:
-        try:
-            bundled.copy_new(settings.shipped_dir, settings.notebook_dir)
-        except OSError as error:
-            say(
-                f"warning: NOTEBOOK_DIR is {str(settings.notebook_dir)!r}: user {os.geteuid()} cannot write "
-                f"there ({error.strerror}), so nobody can save a notebook. If that is not meant, run: "
-                f"chown -R {os.geteuid()} on that folder."
-            )
-    return kernel_env.prepare(settings.home_dir, settings.run_dir) if settings.home_dir else {}
+    folder, user = settings.notebook_dir, os.geteuid()
+    try:
+        if settings.shipped_dir:
+            bundled.copy_new(settings.shipped_dir, folder)
+        problem = describe_read_only_projects(folder)
+    except OSError as error:
+        problem = f"user {user} cannot write there ({error.strerror}), so nobody can save a notebook"
+    if problem:
+        remedy = f"run as root: chown -R {user} {shlex.quote(str(folder))}"
+        say(f"warning: NOTEBOOK_DIR is {str(folder)!r}: {problem}. If that is not meant, {remedy}")
+    return prepare_home(settings)
+
+
+def describe_read_only_projects(folder: Path) -> str | None:
+    """Which projects cannot be saved, as those that another user has created; None without any. Raises OSError."""
+    if os.statvfs(folder).f_flag & os.ST_RDONLY:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+    projects = [project for project in catalog.find_all(folder) if project.is_read_only]
+    if not projects:
+        return None
+    owners = ", ".join(sorted({str(project.notebook.stat().st_uid) for project in projects}))
+    names = ", ".join(project.name for project in projects[:MAX_NAMES])
+    more = f" and {len(projects) - MAX_NAMES} more" if len(projects) > MAX_NAMES else ""
+    return (
+        f"user {os.geteuid()} cannot save the notebooks of these projects, which belong to user {owners}: {names}{more}"
+    )
+
+
+def prepare_home(settings: Settings) -> dict[str, str]:
+    """Prepare HOME_DIR, if there is one, with a warning if it cannot be used; returns the variables for kernels."""
+    if settings.home_dir is None:
+        return {}
+    environment = kernel_env.prepare(settings.home_dir, settings.run_dir)
+    if environment["HOME"] != str(settings.home_dir):
+        say(
+            f"warning: HOME_DIR is {str(settings.home_dir)!r}: user {os.geteuid()} cannot write there, so packages "
+            "that a notebook installs are gone after the next start."
+        )
+    return environment
 
 
 def banner(settings: Settings, users: Credentials) -> str:
