@@ -1,9 +1,7 @@
 """Jupyter through nginx: the journey from a saved cell to a new answer, and a kernel over its WebSocket."""
 
-import io
 import json
-import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 import websocket
@@ -54,24 +52,6 @@ def test_a_change_without_the_sites_cookie_is_refused(stack: Stack) -> None:
 
     assert answer.status_code == 403
     assert not (stack.notebook_dir / "x.ipynb").exists()
-
-
-def test_a_notebook_with_plots_can_be_saved_though_the_api_takes_only_small_bodies(
-    new_stack: Callable[..., Stack],
-) -> None:
-    stack = new_stack(MAX_BODY_MB="1").start()
-    plots = notebook(["x" * 3_000_000])
-
-    with Jupyter(stack) as jupyter:
-        jupyter.save("plots.ipynb", plots)
-
-        assert jupyter.read("plots.ipynb")["cells"][0]["source"] == "x" * 3_000_000
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w") as zip_file:
-        zip_file.writestr("server.ipynb", json.dumps(plots))
-    assert stack.post("/process/upload", files={"archive": ("large.zip", archive.getvalue())}).status_code == 201
-    refusal = stack.invoke("x", "POST", data=b"x" * 2_000_000)
-    assert (refusal.status_code, "1 MB (MAX_BODY_MB)" in as_json(refusal)["message"]) == (413, True)
 
 
 def test_a_large_notebook_can_be_saved(stack: Stack, jupyter: Jupyter) -> None:
