@@ -232,6 +232,14 @@ def test_what_nginx_rejects_by_itself_is_answered_as_json(
     assert "nginx | " not in serving_stack.log()[len(before) :]
 
 
+def test_what_nginx_accepts_is_not_too_long_for_the_control_app(serving_stack: Stack) -> None:
+    many = {f"X-{number}": "x" for number in range(500)}
+
+    assert serving_stack.get(f"/process/status?x={'x' * 12_000}").status_code == 200
+    assert serving_stack.get("/process/status", headers={"X-Long": "x" * 12_000}).status_code == 200
+    assert serving_stack.get("/process/status", headers=many).status_code == 200
+
+
 def test_no_request_hides_in_the_body_of_another(serving_stack: Stack) -> None:
     inner_request = b"GET /invoke/x HTTP/1.1\r\nHost: test\r\nX-Request-Id: smuggled\r\n\r\n"
     framings = [
