@@ -61,8 +61,10 @@ status: ## show the container's status, health and address
 	@$(COMPOSE) ps --all --format '{{.Name}}: {{.Status}}'
 	$(print-address)
 
-logs: ## show the last lines of the container's log
-	@$(print-log)
+logs: ## show the last lines of the container's log, the API's first
+	@log=$$($(print-log)); \
+		grep -E '$(OF_THE_API)' <<<"$$log" || echo 'The API has printed nothing.'; \
+		echo; grep -vE '$(OF_THE_API)' <<<"$$log" || true
 	$(print-address)
 	@echo '(to follow the log: $(COMPOSE) logs --follow)'
 
@@ -75,6 +77,8 @@ delete: ## after confirmation, remove the container and the volume with the note
 		{ echo 'Nothing was removed.'; exit 1; }
 	$(COMPOSE) down --volumes
 	@echo 'Removed. To start again: make up PASSWORD=…'
+
+OF_THE_API := ^(blue|green) \|
 
 # Not with compose, which prints control characters at the start of lines.
 print-log = { id=$$($(COMPOSE) ps --all --quiet notebook); [ -z "$$id" ] || docker logs --tail 200 "$$id" 2>&1; }

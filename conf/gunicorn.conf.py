@@ -18,8 +18,14 @@ worker_class = "gthread"
 # takes a thread. Threads are started on demand.
 threads = 16 + follow.MAX_FOLLOWERS
 graceful_timeout = 2
+# What nginx accepts: it rejects more than 32 KB, as JSON.
+limit_request_line = 0
+limit_request_fields = limit_request_field_size = 32_768
 worker_tmp_dir = str(run.path)
 control_socket_disable = True
+# WSGI cannot tell `X_Y` from `X-Y`, so gunicorn drops headers with an underscore, except those in this list. By default
+# it has SCRIPT_NAME, which changes a request's path.
+forwarder_headers = ""
 # Uploads are parsed on the disk on which nginx buffers them: /tmp is memory in a container.
 tempfile.tempdir = str(settings.body_dir)
 loglevel = "warning"

@@ -60,10 +60,15 @@ class Credentials:
 
 
 def read_user_name(environ: Mapping[str, str], variable: str) -> str | None:
-    """A user name, where the variable is set."""
+    """A user name, where the variable is set; raises SettingError for one that nobody could log in with."""
     name = environ.get(variable)
     if name and (":" in name or not name.isprintable()):
         raise SettingError(f"{variable} is {name!r}: give a name without ':' and control characters.")
+    # https://nginx.org/en/docs/http/ngx_http_auth_basic_module.html: such a line is a comment.
+    if name and name.startswith("#"):
+        raise SettingError(f"{variable} is {name!r}: give a name that does not begin with '#'.")
+    if name and name != name.strip():
+        raise SettingError(f"{variable} is {name!r}: give a name without spaces around it.")
     return name or None
 
 

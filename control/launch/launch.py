@@ -2,9 +2,11 @@
 
 import errno
 import os
+import shlex
 import shutil
 import socket
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,11 +15,14 @@ from control.config.settings import ROOT, SettingError, Settings
 from control.launch import credentials, kernel_env
 from control.launch.configuration import prepare_run_dir
 from control.launch.credentials import Credentials
-from control.projects import bundled
+from control.projects import bundled, catalog
+
+MAX_NAMES = 10  # of projects in a warning
 
 
 def main() -> None:
     """Replace this process by the stack; print an invalid setting and exit with 1."""
+    open_standard_streams()
     try:
         settings = resolve_body_dir(Settings.from_env())
         users = Credentials.from_env()
@@ -28,12 +33,27 @@ def main() -> None:
         environment |= prepare_notebooks(settings)
     except SettingError as error:
         sys.exit(f"error: {error}")
-    print(banner(settings, users), flush=True)
+    say(banner(settings, users))
     # An exec and not a call: /proc shows the environment with which a process was started, and ours has
     # the passwords.
     os.chdir(ROOT)
     command = [*init_command(), sys.executable, "-m", "control.supervision.daemon"]
     os.execve(command[0], command, environment)  # noqa: S606
+
+
+def open_standard_streams() -> None:
+    """Open those of stdin, stdout and stderr that are closed: another file would get their number, and the output."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+
+
+def say(text: str) -> None:
+    """Print a text, unless nobody is there to read it any more."""
+    with suppress(OSError):
+        print(text, flush=True)
 
 
 def init_command() -> list[str]:
@@ -84,10 +104,9 @@ def resolve_body_dir(settings: Settings) -> Settings:
         reason = error.strerror
     if reason is None:
         return settings
-    print(
+    say(
         f"warning: BODY_DIR is {str(settings.body_dir)!r}: it cannot be written to ({reason}), so large requests "
-        "wait in RUN_DIR.",
-        flush=True,
+        "wait in RUN_DIR."
     )
     return fallback
 
@@ -112,19 +131,47 @@ def child_path() -> str:
 def prepare_notebooks(settings: Settings) -> dict[str, str]:
     """Copy new projects of the product to the notebooks; returns the variables for the kernels' environment.
 
-    A read-only folder only gets a warning: its projects can be served.
+    What cannot be saved only gets a warning: it can be served.
     """
-    if settings.shipped_dir:
-        try:
-            bundled.copy_new(settings.shipped_dir, settings.notebook_dir)
-        except OSError as error:
-            print(
-                f"warning: NOTEBOOK_DIR is {str(settings.notebook_dir)!r}: user {os.geteuid()} cannot write "
-                f"there ({error.strerror}), so nobody can save a notebook. If that is not meant, run: "
-                f"chown -R {os.geteuid()} on that folder.",
-                flush=True,
-            )
-    return kernel_env.prepare(settings.home_dir, settings.run_dir) if settings.home_dir else {}
+    folder, user = settings.notebook_dir, os.geteuid()
+    try:
+        if settings.shipped_dir:
+            bundled.copy_new(settings.shipped_dir, folder)
+        problem = describe_read_only_projects(folder)
+    except OSError as error:
+        problem = f"user {user} cannot write there ({error.strerror}), so nobody can save a notebook"
+    if problem:
+        remedy = f"run as root: chown -R {user} {shlex.quote(str(folder))}"
+        say(f"warning: NOTEBOOK_DIR is {str(folder)!r}: {problem}. If that is not meant, {remedy}")
+    return prepare_home(settings)
+
+
+def describe_read_only_projects(folder: Path) -> str | None:
+    """Which projects cannot be saved, as those that another user has created; None without any. Raises OSError."""
+    if os.statvfs(folder).f_flag & os.ST_RDONLY:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+    projects = [project for project in catalog.find_all(folder) if project.is_read_only]
+    if not projects:
+        return None
+    owners = ", ".join(sorted({str(project.notebook.stat().st_uid) for project in projects}))
+    names = ", ".join(project.name for project in projects[:MAX_NAMES])
+    more = f" and {len(projects) - MAX_NAMES} more" if len(projects) > MAX_NAMES else ""
+    return (
+        f"user {os.geteuid()} cannot save the notebooks of these projects, which belong to user {owners}: {names}{more}"
+    )
+
+
+def prepare_home(settings: Settings) -> dict[str, str]:
+    """Prepare HOME_DIR, if there is one, with a warning if it cannot be used; returns the variables for kernels."""
+    if settings.home_dir is None:
+        return {}
+    environment = kernel_env.prepare(settings.home_dir, settings.run_dir)
+    if environment["HOME"] != str(settings.home_dir):
+        say(
+            f"warning: HOME_DIR is {str(settings.home_dir)!r}: user {os.geteuid()} cannot write there, so packages "
+            "that a notebook installs are gone after the next start."
+        )
+    return environment
 
 
 def banner(settings: Settings, users: Credentials) -> str:

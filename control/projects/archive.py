@@ -2,11 +2,12 @@
 
 import io
 import os
+import re
 import stat
 import zipfile
 import zlib
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, BinaryIO
 
 from control.config.errors import ArchiveTooLarge, InvalidArchive
@@ -19,6 +20,7 @@ MAX_READ = 4_000_000
 BLOCK = 64 * 1024
 # What macOS and Jupyter create beside a user's files.
 EXCLUDED = frozenset({"__MACOSX", ".DS_Store", ".ipynb_checkpoints", "__pycache__"})
+NO_UTF8 = re.compile("[\udc80-\udcff]")  # how Python reads such bytes in the name of a file (PEP 383)
 
 
 class _WriteBuffer(io.RawIOBase):
@@ -54,17 +56,25 @@ class _BoundedReader:
 
 
 def pack(folder: Path) -> Iterator[bytes]:
-    """A project's files as a zip, in one folder with its name, in chunks; without symlinks."""
+    """A project's files as a zip, in one folder with its name, in chunks; without symlinks.
+
+    A byte of a name that is not UTF-8, which a zip cannot have, becomes `%F6`.
+    """
     buffer = _WriteBuffer()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as archive:
         for file in _files(folder):
-            info = zipfile.ZipInfo.from_file(file, folder.name / file.relative_to(folder), strict_timestamps=False)
+            name = NO_UTF8.sub(_percent_code, str(folder.name / file.relative_to(folder)))
+            info = zipfile.ZipInfo.from_file(file, name, strict_timestamps=False)
             info.compress_type = zipfile.ZIP_DEFLATED
             with file.open("rb") as source, archive.open(info, "w") as entry:
                 while data := source.read(BLOCK):
                     entry.write(data)
                     yield buffer.take()
     yield buffer.take()
+
+
+def _percent_code(match: re.Match[str]) -> str:
+    return f"%{ord(match[0]) - 0xDC00:02X}"
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -122,8 +132,12 @@ def _entries(archive: zipfile.ZipFile) -> dict[PurePosixPath, zipfile.ZipInfo]:
 def _validate_path(entry: zipfile.ZipInfo) -> PurePosixPath:
     """The entry's path; raises InvalidArchive for one outside the project, and for what is no file or folder."""
     name = entry.filename
-    path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts or not path.parts or "\\" in name or not name.isprintable():
+    if "/" not in name and not PureWindowsPath(name).drive:
+        # Windows PowerShell 5.1 separates folders so. zipfile takes an entry that ends with / for a folder.
+        entry.filename = name.replace("\\", "/")
+    path = PurePosixPath(entry.filename)
+    outside = path.is_absolute() or ".." in path.parts or not path.parts
+    if outside or "\\" in entry.filename or not name.isprintable():
         raise InvalidArchive(f"The archive has a file with the path {name!r}, which a project cannot have.")
     # zipfile does not limit the size of a decompressed chunk for the other methods.
     if entry.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:

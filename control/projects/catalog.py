@@ -22,6 +22,15 @@ class Project:
     name: str
     notebook: Path
 
+    @property
+    def is_read_only(self) -> bool:
+        """Whether Jupyter, which runs as this user, cannot save it: it writes a copy beside the file first."""
+        folder = self.notebook.parent
+        return not (
+            os.access(self.notebook, os.W_OK, effective_ids=True)
+            and os.access(folder, os.W_OK | os.X_OK, effective_ids=True)
+        )
+
     def code_cell(self, number: int | None) -> str | None:
         """The source of the code cell with that number, from 1; None where there is none."""
         try:
@@ -44,25 +53,37 @@ def find_all(notebook_dir: Path) -> list[Project]:
 
 
 class Listing:
-    """The names of all projects, cached for callers that ask every second, as the tree may be large."""
+    """All projects, cached for callers that ask every second, as the tree may be large."""
 
     TTL_FACTOR = 20  # the cache is valid for so many times the duration of the walk
     MAX_TTL = 5.0  # seconds
 
     def __init__(self, notebook_dir: Path) -> None:
         self.notebook_dir = notebook_dir
-        self.cache: list[str] = []
+        self._names: list[str] = []
+        self._read_only: list[str] = []
         self.expires_at = 0.0
         self.lock = threading.Lock()
 
     def names(self) -> list[str]:
         with self.lock:
-            start = time.monotonic()
-            if start >= self.expires_at:
-                self.cache = [project.name for project in find_all(self.notebook_dir)]
-                now = time.monotonic()
-                self.expires_at = now + min(self.TTL_FACTOR * (now - start), self.MAX_TTL)
-            return self.cache
+            self._refresh()
+            return self._names
+
+    def read_only(self) -> list[str]:
+        """The names of those that cannot be saved."""
+        with self.lock:
+            self._refresh()
+            return self._read_only
+
+    def _refresh(self) -> None:
+        start = time.monotonic()
+        if start >= self.expires_at:
+            projects = find_all(self.notebook_dir)
+            self._names = [project.name for project in projects]
+            self._read_only = [project.name for project in projects if project.is_read_only]
+            now = time.monotonic()
+            self.expires_at = now + min(self.TTL_FACTOR * (now - start), self.MAX_TTL)
 
     def invalidate(self) -> None:
         """Walk the tree at the next call: there is a new project."""

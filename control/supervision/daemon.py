@@ -6,15 +6,13 @@ crashing ends the stack with an exit status that is not 0.
 """
 
 import ctypes
-import logging
 import os
 import signal
 import sys
 import time
 from collections import defaultdict, deque
 from contextlib import suppress
-from logging.handlers import RotatingFileHandler
-from pathlib import Path
+from io import TextIOBase
 from typing import Any
 
 from supervisor import events, loggers
@@ -27,6 +25,7 @@ from control.config.run_dir import RunDir
 from control.config.settings import Settings
 from control.logs.lines import LineBuffer, strip_request
 from control.supervision.client import API_GROUP
+from control.supervision.printer import Printer, RotatedFile, write_to_stdout
 from control.supervision.process_tree import kill_descendants, kill_orphaned_kernels
 from control.supervision.wakeup import SignalWakeup, poll_until
 
@@ -34,6 +33,7 @@ API_LOG_BYTES = 10_000_000
 # `docker stop` kills after 10 s. Requests in flight get the first 6 of them; see conf/supervisord.conf.j2.
 SHUTDOWN_DRAIN = 6  # seconds
 SHUTDOWN = 9.2  # seconds, after which all programs are killed
+DRAIN = 0.2  # seconds for the last output, where that is blocked
 MAX_EXITS = 5
 EXIT_WINDOW = 30  # seconds
 PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
@@ -44,25 +44,37 @@ def main() -> None:
     run = RunDir(Settings.from_env().run_dir)
     # Kernels whose parent was killed become our children, so that none outlives the stack.
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    stdout = Printer(write_to_stdout, "supervisord | ")
+    api_log = Printer(RotatedFile(run.api_log, API_LOG_BYTES).write)
     options = Options()
+    options.stdout = stdout
     options.realize(["-c", str(run.supervisord_conf)])
     options.first = True
     options.test = False
-    stack = Stack(options, Output(run.api_log))
+    stack = Stack(options, Output(stdout, api_log))
     try:
         with suppress(asyncore.ExitNow):  # how supervisord leaves its loop
             stack.main()
     finally:
         kill_descendants()
-    sys.exit(stack.error)
+    if stack.error:
+        stdout.write(f"{stack.error}\n")
+    for printer in (stdout, api_log):
+        printer.drain(DRAIN)
+    sys.exit(1 if stack.error else 0)
 
 
 class Options(ServerOptions):  # type: ignore[misc]
     """supervisord's options, with a log on stdout that is labelled as the programs' output is."""
 
+    stdout: TextIOBase
+
     def make_logger(self) -> None:
         self.logger = loggers.getLogger(self.loglevel)
-        loggers.handle_stdout(self.logger, "supervisord | %(levelname)s %(message)s\n")
+        handler = loggers.StreamHandler(self.stdout)
+        handler.setFormat("supervisord | %(levelname)s %(message)s\n")
+        handler.setLevel(self.loglevel)
+        self.logger.addHandler(handler)
         for message in self.parse_warnings:
             self.logger.warn(message)
 
@@ -76,15 +88,13 @@ class Options(ServerOptions):  # type: ignore[misc]
 
 
 class Output:
-    """Prints the programs' output line by line, each with its program's name."""
+    """Prints the programs' output line by line, each with its program's name; the API's also to its log."""
 
-    def __init__(self, api_log: Path) -> None:
+    def __init__(self, stdout: TextIOBase, api_log: TextIOBase) -> None:
         self.buffers: dict[str, LineBuffer] = defaultdict(LineBuffer)
         self.last_lines: dict[str, deque[str]] = defaultdict(lambda: deque(maxlen=5))
-        self.api_log = logging.getLogger("api")
-        self.api_log.propagate = False
-        self.api_log.setLevel(logging.INFO)
-        self.api_log.addHandler(RotatingFileHandler(api_log, maxBytes=API_LOG_BYTES, backupCount=1))
+        self.stdout = stdout
+        self.api_log = api_log
 
     def on_output(self, event: Any) -> None:
         """Print the lines that a chunk of a program's output completes."""
@@ -104,8 +114,8 @@ class Output:
             text = strip_request(text)
         self.last_lines[name].append(text)
         if process.group.config.name == API_GROUP:
-            self.api_log.info("%s", text)
-        print(f"{name} | {text}", flush=True)
+            self.api_log.write(f"{text}\n")
+        self.stdout.write(f"{name} | {text}\n")
 
 
 class Stack(Supervisor):  # type: ignore[misc]

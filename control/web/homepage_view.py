@@ -45,6 +45,7 @@ class HomepageView:
     status: Status | None
     status_error: str | None
     projects: list[str]
+    read_only: list[str]  # those of them that cannot be saved
     endpoints: list[Endpoint]
     user: str
     log: str
@@ -65,6 +66,7 @@ class HomepageView:
             status=status,
             status_error=status_error,
             projects=deployment.listing.names(),
+            read_only=deployment.listing.read_only(),
             endpoints=[Endpoint.at(address, user, each["method"], each["path"]) for each in endpoints],
             user=user,
             log=log,

@@ -89,7 +89,12 @@ def test_up_status_logs_down_and_up_again(tree: Tree) -> None:
     lines = (docker_logs.stdout + docker_logs.stderr).splitlines()
     assert page
     assert set(page) <= {line.partition(" | ")[2] for line in lines}, "docker logs has them, after their program's name"
-    assert set(lines) <= set(tree.make("logs").splitlines())
+    log = tree.make("logs")
+    assert set(lines) <= set(log.splitlines())
+    api, _, others = log.partition("\n\n")
+    labels = ("blue | ", "green | ")
+    assert all(line.startswith(labels) for line in api.splitlines()), "what the API printed comes first"
+    assert not any(line.startswith(labels) for line in others.splitlines())
     assert tree.get("/", "another-password").status_code == 401
 
     assert "make up" in tree.make("down")

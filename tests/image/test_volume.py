@@ -79,12 +79,13 @@ def test_another_container_on_the_volume_serves_what_was_served_with_what_was_in
     assert second.get("/invoke/greeting").text == "Hello from a package.\n"
 
 
-def test_a_volume_that_cannot_be_written_to_is_served_with_one_warning(new_container: Make, volume: Volume) -> None:
+def test_a_volume_that_cannot_be_written_to_is_served_with_a_warning(new_container: Make, volume: Volume) -> None:
     new_container(volume.option(), SERVE="hello_world").start().stop()
 
     container = new_container(volume.option("ro"), SERVE="hello_world").start().wait_until_serving()
 
     assert container.get("/invoke/hello_world").status_code == 200
+    assert "user 1000 cannot write there (Read-only file system)" in container.log()
     with Kernel(container) as kernel:
         assert kernel.run("import flask; print('works')") == "works\n"
 
@@ -97,6 +98,17 @@ def test_a_folder_that_belongs_to_somebody_else_is_named_with_what_to_do(new_con
 
     assert "warning: NOTEBOOK_DIR is '/notebook': user 1000 cannot write there" in log
     assert "chown -R 1000" in log
+
+
+def test_projects_of_another_user_of_the_volume_are_named_with_what_to_do(new_container: Make, volume: Volume) -> None:
+    new_container(volume.option()).start().stop()
+
+    second = new_container(volume.option(), "--user=2000:0").start()
+
+    assert "warning: NOTEBOOK_DIR is '/notebook': user 2000 cannot save the notebooks of these projects" in second.log()
+    assert "which belong to user 1000: " in second.log()
+    assert "chown -R 2000 /notebook" in second.log()
+    assert "hello_world" in second.get("/").text.partition("cannot be saved")[0]
 
 
 def test_a_package_that_a_user_installs_cannot_keep_the_stack_from_starting(

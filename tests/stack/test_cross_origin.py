@@ -68,12 +68,13 @@ def test_without_the_setting_no_other_origin_is_answered(stack: Stack) -> None:
 
 
 def test_a_page_may_send_the_headers_that_it_asks_for(open_to_all: Stack) -> None:
-    header_names = "authorization,content-type,x-trace-id"
+    header_names = "authorization,content-type,x-webhook-secret,api_key"
     preflight = {**PREFLIGHT, "Access-Control-Request-Headers": header_names}
 
     answer = open_to_all.invoke("x", "OPTIONS", auth=None, headers=preflight)
 
     assert answer.headers["Access-Control-Allow-Headers"] == header_names
+    assert answer.headers["Vary"] == "Origin, Access-Control-Request-Headers"
     assert answer.headers["Access-Control-Allow-Origin"] == "https://app.example"
 
 

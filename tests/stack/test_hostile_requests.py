@@ -1,14 +1,17 @@
 """Thousands of spellings of paths and headers, sent as they are: none opens what its sender may not open."""
 
 import itertools
+import json
 import socket
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from http.client import HTTPResponse
 from typing import BinaryIO
 
 import pytest
 
 from tests.support.half_sent import basic
+from tests.support.jupyter import Jupyter
 from tests.support.stack import API_USER, OWNER, Stack, another_address
 from tests.support.waiting import eventually
 
@@ -172,6 +175,71 @@ def test_no_header_takes_the_place_of_a_password(serving_stack: Stack, header: s
     assert serving_stack.status()["state"] == "serving"
 
 
+def test_no_header_with_an_underscore_passes_for_another_at_the_owners_addresses(serving_stack: Stack) -> None:
+    site = {"Sec_Fetch_Site": "same-origin", "Sec-Fetch-Site": "cross-site"}
+
+    assert serving_stack.get("/process/status", headers={"SCRIPT_NAME": "/process"}).status_code == 200
+    assert serving_stack.get("/process/status", headers={"Content_Length": "9", "HTTP_HOST": "x"}).status_code == 200
+    assert serving_stack.post("/process/stop", headers=site).status_code == 403
+    assert serving_stack.status()["state"] == "serving"
+    with Jupyter(serving_stack) as jupyter:
+        token = {"X_XSRFToken": jupyter.session.cookies["_xsrf"]}
+        assert jupyter.session.post(f"{serving_stack.url}/jupyter/api/kernels", headers=token).status_code == 403
+
+
+HEAD = b"POST /invoke/x HTTP/1.1\r\nHost: test\r\n"
+AUTHORIZATION = "".join(f"{name}: {value}\r\n" for name, value in basic(API_USER).items()).encode()
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "status", "code"),
+    [
+        (b"GET /invoke/x?" + b"q" * 20_000 + b" HTTP/1.1\r\nHost: test\r\n\r\n", 414, "url-too-long"),
+        (HEAD + b"X-Long: " + b"x" * 40_000 + b"\r\n\r\n", 431, "headers-too-large"),
+        (b"GET /invoke/x%00 HTTP/1.1\r\nHost: test\r\n\r\n", 400, "bad-request"),
+        (b"GET /invoke/100% HTTP/1.1\r\nHost: test\r\n\r\n", 400, "bad-request"),
+        (b"GET /../x HTTP/1.1\r\nHost: test\r\n\r\n", 400, "bad-request"),
+        (b"garbage\r\n\r\n", 400, "bad-request"),
+        (b"GET /invoke/x HTTP/1.1\r\n\r\n", 400, "bad-request"),
+        (b"GET /invoke/x HTTP/1.1\r\nHost: te st\r\n\r\n", 400, "bad-request"),
+        (HEAD + b"X Y: 1\r\n\r\n", 400, "bad-request"),
+        (HEAD + b"Content-Length: much\r\n\r\n", 400, "bad-request"),
+        (HEAD + AUTHORIZATION + b"Transfer-Encoding: chunked\r\n\r\nmuch\r\n", 400, "bad-request"),
+        (HEAD + b"Transfer-Encoding: gzip\r\n\r\n", 501, "not-implemented"),
+        (b"GET /invoke/x HTTP/3.0\r\nHost: test\r\n\r\n", 505, "version-not-supported"),
+        (b"TRACE /invoke/x HTTP/1.1\r\nHost: test\r\n\r\n", 405, "method-not-allowed"),
+        (b"POST /static/x HTTP/1.1\r\nHost: test\r\nContent-Length: 10\r\n\r\n", 413, "too-large"),
+        (b"GET //error HTTP/1.1\r\nHost: test\r\n\r\n", 401, None),
+    ],
+    ids=lambda value: value[:60].decode() if isinstance(value, bytes) else str(value),
+)
+def test_what_nginx_rejects_by_itself_is_answered_as_json(
+    serving_stack: Stack, request_bytes: bytes, status: int, code: str | None
+) -> None:
+    before = serving_stack.log()
+    with socket.create_connection(("127.0.0.1", serving_stack.port), 20, (another_address(), 0)) as connection:
+        connection.sendall(request_bytes)
+        with HTTPResponse(connection) as response:
+            response.begin()
+            body = response.read()
+
+    assert response.status == status, body
+    if code:
+        assert response.headers["Content-Type"] == "application/json"
+        answer = json.loads(body)
+        assert answer["extensions"]["code"] == code
+        assert len(answer["message"]) > 20
+    assert "nginx | " not in serving_stack.log()[len(before) :]
+
+
+def test_what_nginx_accepts_is_not_too_long_for_the_control_app(serving_stack: Stack) -> None:
+    many = {f"X-{number}": "x" for number in range(500)}
+
+    assert serving_stack.get(f"/process/status?x={'x' * 12_000}").status_code == 200
+    assert serving_stack.get("/process/status", headers={"X-Long": "x" * 12_000}).status_code == 200
+    assert serving_stack.get("/process/status", headers=many).status_code == 200
+
+
 def test_no_request_hides_in_the_body_of_another(serving_stack: Stack) -> None:
     inner_request = b"GET /invoke/x HTTP/1.1\r\nHost: test\r\nX-Request-Id: smuggled\r\n\r\n"
     framings = [
@@ -181,10 +249,9 @@ def test_no_request_hides_in_the_body_of_another(serving_stack: Stack) -> None:
         b"Transfer-Encoding:\x0bchunked\r\nContent-Length: %d\r\n\r\n" % len(inner_request),
         b"Content-Length: %d\r\n\r\n" % len(inner_request),
     ]
-    authorization = "".join(f"{name}: {value}\r\n" for name, value in basic(API_USER).items()).encode()
     for framing in framings:
         with socket.create_connection(("127.0.0.1", serving_stack.port), 20, (another_address(), 0)) as connection:
-            connection.sendall(b"POST /invoke/x HTTP/1.1\r\nHost: test\r\n" + authorization + framing + inner_request)
+            connection.sendall(HEAD + AUTHORIZATION + framing + inner_request)
             connection.shutdown(socket.SHUT_WR)
             with connection.makefile("rb") as stream:
                 while answer := read(stream):

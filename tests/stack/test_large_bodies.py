@@ -113,6 +113,15 @@ def post_large(stack: Stack) -> Response:
     return stack.invoke("size", "POST", data=b"x" * LARGE, auth=API_USER)
 
 
+def test_a_header_whose_name_is_nearly_content_length_does_not_hide_a_large_body(limited_stack: Stack) -> None:
+    with ExitStack() as requests:
+        for _ in range(LIMIT):
+            headers = {"Content_Length": "1"}
+            requests.enter_context(HalfSent(limited_stack.port, "/invoke/size", LARGE, API_USER, headers=headers))
+
+        assert eventually(lambda: refusal(limited_stack), 5, "a refusal")
+
+
 def test_a_body_of_unknown_length_passes_while_it_is_small(limited_stack: Stack) -> None:
     with ExitStack() as requests:
         waiting = [
@@ -155,6 +164,18 @@ def test_callers_without_a_password_take_no_places(limited_stack: Stack) -> None
                 assert request.status() == 401
 
         assert post_large(limited_stack).text.strip() == str(LARGE)
+
+
+def test_a_body_that_nginx_cannot_store_is_an_error_as_json(limited_stack: Stack) -> None:
+    folder = limited_stack.run_dir / "bodies" / "body"
+    elsewhere = folder.rename(folder.with_name("elsewhere"))
+    try:
+        answer = post_large(limited_stack)
+    finally:
+        elsewhere.rename(folder)
+
+    assert (answer.status_code, as_json(answer)["extensions"]["code"]) == (500, "internal-error")
+    assert post_large(limited_stack).text.strip() == str(LARGE)
 
 
 def test_the_refusal_is_shown_with_the_other_calls(limited_stack: Stack) -> None:

@@ -143,14 +143,16 @@ def test_a_project_to_serve_that_is_missing_or_broken_does_not_end_the_stack(
 
 
 def test_a_made_up_password_is_printed_and_opens(new_stack: Callable[..., Stack]) -> None:
-    stack = new_stack(NOTEBOOK_PASSWORD="", API_USER="", API_PASSWORD="")
+    name = "böb #1 'x' $y\\"
+    stack = new_stack(NOTEBOOK_USER=name, NOTEBOOK_PASSWORD="", API_USER="", API_PASSWORD="")
 
     stack.start()
 
     match = re.search(r"^password +(\S+)", stack.log(), re.MULTILINE)
     assert match
     assert f"http://127.0.0.1:{stack.port}/" in stack.log()
-    assert stack.get("/process/status", auth=(OWNER[0], match[1])).status_code == 200
+    user = name.encode().decode("latin-1")  # requests encodes it as Latin-1, where browsers and curl send UTF-8
+    assert stack.get("/process/status", auth=(user, match[1])).status_code == 200
     assert stack.get("/process/status", auth=OWNER).status_code == 401
 
 

@@ -1,12 +1,17 @@
 """The limits that settings set, and several kernels side by side."""
 
+import io
+import json
 import time
+import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from tests.support.jupyter import Jupyter
+from tests.support.notebooks import notebook
 from tests.support.stack import Stack, as_json
 
 # Returns when the request with the other name is in its cell too, which one kernel alone never reaches.
@@ -41,6 +46,23 @@ def test_a_body_over_the_limit_is_refused_as_json_with_the_settings_name(tight: 
     assert refusal.status_code == 413
     assert refusal.headers["Content-Type"].startswith("application/json")
     assert "MAX_BODY_MB" in as_json(refusal)["message"]
+
+
+def test_a_notebook_with_plots_can_be_saved_though_the_api_takes_only_small_bodies(
+    tight: Stack,
+) -> None:
+    plots = notebook(["x" * 3_000_000])
+
+    with Jupyter(tight) as jupyter:
+        jupyter.save("plots.ipynb", plots)
+
+        assert jupyter.read("plots.ipynb")["cells"][0]["source"] == "x" * 3_000_000
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as zip_file:
+        zip_file.writestr("server.ipynb", json.dumps(plots))
+    assert tight.post("/process/upload", files={"archive": ("large.zip", archive.getvalue())}).status_code == 201
+    refusal = tight.invoke("x", "POST", data=b"x" * 2_000_000)
+    assert (refusal.status_code, "1 MB (MAX_BODY_MB)" in as_json(refusal)["message"]) == (413, True)
 
 
 def test_a_body_at_the_limit_passes(tight: Stack) -> None:

@@ -126,6 +126,32 @@ def test_a_callers_request_id_arrives(echo: Stack) -> None:
     assert as_json(answer)["headers"]["X-Request-Id"] == "order-4711.a_b"
 
 
+def test_a_header_arrives_whatever_its_name_is_made_of(echo: Stack) -> None:
+    sent = {"Api_key": "secret", "X.trace": "1", "X!#$%&'*+^`|~": "2", "X-Plain": "3", "X_plain": "4"}
+
+    headers = as_json(echo.invoke("echo/1", headers=sent))["headers"]
+
+    assert {name: headers.get(name) for name in sent} == sent
+
+
+def test_a_header_whose_name_http_does_not_allow_is_refused_as_json(echo: Stack) -> None:
+    refusal = echo.invoke("echo/1", headers={"X(y)": "1"})
+
+    assert (refusal.status_code, as_json(refusal)["extensions"]["code"]) == (400, "bad-request")
+
+
+def test_a_header_with_an_underscore_takes_no_other_headers_place(echo: Stack) -> None:
+    headers = {"X_request_id": "first", "X-Request-Id": "second", "Content_length": "1", "Transfer_encoding": "chunked"}
+
+    answer = echo.invoke("echo", "POST", headers=headers, json={"a": 1})
+
+    seen = as_json(answer)["headers"]
+    assert as_json(answer)["body"] == {"a": 1}
+    assert seen["Content-Length"] == "8"
+    assert [seen[name] for name in headers if "_" in name] == ["first", "1", "chunked"]
+    assert seen["X-Request-Id"] == answer.headers["X-Request-Id"]
+
+
 @pytest.mark.parametrize("request_id", [None, "has blanks", "x" * 65, '"; drop', ""])
 def test_a_request_without_a_usable_id_gets_one(echo: Stack, request_id: str | None) -> None:
     headers = {} if request_id is None else {"X-Request-Id": request_id}

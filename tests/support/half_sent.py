@@ -20,7 +20,7 @@ class HalfSent:
         headers: dict[str, str] | None = None,
     ) -> None:
         framing = {"Transfer-Encoding": "chunked"} if length is None else {"Content-Length": str(length)}
-        fields = {"Host": "test", **framing, **basic(auth), **(headers or {})}
+        fields = {**(headers or {}), "Host": "test", **framing, **basic(auth)}
         head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
         self.is_chunked = length is None
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=60)

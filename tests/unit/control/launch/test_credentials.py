@@ -181,11 +181,18 @@ def test_the_second_user_needs_a_name_of_its_own(connector: Path) -> None:
 
 
 @pytest.mark.parametrize("variable", ["NOTEBOOK_USER", "API_USER"])
-@pytest.mark.parametrize("name", ["a:b", "line\nbreak", "nul\0"])
+@pytest.mark.parametrize(
+    "name", ["a:b", "line\nbreak", "nul\0", "#bob", "#", " bob", "bob ", " ", "b\udcffb", "b\u2028b"]
+)
 def test_a_user_name_that_would_break_the_password_file_is_refused(connector: Path, variable: str, name: str) -> None:
     message = refusal(connector, API_PASSWORD=GOOD, **{variable: name})
 
     assert message.startswith(f"{variable} is {name!r}")
+
+
+@pytest.mark.parametrize("name", ["b#b", "bob smith", "böb", "ボブ", "$bob\\", "'\"bob"])
+def test_an_unusual_user_name_is_used_as_it_is(connector: Path, name: str) -> None:
+    assert read(connector, NOTEBOOK_USER=name).owner.name == name
 
 
 def test_a_password_is_in_no_repr() -> None:

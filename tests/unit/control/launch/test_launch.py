@@ -1,8 +1,14 @@
 """Launch: what the run directory holds, and what the programs inherit."""
 
+import os
+import shutil
 import socket
 import stat
 import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +17,7 @@ from control.config.settings import SettingError, Settings
 from control.launch import launch
 from control.launch.configuration import LOCK_FILE, prepare_run_dir
 from control.launch.credentials import VARIABLES, Credentials, User
+from tests.support.users import ordinary_user
 
 OWNER = User("ada", "the owner's password")
 CALLER = User("hook", "the caller's password")
@@ -85,6 +92,64 @@ def test_a_folder_for_bodies_that_cannot_be_written_to_is_replaced_with_a_warnin
     assert "warning: BODY_DIR is" in capsys.readouterr().out
     prepare_run_dir(fallback, BOTH)
     assert settings.body_dir.is_dir()
+
+
+@pytest.fixture
+def volume() -> Iterator[Path]:
+    """Projects that this user can write to, and those of a user whose volume it was before."""
+    folder = Path(tempfile.mkdtemp())  # others may not enter pytest's own folders
+    folder.chmod(0o755)
+    for name, folder_mode, notebook_mode in (("own", 0o777, 0o666), ("file", 0o777, 0o444), ("folder", 0o555, 0o666)):
+        project = folder / name
+        project.mkdir()
+        (project / "server.ipynb").write_text("{}")
+        (project / "server.ipynb").chmod(notebook_mode)
+        project.chmod(folder_mode)
+    yield folder
+    shutil.rmtree(folder)
+
+
+def test_projects_that_cannot_be_saved_are_named_with_their_owner_and_what_to_do(
+    settings: Settings, volume: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with ordinary_user() as user:
+        launch.prepare_notebooks(replace(settings, notebook_dir=volume))
+
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line == (
+        f"warning: NOTEBOOK_DIR is '{volume}': user {user} cannot save the notebooks of these projects, which belong "
+        f"to user {os.getuid()}: file, folder. If that is not meant, run as root: chown -R {user} {volume}"
+    )
+
+
+def test_a_long_list_of_projects_that_cannot_be_saved_is_cut(
+    settings: Settings, volume: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launch, "MAX_NAMES", 1)
+
+    with ordinary_user():
+        launch.prepare_notebooks(replace(settings, notebook_dir=volume))
+
+    assert ": file and 1 more. If" in capsys.readouterr().out
+
+
+def test_projects_that_can_be_saved_are_no_reason_for_a_warning(
+    settings: Settings, volume: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    launch.prepare_notebooks(replace(settings, notebook_dir=volume / "own"))
+
+    assert capsys.readouterr().out == ""
+
+
+def test_packages_that_will_not_last_are_told_of(
+    settings: Settings, volume: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prepare_run_dir(settings, BOTH)
+
+    environment = launch.prepare_notebooks(replace(settings, notebook_dir=volume / "own", home_dir=Path("/proc/home")))
+
+    assert environment["HOME"] == str(settings.run_dir / "home")
+    assert "warning: HOME_DIR is '/proc/home'" in capsys.readouterr().out
 
 
 def test_what_an_earlier_run_left_is_gone(settings: Settings) -> None:
@@ -184,6 +249,28 @@ def test_a_missing_nginx_is_refused_with_the_command_that_installs_it(
 
     with pytest.raises(SettingError, match="apt-get install nginx"):
         launch.check_nginx()
+
+
+def test_a_stdout_that_is_closed_becomes_dev_null_and_not_another_file() -> None:
+    code = (
+        "import os; from control.launch.launch import open_standard_streams; os.close(0); os.close(1);"
+        "open_standard_streams(); os.write(2, os.readlink('/proc/self/fd/1').encode())"
+    )
+
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+
+    assert (process.returncode, process.stderr) == (0, "/dev/null")
+
+
+def test_a_stdout_that_nobody_reads_any_more_is_no_reason_not_to_start() -> None:
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    code = "from control.launch.launch import say; import os; say('nobody reads this'); os._exit(0)"
+
+    process = subprocess.run([sys.executable, "-c", code], stdout=write_end, stderr=subprocess.PIPE, text=True)
+
+    os.close(write_end)
+    assert (process.returncode, process.stderr) == (0, "")
 
 
 def test_the_welcome_shows_a_password_only_where_it_was_made_up(settings: Settings) -> None:

@@ -78,7 +78,12 @@ def test_files_at_the_top_of_the_archive_are_the_project(target: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["/etc/x", "../x", "a/../../x", "a/..", "a\\..\\x", "C:\\x", "a\x07b", "a\x1bb", "//x", "..", "/"]
+    "name",
+    [
+        *("/etc/x", "../x", "a/../../x", "a/..", "a\x07b", "a\x1bb", "//x", "..", "/"),
+        *("\\etc\\x", "..\\x", "a\\..\\..\\x", "a\\..\\x", "a\\..", "\\\\server\\share\\x", "C:\\x", "C:..\\x", "\\"),
+        *("a/..\\x", "a/b\\..\\..\\..\\x", "..\\../x", "a/b\\x", "a\\b\x07"),
+    ],
 )
 def test_a_path_that_leads_out_or_cannot_be_shown_is_refused(target: Path, name: str) -> None:
     info = zipfile.ZipInfo("placeholder")
@@ -86,6 +91,32 @@ def test_a_path_that_leads_out_or_cannot_be_shown_is_refused(target: Path, name:
 
     with pytest.raises(InvalidArchive, match="cannot have"):
         unpack(zip_of((NOTEBOOK, "{}"), (info, "x")), target)
+
+
+@pytest.mark.parametrize("top", ["", "project\\"])
+def test_a_zip_of_windows_powershell_unpacks_to_folders(target: Path, top: str) -> None:
+    entries = {NOTEBOOK: "{}", "data\\": "", "data\\a.csv": "1", "data\\b\\c.csv": "2", ".ipynb_checkpoints\\x": "-"}
+
+    unpack(zip_of(*((top + name, text) for name, text in entries.items())), target)
+
+    assert files(target) == {NOTEBOOK: "{}", "data/a.csv": "1", "data/b/c.csv": "2"}
+
+
+def test_a_file_that_is_there_with_both_separators_is_refused(target: Path) -> None:
+    with pytest.raises(InvalidArchive, match="twice"):
+        unpack(zip_of((NOTEBOOK, "{}"), ("a/b", "1"), ("a\\b", "2")), target)
+
+
+def test_a_file_whose_name_is_not_utf8_is_packed_under_a_name_that_a_zip_can_have(tmp_path: Path, target: Path) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / NOTEBOOK).write_text("{}")
+    for number, name in enumerate((b"gr\xf6\xdfe.csv", b"gr\xf6\xdf\xe9.csv")):  # Latin-1
+        (project / os.fsdecode(name)).write_text(str(number))
+
+    unpack(io.BytesIO(b"".join(pack(project))), target)
+
+    assert files(target) == {NOTEBOOK: "{}", "gr%F6%DFe.csv": "0", "gr%F6%DF%E9.csv": "1"}
 
 
 @pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFCHR, stat.S_IFBLK, stat.S_IFIFO, stat.S_IFSOCK])

@@ -1,7 +1,6 @@
 """Output: what programs print becomes whole lines, each with its program's name."""
 
-from collections.abc import Iterator
-from pathlib import Path
+import io
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,17 +10,18 @@ from control.supervision.daemon import Output
 
 
 @pytest.fixture
-def log(tmp_path: Path) -> Path:
-    return tmp_path / "api.log"
+def log() -> io.StringIO:
+    return io.StringIO()
 
 
 @pytest.fixture
-def output(log: Path) -> Iterator[Output]:
-    output = Output(log)
-    yield output
-    for handler in list(output.api_log.handlers):
-        output.api_log.removeHandler(handler)
-        handler.close()
+def stdout() -> io.StringIO:
+    return io.StringIO()
+
+
+@pytest.fixture
+def output(stdout: io.StringIO, log: io.StringIO) -> Output:
+    return Output(stdout, log)
 
 
 def log_event(program: str, data: bytes | str, group: str = "stack") -> Any:
@@ -33,53 +33,49 @@ def log_event(program: str, data: bytes | str, group: str = "stack") -> Any:
     return SimpleNamespace(process=process, data=data)
 
 
-def test_each_line_gets_its_programs_name(output: Output, capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_line_gets_its_programs_name(output: Output, stdout: io.StringIO) -> None:
     output.on_output(log_event("nginx", b"one\ntwo\n"))
 
-    assert capsys.readouterr().out == "nginx | one\nnginx | two\n"
+    assert stdout.getvalue() == "nginx | one\nnginx | two\n"
 
 
-def test_a_line_that_comes_in_pieces_is_printed_once_and_whole(
-    output: Output, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_line_that_comes_in_pieces_is_printed_once_and_whole(output: Output, stdout: io.StringIO) -> None:
     output.on_output(log_event("nginx", b"on"))
-    assert capsys.readouterr().out == ""
+    assert stdout.getvalue() == ""
 
     output.on_output(log_event("nginx", b"e\ntw"))
 
-    assert capsys.readouterr().out == "nginx | one\n"
+    assert stdout.getvalue() == "nginx | one\n"
 
 
-def test_pieces_of_two_programs_do_not_mix(output: Output, capsys: pytest.CaptureFixture[str]) -> None:
+def test_pieces_of_two_programs_do_not_mix(output: Output, stdout: io.StringIO) -> None:
     output.on_output(log_event("nginx", b"on"))
     output.on_output(log_event("jupyter", b"hello\n"))
     output.on_output(log_event("nginx", b"e\n"))
 
-    assert capsys.readouterr().out == "jupyter | hello\nnginx | one\n"
+    assert stdout.getvalue() == "jupyter | hello\nnginx | one\n"
 
 
-def test_a_character_cut_in_two_comes_whole(output: Output, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_character_cut_in_two_comes_whole(output: Output, stdout: io.StringIO) -> None:
     for part in (b"caf\xc3", b"\xa9\n"):
         output.on_output(log_event("blue", part))
 
-    assert capsys.readouterr().out == "blue | café\n"
+    assert stdout.getvalue() == "blue | café\n"
 
 
-def test_bytes_that_are_no_text_and_text_itself_do_no_harm(output: Output, capsys: pytest.CaptureFixture[str]) -> None:
+def test_bytes_that_are_no_text_and_text_itself_do_no_harm(output: Output, stdout: io.StringIO) -> None:
     output.on_output(log_event("blue", b"\xff\n"))
     output.on_output(log_event("blue", "text\n"))
 
-    assert capsys.readouterr().out == "blue | \ufffd\nblue | text\n"
+    assert stdout.getvalue() == "blue | \ufffd\nblue | text\n"
 
 
-def test_a_line_without_an_end_is_one_line_and_does_not_fill_the_memory(
-    output: Output, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_line_without_an_end_is_one_line_and_does_not_fill_the_memory(output: Output, stdout: io.StringIO) -> None:
     for _ in range(100):
         output.on_output(log_event("blue", b"x" * 10_000))
     output.on_output(log_event("blue", b"\nnext\n"))
 
-    long, following = capsys.readouterr().out.splitlines()
+    long, following = stdout.getvalue().splitlines()
     assert long.startswith("blue | xxx")
     assert long.endswith("x … (984,000 bytes left out)")
     assert following == "blue | next"
@@ -89,39 +85,39 @@ def test_a_line_without_an_end_is_one_line_and_does_not_fill_the_memory(
     "evil", ["\x1b[2J", "\r", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029", "\u202e", "\u2066", "\x00", "\x9b"]
 )
 def test_no_text_forges_or_hides_a_line_wherever_it_is_shown(
-    output: Output, log: Path, capsys: pytest.CaptureFixture[str], evil: str
+    output: Output, log: io.StringIO, stdout: io.StringIO, evil: str
 ) -> None:
     output.on_output(log_event("blue", f"said: {evil}forged\n", group="gateway"))
 
-    for text in (capsys.readouterr().out, log.read_text(encoding="utf-8"), *output.last_lines["blue"]):
+    for text in (stdout.getvalue(), log.getvalue(), *output.last_lines["blue"]):
         (line,) = text.splitlines()
         assert evil not in line
         assert "said: \\" in line
 
 
-def test_colours_are_for_terminals_only(output: Output, log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_colours_are_for_terminals_only(output: Output, log: io.StringIO, stdout: io.StringIO) -> None:
     output.on_output(log_event("blue", b"\x1b[1;31mred\x1b[0m\r\n", group="gateway"))
 
-    assert capsys.readouterr().out == "blue | red\n"
-    assert log.read_text(encoding="utf-8") == "red\n"
+    assert stdout.getvalue() == "blue | red\n"
+    assert log.getvalue() == "red\n"
 
 
-def test_what_a_caller_sent_is_not_in_an_error_of_nginx(output: Output, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_a_caller_sent_is_not_in_an_error_of_nginx(output: Output, stdout: io.StringIO) -> None:
     error = '[error] 1#1: *1 connect() failed, client: 10.0.0.1, server: , request: "GET /?token=hidden HTTP/1.1"\n'
     output.on_output(log_event("nginx", error))
     output.on_output(log_event("blue", error))
 
-    of_nginx, of_blue = capsys.readouterr().out.splitlines()
+    of_nginx, of_blue = stdout.getvalue().splitlines()
     assert of_nginx == "nginx | [error] 1#1: *1 connect() failed, client: 10.0.0.1, server: "
     assert of_blue == f"blue | {error.rstrip()}"  # a cell's own words
 
 
-def test_only_what_the_api_prints_is_in_the_log_of_the_api(output: Output, log: Path) -> None:
+def test_only_what_the_api_prints_is_in_the_log_of_the_api(output: Output, log: io.StringIO) -> None:
     output.on_output(log_event("nginx", b"of nginx\n"))
     output.on_output(log_event("blue", b"of blue\n", group="gateway"))
     output.on_output(log_event("green", b"of green, 100 %s\n", group="gateway"))
 
-    assert log.read_text(encoding="utf-8") == "of blue\nof green, 100 %s\n"
+    assert log.getvalue() == "of blue\nof green, 100 %s\n"
 
 
 def test_a_programs_last_lines_are_kept_to_say_why_it_was_lost(output: Output) -> None:
@@ -131,13 +127,11 @@ def test_a_programs_last_lines_are_kept_to_say_why_it_was_lost(output: Output) -
     assert len(output.last_lines["nginx"]) < 20
 
 
-def test_the_unfinished_line_of_a_program_that_ends_is_printed(
-    output: Output, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_unfinished_line_of_a_program_that_ends_is_printed(output: Output, stdout: io.StringIO) -> None:
     last = log_event("blue", b"fatal: no memory", group="gateway")
     output.on_output(last)
 
     output.flush(last.process)
     output.on_output(log_event("blue", b"started again\n", group="gateway"))
 
-    assert capsys.readouterr().out == "blue | fatal: no memory\nblue | started again\n"
+    assert stdout.getvalue() == "blue | fatal: no memory\nblue | started again\n"

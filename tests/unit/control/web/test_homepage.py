@@ -17,6 +17,7 @@ from control.config.errors import NotebookFailure, ProjectConflict
 from control.config.run_dir import write_json
 from control.config.settings import Settings
 from control.deployment.deployment import Deployment, Status
+from control.projects import catalog
 from control.supervision.client import SupervisorError
 from control.traffic import manual_request
 from control.traffic.api_client import NoResponse
@@ -97,6 +98,14 @@ def test_the_page_offers_every_project_and_chooses_hello_world(client: FlaskClie
         ("", "b/deep"),
         (" selected", "hello_world"),
     ]
+
+
+def test_the_page_says_which_projects_cannot_be_saved(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "cannot be saved" not in client.get("/").text
+    monkeypatch.setattr(catalog.Project, "is_read_only", property(lambda project: project.name == "b/deep"))
+    api_of(client.application).listing.invalidate()
+
+    assert "b/deep cannot be saved" in client.get("/").text
 
 
 def test_the_failed_project_is_chosen_and_its_cell_is_shown_with_the_line_marked(
