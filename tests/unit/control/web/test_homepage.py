@@ -52,6 +52,7 @@ def status(**changes: Any) -> Status:
         "busy": None,
         "last_error": None,
         "reload": False,
+        "retry": None,
     }
     return Status(**{**values, **changes})
 
@@ -176,6 +177,16 @@ def test_the_curl_line_names_the_user_who_is_there_to_call_the_api(
     (api_of(app).run.path / "htpasswd-api").write_text("hasura:x\nweb hook:y\n")
     fake(app, monkeypatch, status=status())
     assert "curl -u &#39;web hook:PASSWORD&#39; http" in client.get("/").text
+
+
+def test_while_the_api_is_down_the_page_says_when_it_is_started_again_and_lets_a_person_end_that(
+    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    retry = {"notebook": "shop", "attempts": 3, "next": "2026-01-02T03:04:05+00:00"}
+    fake(app, monkeypatch, status=status(state="failed", retry=retry))
+    page = client.get("/").text
+    assert re.search(r"shop is started again at <time [^>]*>03:04:05 UTC</time>, after 3 attempts without success", page)
+    assert not re.search(r'value="stop"[^>]*aria-disabled', page)
 
 
 def test_a_comment_that_only_looks_like_an_annotation_is_pointed_out(
