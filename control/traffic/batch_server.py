@@ -43,6 +43,6 @@ class Handler(socketserver.StreamRequestHandler):
             return
         try:
             self.server.store(json.loads(line))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             print(f"Invalid batch of request records: {error!r}", flush=True)
         self.wfile.write(b"\n")

@@ -19,6 +19,7 @@ from gateway.arbiter.crash_verdicts import Verdict
 from gateway.arbiter.pool import Pool
 from gateway.notebook import annotations, endpoint_docs, openapi
 from gateway.notebook.failure import NotebookError
+from gateway.notebook.loader import read
 from gateway.protocol.messages import Config, Endpoint
 
 SWAGGER = "/_api/spec/swagger.json"
@@ -106,7 +107,7 @@ class EnginePersonality(LoggingConfigurable):  # type: ignore[misc]
             openapi.PATH: ("application/json", build_openapi(app.slot.project, app.notebook.content.cells, endpoints)),
         }
         if app.slot.allow_notebook_download:
-            documents[SOURCE] = ("application/x-ipynb+json", app.notebook.path.read_text(encoding="utf-8"))
+            documents[SOURCE] = ("application/x-ipynb+json", read(app.notebook.path))
         return documents
 
     def _swagger(self) -> str:

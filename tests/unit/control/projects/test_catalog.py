@@ -1,11 +1,13 @@
 """Projects: which folders are some, and that no name leads out of the notebook folder."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from control.config.errors import UnknownProject
 from control.projects import catalog
+from tests.support.notebooks import DEEP
 
 
 @pytest.fixture
@@ -101,6 +103,24 @@ def test_a_linked_notebook_is_no_project(folder: Path) -> None:
     with pytest.raises(UnknownProject):
         catalog.find(folder, "empty")
     assert "empty" not in [project.name for project in catalog.find_all(folder)]
+
+
+def test_a_notebook_that_is_no_regular_file_is_not_opened(folder: Path) -> None:
+    project = catalog.find(folder, "shop")
+    project.notebook.unlink()
+    os.mkfifo(project.notebook)
+
+    assert "shop" not in [each.name for each in catalog.find_all(folder)]
+    with pytest.raises(UnknownProject, match=r"its server\.ipynb is no regular file"):
+        catalog.find(folder, "shop")
+    assert project.code_cell(1) is None
+
+
+def test_the_cell_of_a_notebook_that_nobody_can_parse_is_not_shown(folder: Path) -> None:
+    project = catalog.find(folder, "shop")
+    project.notebook.write_text(DEEP)
+
+    assert project.code_cell(1) is None
 
 
 def test_a_folder_called_server_ipynb_is_no_project(folder: Path) -> None:

@@ -24,6 +24,7 @@ from control.traffic.manual_request import ManualRequest
 from control.web.app import create_app
 from control.web.components import KEY, Components
 from control.web.homepage_view import Endpoint
+from tests.support.notebooks import DEEP
 
 EVIL = "<img src=x onerror=alert(1)>'\"&"
 ESCAPED = "&lt;img src=x onerror=alert(1)&gt;&#39;&#34;&amp;"
@@ -386,6 +387,12 @@ def test_a_request_without_a_response_says_why(
 ) -> None:
     with pytest.raises(NoResponse, match=message):
         call(target, timeout=0.3)
+
+
+def test_a_body_that_nobody_can_parse_is_not_sent_and_the_page_says_why(client: FlaskClient) -> None:
+    response = client.post("/", data={"do": "test", "method": "POST", "path": "/x", "body": DEEP})
+    assert response.status_code == 200
+    assert "The body is JSON that is nested too deeply to be read, so it was not sent." in response.text
 
 
 def test_a_request_while_nothing_is_served_says_what_to_do(client: FlaskClient) -> None:
