@@ -27,6 +27,7 @@ class Deployment:
         self.target = Target(self.run, settings.notebook_dir, settings.serve)
         self.reload = ReloadSwitch(self.run, settings.reload)
         self.lock = threading.Lock()  # held during a change
+        self.route = threading.Lock()  # held while it changes where callers are routed
         self.pending_stops = 0
         self.busy: str | None = None
         self.restarts = self.failed_restarts = 0  # with starts, since this process started
@@ -106,18 +107,20 @@ class Deployment:
 
     def stop(self) -> Status:
         """Stop serving, or cancel a start; requests in flight are finished."""
-        self.pending_stops += 1
+        with self.route:  # before it waits for the change in progress, so that callers get a 503 at once
+            self.slots.cut_off()
+            self.target.clear()
+            self.pending_stops += 1
         try:
             with self.order("Stopping."):
-                self.slots.cut_off()  # first, so that callers get a 503 at once
-                self.target.clear()
                 for slot in SLOTS:
                     self.slots.stop(slot)
                 for slot in SLOTS:
                     self.slots.wait_until_down(slot)
                 self.run.last_error.unlink(missing_ok=True)
         finally:
-            self.pending_stops -= 1
+            with self.route:
+                self.pending_stops -= 1
         return self.status()
 
     def resume(self) -> None:
@@ -155,21 +158,30 @@ class Deployment:
 
         Only within a `change`; raises NotebookFailure, NotReady, CancelledStart.
         """
-        old, new = self.slots.serving_slot(), self.slots.idle_slot()
+        old = self.slots.serving_slot()
+        new = next(slot for slot in SLOTS if slot != old)
         self.restarts += 1
         try:
-            self.slots.bring_up(new, project, cancelled=lambda: self.pending_stops > 0)
+            self.slots.bring_up(new, project, lambda: self._raise_if_stopped(project))
+            with self.route:
+                self._raise_if_stopped(project)
+                self.slots.cut_over(new)
+                self.target.store(project.name)
         except ApiError as error:
             self.failed_restarts += not isinstance(error, CancelledStart)
-            if old and not self.slots.is_down(old):
-                error.args = (f"{str(error).rstrip('.')}. {self.slots.project(old)} goes on serving as it was.",)
+            serving_slot = self.slots.serving_slot()  # none after a stop meanwhile
+            if serving_slot and not self.slots.is_down(serving_slot):
+                name = self.slots.project(serving_slot)
+                error.args = (f"{str(error).rstrip('.')}. {name} goes on serving as it was.",)
             self.store_error(project.name, error, project.code_cell(error.details().get("cell")))
             raise
-        self.slots.cut_over(new)
         self.run.last_error.unlink(missing_ok=True)
-        self.target.store(project.name)
         if old:
             self.slots.stop(old)
+
+    def _raise_if_stopped(self, project: Project) -> None:
+        if self.pending_stops:
+            raise CancelledStart(f"The API was stopped while {project.name} was starting.")
 
     def store_error(self, name: str, error: ApiError, source: str | None = None) -> None:
         """Store why a project could not be started, for the status."""

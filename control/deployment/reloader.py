@@ -39,7 +39,7 @@ class Reloader:
 
     def project(self) -> str | None:
         """The project to restart on save: the served one, or one that failed to start while none was served."""
-        if not self.api.reload.is_on():
+        if self.api.pending_stops or not self.api.reload.is_on():
             return None
         slot = self.api.slots.serving_slot()
         return self.api.slots.project(slot) if slot else (read_json(self.api.run.last_error) or {}).get("notebook")

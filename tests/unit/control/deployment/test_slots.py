@@ -40,8 +40,12 @@ def shop(tmp_path: Path) -> Project:
     return Project("shop", tmp_path / "shop" / "server.ipynb")
 
 
-def never() -> bool:
-    return False
+def never() -> None:
+    """No reason to give a start up."""
+
+
+def cancel() -> None:
+    raise CancelledStart
 
 
 def ready(slot: str) -> GatewayStatus:
@@ -136,9 +140,16 @@ def test_a_start_that_takes_too_long_is_given_up_with_the_settings_name(
 
 def test_a_start_can_be_cancelled(slots: Slots, shop: Project, supervisor: FakeSupervisor) -> None:
     with pytest.raises(CancelledStart):
-        slots.bring_up("blue", shop, cancelled=lambda: True)
+        slots.bring_up("blue", shop, cancel)
 
     assert supervisor.states["blue"] == "STOPPED"
+
+
+def test_a_wait_for_old_requests_can_be_cancelled(slots: Slots, shop: Project, supervisor: FakeSupervisor) -> None:
+    supervisor.states["blue"] = "STOPPING"
+
+    with pytest.raises(CancelledStart):
+        slots.bring_up("blue", shop, cancel)
 
 
 def test_a_slot_that_still_finishes_requests_is_waited_for(

@@ -1,0 +1,101 @@
+"""Changes that meet: a stop during a start, during a restart on save, and while gateways are put on standby."""
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from control.config.errors import CancelledStart
+from control.config.run_dir import write_json
+from control.deployment.deployment import Deployment
+from control.deployment.reloader import Reloader
+from tests.support.supervisor import FakeSupervisor
+from tests.support.waiting import eventually
+from tests.unit.control.deployment.conftest import Api
+
+Run = Callable[[Callable[[], Any]], "Future[Any]"]
+
+
+@pytest.fixture
+def run() -> Any:
+    """Runs a function in a thread."""
+    with ThreadPoolExecutor(3) as pool:
+        yield pool.submit
+
+
+def test_a_stop_ends_a_restart_that_waits_for_old_requests(api: Api, supervisor: FakeSupervisor, run: Run) -> None:
+    api.start("shop")
+    supervisor.states["green"] = "STOPPING"  # for up to REQUEST_TIMEOUT
+    restart = run(lambda: api.restart("bank"))
+    eventually(lambda: api.busy == "Restarting bank.")
+
+    api.stop()
+
+    with pytest.raises(CancelledStart):
+        restart.result(5)
+    assert (api.status().state, api.status().last_error) == ("stopped", None)
+    assert set(supervisor.states.values()) == {"STOPPED"}
+
+
+def test_callers_are_cut_off_before_a_stop_waits_for_the_change_in_progress(api: Api, run: Run) -> None:
+    api.start("shop")
+    with api.lock:
+        stop = run(api.stop)
+        eventually(lambda: api.slots.serving_slot() is None)
+        assert api.missing_project() is None, "nothing is started again"
+        assert not stop.done()
+    assert stop.result(5).state == "stopped"
+
+
+def test_what_gets_ready_just_as_it_is_stopped_is_not_served(
+    api: Api, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stops: list[Future[Any]] = []
+
+    def stop_and_get_ready(slot: str) -> Any:
+        if not stops:
+            stops.append(run(api.stop))
+            eventually(lambda: api.pending_stops)
+        return Api.gateway(api, slot)
+
+    monkeypatch.setattr(api.slots, "gateway", stop_and_get_ready)
+
+    with pytest.raises(CancelledStart):
+        api.start("shop")
+    assert stops[0].result(5).state == "stopped"
+    assert api.slots.serving_slot() is None
+
+
+def test_a_stop_that_waits_its_turn_has_no_gateway_put_on_standby(api: Api, supervisor: FakeSupervisor) -> None:
+    api.start("shop")
+    api.reload.set(True)
+    write_json(api.run.last_error, {"notebook": "shop"})  # as a start leaves it that the stop has cancelled
+    api.slots.cut_off()
+    api.pending_stops = 1
+    before = list(supervisor.calls)
+
+    Reloader(api).keep_standby()
+
+    assert supervisor.calls == before
+
+
+def test_after_a_restart_that_is_cancelled_nothing_is_said_to_be_served(api: Api, run: Run) -> None:
+    api.start("shop")
+    api.supervisor.states["green"] = "STOPPING"
+    restart = run(lambda: api.restart("bank"))
+    eventually(lambda: api.busy == "Restarting bank.")
+    api.stop()
+    with pytest.raises(CancelledStart) as error:
+        restart.result(5)
+    assert "goes on serving" not in str(error.value)
+
+
+def test_a_stop_that_the_control_app_did_not_survive_is_not_forgotten(api: Api, run: Run) -> None:
+    """As it may be killed while it waits for requests in progress."""
+    api.start("shop")
+    with api.lock:
+        stop = run(api.stop)
+        eventually(lambda: api.slots.serving_slot() is None)
+        assert eventually(lambda: Deployment(api.settings).missing_project() is None)
+    stop.result(5)
