@@ -7,7 +7,7 @@ MAX_PAUSE = 30  # seconds
 
 
 class Backoff:
-    """The first attempt is due at once, the next after a pause of 1 s, and of twice as many each time, up to MAX_PAUSE."""
+    """The first attempt is due at once, the next after 1 s, and each after twice as many, up to MAX_PAUSE."""
 
     def __init__(self) -> None:
         self.attempts = 0

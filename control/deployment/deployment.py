@@ -16,6 +16,7 @@ from control.projects import catalog
 from control.projects.catalog import Project
 from control.supervision.client import Supervisor
 
+
 class Deployment:
     """Makes one change at a time; reads never wait for one."""
 
@@ -76,20 +77,27 @@ class Deployment:
             return None
         return (self.slots.project(slot) if slot else None) or self.target.load()
 
-    def start(self, name: str) -> Status:
+    def start(self, name: str | None = None) -> Status:
         """Serve a project; returns once it is ready. Does nothing for the one that is served already.
 
-        Raises UnknownProject, ProjectConflict, NotebookFailure, NotReady, CancelledStart.
+        Without a name: the one that is served already, else catalog.find_default. Raises UnknownProject,
+        NoDefaultProject, ProjectConflict, NotebookFailure, NotReady, CancelledStart.
         """
+        requested = name
+        if name is None:
+            status = self.status()
+            if status.state == "serving":
+                return status
+            name = catalog.find_default(self.settings.notebook_dir, self.target.load_last()).name
         with self.order(f"Starting {name}."):
             project = catalog.find(self.settings.notebook_dir, name)
             status = self.status()
-            if status.state == "serving" and status.notebook != project.name:
+            if status.state != "serving":
+                self.replace(project)
+            elif requested and status.notebook != project.name:
                 raise ProjectConflict(
                     f"{status.notebook} is being served. Restart the API with {project.name} to replace it."
                 )
-            if status.state != "serving":
-                self.replace(project)
         return self.status()
 
     def restart(self, name: str | None = None) -> Status:
@@ -126,7 +134,7 @@ class Deployment:
     def resume(self) -> None:
         """Take over when the control app starts: after a crash of it the API is still serving, and goes on.
 
-        The other slot is stopped, as nobody waits any more for a start in it. What is missing is started by recovery.py.
+        The other slot is stopped: nobody waits any more for a start in it. recovery.py starts what is missing.
         """
         with self.lock:
             serving_slot = self.slots.serving_slot()

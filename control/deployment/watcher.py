@@ -27,7 +27,7 @@ class Duty:
     _error: str = field(default="", init=False)  # of the last poll
 
     def run(self) -> None:
-        """Poll if it is time. Whatever that raises is printed, once, and ends this poll only; not ShutdownInProgress."""
+        """Poll if it is time. What that raises is printed, once, and ends only this poll. Raises ShutdownInProgress."""
         if time.monotonic() < self._next:
             return
         self._next = time.monotonic() + self.interval

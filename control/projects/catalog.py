@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from control.config.errors import UnknownProject
+from control.config.errors import NoDefaultProject, UnknownProject
 from control.projects.regular_file import is_regular, open_regular
 
 NOTEBOOK = "server.ipynb"
@@ -91,6 +91,20 @@ def find(notebook_dir: Path, name: str) -> Project:
                 raise UnknownProject(f"{name} cannot be served: its {NOTEBOOK} is no regular file. Replace it.")
     names = ", ".join(project.name for project in find_all(notebook_dir)) or "none yet"
     raise UnknownProject(f"There is no project {name!r}. The projects are: {names}.")
+
+
+def find_default(notebook_dir: Path, last: str | None) -> Project:
+    """The project that a start means that names none: the `last` one, else the only one, else hello_world.
+
+    Raises NoDefaultProject.
+    """
+    projects = {project.name: project for project in find_all(notebook_dir)}
+    only = next(iter(projects)) if len(projects) == 1 else None
+    for name in (last, only, "hello_world"):
+        if name in projects:
+            return projects[name]
+    names = ", ".join(projects) or "none yet"
+    raise NoDefaultProject(f"Name a project: start?notebook=<project>. The projects are: {names}.")
 
 
 def is_valid_name(name: str) -> bool:

@@ -75,11 +75,21 @@ def test_restart_with_nothing_served_and_no_name_says_what_to_do(idle_stack: Sta
     assert "restart?notebook=" in as_json(refusal)["message"]
 
 
-def test_a_start_without_a_name_says_what_to_do(stack: Stack) -> None:
-    refusal = stack.process_call("start")
+def test_a_start_without_a_name_changes_nothing_while_one_is_served_and_else_serves_the_last(stack: Stack) -> None:
+    stack.write("another", ["# GET /x\nprint(1)"])
+    stack.serve("last", ["count = 0", "# GET /count\ncount += 1\nprint(count)"])
+    assert stack.invoke("count").text.strip() == "1"
+    for method in ("GET", "POST"):
+        response = stack.request(method, "/process/start")
+        assert (response.status_code, as_json(response)["notebook"]) == (200, "last")
+    assert stack.invoke("count").text.strip() == "2"
 
-    assert refusal.status_code == 400
-    assert "start?notebook=" in as_json(refusal)["message"]
+    stack.stop_api()
+    assert "<option selected>last</option>" in stack.get("/").text
+    response = stack.get("/process/start")
+
+    assert (response.status_code, as_json(response)["notebook"]) == (200, "last")
+    assert stack.invoke("count").text.strip() == "1"
 
 
 def test_an_unknown_project_is_answered_with_those_that_exist(stack: Stack) -> None:

@@ -1,4 +1,4 @@
-"""A Deployment over a supervisord that does at once what it is told, and gateways that are ready once they are started."""
+"""A Deployment over a supervisord that does at once what it is told; gateways are ready once they are started."""
 
 from dataclasses import replace
 from pathlib import Path

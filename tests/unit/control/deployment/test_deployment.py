@@ -1,12 +1,13 @@
-"""Changes that meet: a stop during a start, during a restart on save, and while gateways are put on standby."""
+"""Which project a change is about; changes that meet: a stop, a start, a standby."""
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from control.config.errors import CancelledStart
+from control.config.errors import CancelledStart, NoDefaultProject
 from control.config.run_dir import write_json
 from control.deployment.deployment import Deployment
 from control.deployment.reloader import Reloader
@@ -99,3 +100,28 @@ def test_a_stop_that_the_control_app_did_not_survive_is_not_forgotten(api: Api, 
         eventually(lambda: api.slots.serving_slot() is None)
         assert eventually(lambda: Deployment(api.settings).missing_project() is None)
     stop.result(5)
+
+
+def test_a_start_without_a_name_serves_what_was_served_last_also_when_the_stack_is_new(
+    tmp_path: Path, api: Api, supervisor: FakeSupervisor
+) -> None:
+    with pytest.raises(NoDefaultProject):
+        api.start()
+    for name in ("shop", "bank"):
+        api.start(name)
+        assert api.start().notebook == name, "nothing changes"
+        api.stop()
+        api.run.target.unlink()  # the run directory is empty when the stack starts
+        assert Api(tmp_path, supervisor).missing_project() is None
+        assert Api(tmp_path, supervisor).start().notebook == name
+        api.stop()
+
+
+def test_what_was_served_last_is_known_without_a_writable_folder_of_notebooks(
+    api: Api,
+) -> None:
+    api.target.serving = api.target.stopped = api.settings.notebook_dir / "missing" / "folder"
+    api.start("shop")
+    api.stop()
+    assert api.missing_project() is None
+    assert api.start().notebook == "shop"

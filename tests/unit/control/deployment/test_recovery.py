@@ -1,6 +1,7 @@
 """What should be served and is down is started again."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -59,10 +60,8 @@ def attempts(recovery: Recovery, clock: Clock, seconds: int) -> list[int]:
     times = []
     for second in range(seconds):
         before = recovery.api.backoff.total
-        try:
+        with suppress(ApiError):
             recovery.poll()
-        except ApiError:
-            pass
         if recovery.api.backoff.total > before:
             times.append(second)
         clock.now += 1

@@ -16,7 +16,8 @@ from flask.testing import FlaskClient
 from control.config.errors import NotebookFailure, ProjectConflict
 from control.config.run_dir import write_json
 from control.config.settings import Settings
-from control.deployment.deployment import Deployment, Status
+from control.deployment.deployment import Deployment
+from control.deployment.status import Status
 from control.supervision.client import SupervisorError
 from control.traffic import manual_request
 from control.traffic.api_client import NoResponse
@@ -99,6 +100,14 @@ def test_the_page_offers_every_project_and_chooses_hello_world(client: FlaskClie
         ("", "b/deep"),
         (" selected", "hello_world"),
     ]
+
+
+def test_the_project_that_was_stopped_stays_chosen(app: Flask, client: FlaskClient) -> None:
+    api_of(app).target.store("b/deep")
+    api_of(app).target.clear()
+    assert "<option selected>b/deep</option>" in client.get("/").text
+    write_json(api_of(app).run.last_start, {"notebook": "hello_world"})  # which was stopped while it started
+    assert "<option selected>hello_world</option>" in client.get("/").text
 
 
 def test_the_failed_project_is_chosen_and_its_cell_is_shown_with_the_line_marked(
@@ -186,7 +195,7 @@ def test_while_the_api_is_down_the_page_says_when_it_is_started_again_and_lets_a
     retry = {"notebook": "shop", "attempts": 3, "next": "2026-01-02T03:04:05+00:00"}
     fake(app, monkeypatch, status=status(state="failed", retry=retry))
     page = client.get("/").text
-    assert re.search(r"shop is started again at <time [^>]*>03:04:05 UTC</time>, after 3 attempts without success", page)
+    assert re.search(r"shop is started again at <time [^>]*>03:04:05 UTC</time>, after 3 attempts", page)
     assert not re.search(r'value="stop"[^>]*aria-disabled', page)
 
 
