@@ -96,9 +96,9 @@ class EnginePersonality(LoggingConfigurable):  # type: ignore[misc]
             "queue": queue_length.count(self.parent.listener),
         }
 
-    async def explain(self, request_id: str) -> Verdict | None:
-        """Why nginx got no response to a request; None if no kernel died in it."""
-        return await self.pool.explain(request_id) if self.pool else None
+    async def explain(self, request_id: str, started: float) -> Verdict | None:
+        """Why nginx got no response to a request; None if no kernel died in it. `started`: monotonic."""
+        return await self.pool.explain(request_id, started) if self.pool else None
 
     def _static(self) -> dict[str, tuple[str, str]]:
         app, endpoints = self.parent, self.api.endpoints
