@@ -3,6 +3,7 @@
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from control.config.errors import ApiError
@@ -41,7 +42,8 @@ class Duty:
         except Exception:
             error = traceback.format_exc()
         if error and error != self._error:
-            print(f"{self.name}: {error}", flush=True)
+            with suppress(Exception):  # nobody may read the output any more
+                print(f"{self.name}: {error}", flush=True)
         self._error = error
 
 
