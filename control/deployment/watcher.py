@@ -34,17 +34,19 @@ class Duty:
         self._next = time.monotonic() + self.interval
         try:
             self.poll()
-            error = ""
+            self._error = ""
         except ShutdownInProgress:
             raise
-        except (ApiError, SupervisorError, OSError) as expected:  # the homepage reports it from the status
-            error = str(expected)
-        except Exception:
-            error = traceback.format_exc()
-        if error and error != self._error:
-            with suppress(Exception):  # nobody may read the output any more
-                print(f"{self.name}: {error}", flush=True)
-        self._error = error
+        except Exception as error:
+            if repr(error) != self._error:
+                self._error = repr(error)
+                self._print(error)
+
+    def _print(self, error: Exception) -> None:
+        is_expected = isinstance(error, ApiError | SupervisorError | OSError)  # the homepage reports it from the status
+        text = str(error) if is_expected else traceback.format_exc()
+        with suppress(Exception):  # nobody may read the output any more
+            print(f"{self.name}: {text}", flush=True)
 
 
 class Watcher:
