@@ -4,6 +4,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from control.config.run_dir import RunDir, read_json, write_json
+from control.projects.regular_file import open_regular
 
 
 class Target:
@@ -33,7 +34,9 @@ class Target:
         """Serve this from now on."""
         write_json(self.file, {"notebook": name, "stopped": False})
         with suppress(OSError):  # a read-only folder of notebooks can be served too
-            self.serving.write_text(f"{name}\n", encoding="utf-8")
+            partial = self.serving.with_name(".serving.partial")
+            partial.write_text(f"{name}\n", encoding="utf-8")
+            partial.replace(self.serving)
             self.stopped.unlink(missing_ok=True)
 
     def clear(self) -> None:
@@ -44,8 +47,8 @@ class Target:
 
 
 def _read_name(file: Path) -> str | None:
-    with suppress(OSError, UnicodeDecodeError):
-        return file.read_text(encoding="utf-8").strip() or None
+    with suppress(OSError, UnicodeDecodeError), open_regular(file) as stream:
+        return stream.read().decode().strip() or None
     return None
 
 

@@ -17,9 +17,9 @@ from gateway.arbiter import queue_length
 from gateway.arbiter.channel import WorkerChannels
 from gateway.arbiter.crash_verdicts import Verdict
 from gateway.arbiter.pool import Pool
+from gateway.http.regular_file import read_regular
 from gateway.notebook import annotations, endpoint_docs, openapi
 from gateway.notebook.failure import NotebookError
-from gateway.notebook.loader import read
 from gateway.protocol.messages import Config, Endpoint
 
 SWAGGER = "/_api/spec/swagger.json"
@@ -107,7 +107,7 @@ class EnginePersonality(LoggingConfigurable):  # type: ignore[misc]
             openapi.PATH: ("application/json", build_openapi(app.slot.project, app.notebook.content.cells, endpoints)),
         }
         if app.slot.allow_notebook_download:
-            documents[SOURCE] = ("application/x-ipynb+json", read(app.notebook.path))
+            documents[SOURCE] = ("application/x-ipynb+json", read_regular(app.notebook.path).decode())
         return documents
 
     def _swagger(self) -> str:

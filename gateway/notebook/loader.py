@@ -1,8 +1,5 @@
 """Loads a notebook file: its code cells, its language, its kernel."""
 
-import errno
-import os
-import stat
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +8,7 @@ from typing import Any
 import nbformat
 from jupyter_client.kernelspec import NoSuchKernel
 
+from gateway.http.regular_file import read_regular
 from gateway.notebook.failure import NotebookError
 from gateway.notebook.kernel_specs import KernelSpecs
 
@@ -31,7 +29,7 @@ def load(path: Path, force_kernel: str | None = None) -> Notebook:
     """Read and check a notebook for its own kernel or `force_kernel`; raises NotebookError."""
     try:
         # Not nbformat.reads: its validation takes 0.1 s, and only logs its findings.
-        content = nbformat.convert(nbformat.reader.reads(read(path)), 4)
+        content = nbformat.convert(nbformat.reader.reads(read_regular(path).decode()), 4)
         cells = tuple(cell.source for cell in content.cells if cell.cell_type == "code")
         # A notebook that was never opened in Jupyter names no kernel.
         name = force_kernel or content.metadata.setdefault("kernelspec", {}).setdefault("name", "python3")
@@ -48,14 +46,6 @@ def load(path: Path, force_kernel: str | None = None) -> Notebook:
         raise NotebookError.outside_cells("NoSuchKernel", reason) from error
     is_ours = "ipykernel_launcher" in spec.argv and _is_this_python(spec.argv[0])
     return Notebook(path, content, cells, name, spec.language.lower(), is_ours)
-
-
-def read(path: Path) -> str:
-    """The file's text. OSError, at once, also where it is no regular file: the open of a FIFO may never return."""
-    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), encoding="utf-8") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError(errno.EINVAL, "it is no regular file", str(path))
-        return file.read()
 
 
 def _is_this_python(program: str) -> bool:

@@ -1,5 +1,6 @@
 """Which project a change is about; changes that meet: a stop, a start, a standby."""
 
+import os
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -115,6 +116,13 @@ def test_a_start_without_a_name_serves_what_was_served_last_also_when_the_stack_
         assert Api(tmp_path, supervisor).missing_project() is None
         assert Api(tmp_path, supervisor).start().notebook == name
         api.stop()
+
+
+def test_a_fifo_in_place_of_what_is_stored_beside_the_notebooks_blocks_nothing(api: Api) -> None:
+    os.mkfifo(api.target.serving)
+    assert api.status().state == "stopped"
+    api.start("shop")
+    assert api.target.serving.read_text() == "shop\n"
 
 
 def test_what_was_served_last_is_known_without_a_writable_folder_of_notebooks(
