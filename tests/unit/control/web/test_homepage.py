@@ -197,6 +197,8 @@ def test_while_the_api_is_down_the_page_says_when_it_is_started_again_and_lets_a
     page = client.get("/").text
     assert re.search(r"shop is started again at <time [^>]*>03:04:05 UTC</time>, after 3 attempts", page)
     assert not re.search(r'value="stop"[^>]*aria-disabled', page)
+    fake(app, monkeypatch, status=status(state="starting", retry=retry, busy="Starting shop.", last_error=FAILURE))
+    assert "it failed in cell 2, line 1." in client.get("/").text, "it stays while somebody reads it"
 
 
 def test_a_comment_that_only_looks_like_an_annotation_is_pointed_out(
