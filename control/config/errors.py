@@ -23,6 +23,10 @@ class ProjectConflict(ApiError):
     name = "AnotherIsServed"
 
 
+class NoDefaultProject(ApiError):
+    status = 400  # a start that names no project while it is unclear which one is meant
+
+
 class NothingToRestart(ApiError):
     status = 409  # a restart that names no project while none is being served
 

@@ -31,6 +31,8 @@ class RunDir:
         self.api_log = path / "api.log"  # the output of both slots, in the order of arrival
         self.last_error = path / "last-error.json"  # why the last start failed; absent after one that succeeded
         self.last_start = path / "last-order.json"  # a copy of its slot file, whether it succeeded or not
+        # The project that should be served, or was until a stop (state.py); absent until the first start or stop
+        self.target = path / "target.json"
         self.reload = path / "reload.json"  # whether a save restarts the API; absent until the switch is used
 
     def slot(self, slot: str) -> Path:

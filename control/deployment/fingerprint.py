@@ -7,20 +7,22 @@ import time
 from pathlib import Path
 from typing import Any
 
+from control.projects.regular_file import open_regular
+
 # Seconds: the coarsest time stamps of file systems in use, SMB's and FAT's. That soon after a change, a second one
 # may leave the file's stamp and size as they are.
 SETTLE_TIME = 2.0
 
 
 def fingerprint(data: bytes) -> str | None:
-    """A hash of a notebook's code and its kernel's name; None where the data is no JSON.
+    """A hash of a notebook's code and its kernel's name; None where the data is no JSON, or nested too deeply.
 
     Not of outputs, other metadata, Markdown and the blank cell that Jupyter adds at the end: a restart would lose
     what the kernel has in memory for nothing.
     """
     try:
         content = json.loads(data)
-    except ValueError:  # also bytes that are not UTF-8
+    except (ValueError, RecursionError):  # also bytes that are not UTF-8
         return None
     try:
         return _digest(json.dumps(_code(content)).encode())
@@ -39,9 +41,10 @@ def _digest(data: bytes) -> str:
 
 
 def file_fingerprint(notebook: Path) -> str | None:
-    """The fingerprint of a file's content now, also of one that is no JSON; None without a file."""
+    """The fingerprint of a file's content now, also of one that is no JSON; None without a regular file."""
     try:
-        data = notebook.read_bytes()
+        with open_regular(notebook) as file:
+            data = file.read()
     except OSError:
         return None
     return fingerprint(data) or _digest(data)
@@ -58,13 +61,13 @@ class NotebookFile:
         self.is_settled = False
 
     def poll(self) -> str | None:
-        """The fingerprint; None where there is no file, or one that is still being written.
+        """The fingerprint; None where there is no regular file, or one that is still being written.
 
         A file that is no JSON for longer than a save takes, such as one with a merge conflict, has one too.
         """
         try:
             # Opened and not just stat'ed: only an open makes NFS revalidate its cache.
-            with self.path.open("rb") as file:
+            with open_regular(self.path) as file:
                 stat = os.fstat(file.fileno())
                 stamp = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
                 if stamp != self.stamp:

@@ -1,6 +1,5 @@
 """Reload on save: restarts the API when the code of its notebook was saved, while the switch is on."""
 
-import time
 from pathlib import Path
 
 from control.config.errors import ApiError
@@ -8,41 +7,22 @@ from control.config.run_dir import read_json
 from control.deployment.deployment import Deployment
 from control.deployment.fingerprint import NotebookFile
 from control.projects import catalog
-from control.supervision.client import ShutdownInProgress, SupervisorError
-
-# Seconds between two polls of the notebook. Polling works on network volumes too, which send no events of others'
-# writes, and costs one open() while nothing changes.
-POLL = 0.1
-STANDBY_POLL = 1.0  # seconds between two checks of the standby gateway
 
 
 class Reloader:
-    """The stack's only watcher: it runs in the control app, which is one process."""
-
     def __init__(self, api: Deployment) -> None:
         self.api = api
         self.file = NotebookFile(Path())
         self.last_failure: tuple[str, str] | None = None
-        self.next_standby_poll = 0.0
 
-    def run(self) -> None:
-        """Poll until the stack shuts down."""
-        while True:
-            try:
-                self.poll()
-            except ShutdownInProgress:
-                return
-            except (ApiError, SupervisorError, OSError) as error:
-                print(f"Reload on save: {error}", flush=True)  # the homepage reports it from the status
-            time.sleep(POLL)
+    def keep_standby(self) -> None:
+        """Have a gateway on standby while a save would restart the API, and none otherwise."""
+        with self.api.lock:
+            self.api.slots.set_standby(self.api.slots.idle_slot(), self.project() is not None)
 
     def poll(self) -> None:
         """Restart the project if its code was saved since its last start; raises as Deployment.restart does."""
         name = self.project()
-        if time.monotonic() >= self.next_standby_poll:
-            self.next_standby_poll = time.monotonic() + STANDBY_POLL
-            with self.api.lock:  # a gateway is on standby while a save would restart the API
-                self.api.slots.set_standby(self.api.slots.idle_slot(), self.project() is not None)
         if name is None:
             return
         path = self.api.settings.notebook_dir / name / catalog.NOTEBOOK
@@ -59,7 +39,7 @@ class Reloader:
 
     def project(self) -> str | None:
         """The project to restart on save: the served one, or one that failed to start while none was served."""
-        if not self.api.reload.is_on():
+        if self.api.pending_stops or not self.api.reload.is_on():
             return None
         slot = self.api.slots.serving_slot()
         return self.api.slots.project(slot) if slot else (read_json(self.api.run.last_error) or {}).get("notebook")

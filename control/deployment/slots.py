@@ -10,7 +10,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from enum import Enum
 
-from control.config.errors import CancelledStart, NotebookFailure, NotReady
+from control.config.errors import NotebookFailure, NotReady
 from control.config.run_dir import SLOTS, STANDBY, RunDir, point_link, read_json, write_json
 from control.config.settings import Settings
 from control.deployment import gateway_client
@@ -116,25 +116,26 @@ class Slots:
         """Let a slot finish its requests and exit."""
         self.supervisor.stop(slot, wait=wait)
 
-    def wait_until_down(self, slot: str) -> None:
-        """Wait for a slot that is stopping; raises NotReady when it does not stop."""
+    def wait_until_down(self, slot: str, check: Callable[[], None] = lambda: None) -> None:
+        """Wait for a slot that is stopping; raises NotReady when it does not stop, or what `check` raises."""
         deadline = time.monotonic() + self.settings.request_timeout + STOP_MARGIN
         while not self.is_down(slot):
+            check()
             if time.monotonic() > deadline:
                 raise NotReady(f"The slot {slot} still has requests in flight. Try again.")
             time.sleep(POLL)
 
-    def bring_up(self, slot: str, project: Project, cancelled: Callable[[], bool]) -> None:
+    def bring_up(self, slot: str, project: Project, check: Callable[[], None]) -> None:
         """Start a slot and return once it is ready; otherwise stop it and raise.
 
-        Raises NotebookFailure, NotReady, or CancelledStart when `cancelled` returns True.
+        Raises NotebookFailure, NotReady, or what `check` raises, which is called again and again meanwhile.
         """
         state = self.state(slot)
         if state is not SlotState.STANDBY:
             if state in (SlotState.UP, SlotState.STANDBY_FAILED):
                 self.stop(slot)
             # It may still be finishing requests from before the last restart.
-            self.wait_until_down(slot)
+            self.wait_until_down(slot, check)
         for file in (self.run.slot_failure(slot), self.run.slot_admin_socket(slot)):
             file.unlink(missing_ok=True)
         # Before the gateway reads the notebook, so that a save in between counts as one more change.
@@ -144,20 +145,19 @@ class Slots:
         write_json(self.run.slot_file(slot), content)
         try:
             self.supervisor.start(slot)
-            self._wait_until_ready(slot, project, cancelled)
+            self._wait_until_ready(slot, project, check)
         except Exception:
             self.stop(slot, wait=True)
             raise
 
-    def _wait_until_ready(self, slot: str, project: Project, cancelled: Callable[[], bool]) -> None:
+    def _wait_until_ready(self, slot: str, project: Project, check: Callable[[], None]) -> None:
         timeout = self.settings.start_timeout
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             if (gateway := self.gateway(slot)) and gateway.ready:
                 return
             self._raise_if_failed(slot, project)
-            if cancelled():
-                raise CancelledStart(f"The API was stopped while {project.name} was starting.")
+            check()
             time.sleep(POLL)
         raise NotReady(f"{project.name} was still running its cells after {timeout} s (START_TIMEOUT).")
 

@@ -4,27 +4,52 @@ from contextlib import suppress
 from pathlib import Path
 
 from control.config.run_dir import RunDir, read_json, write_json
+from control.projects.regular_file import open_regular
 
 
-class LastProject:
-    """The project to serve after a restart of the stack, in `.serving` in the folder of notebooks."""
+class Target:
+    """The project that should be served: the one that was served last, unless the API was stopped.
 
-    def __init__(self, notebook_dir: Path) -> None:
-        self.file = notebook_dir / ".serving"
+    The file in the run directory is for this life of the stack; until there is one, SERVE (`default`) counts, and then
+    `.serving` in the folder of notebooks, which becomes `.stopped` at a stop.
+    """
+
+    def __init__(self, run: RunDir, notebook_dir: Path, default: str | None) -> None:
+        self.file = run.target
+        self.default = default
+        self.serving, self.stopped = notebook_dir / ".serving", notebook_dir / ".stopped"
 
     def load(self) -> str | None:
-        """The name of the project that was served last, unless the API was stopped."""
-        with suppress(OSError, UnicodeDecodeError):
-            return self.file.read_text(encoding="utf-8").strip() or None
-        return None
+        """None: nothing should be served."""
+        if content := read_json(self.file):
+            return None if content["stopped"] else content["notebook"]
+        return self.default or _read_name(self.serving)
 
-    def store(self, name: str | None) -> None:
-        """Store what is served now; None: nothing."""
+    def load_last(self) -> str | None:
+        """The same, also after a stop."""
+        content = read_json(self.file) or {}
+        return content.get("notebook") or self.default or _read_name(self.serving) or _read_name(self.stopped)
+
+    def store(self, name: str) -> None:
+        """Serve this from now on."""
+        write_json(self.file, {"notebook": name, "stopped": False})
         with suppress(OSError):  # a read-only folder of notebooks can be served too
-            if name:
-                self.file.write_text(f"{name}\n", encoding="utf-8")
-            else:
-                self.file.unlink(missing_ok=True)
+            partial = self.serving.with_name(".serving.partial")
+            partial.write_text(f"{name}\n", encoding="utf-8")
+            partial.replace(self.serving)
+            self.stopped.unlink(missing_ok=True)
+
+    def clear(self) -> None:
+        """Serve nothing from now on."""
+        write_json(self.file, {"notebook": self.load_last(), "stopped": True})
+        with suppress(OSError):
+            self.serving.replace(self.stopped)
+
+
+def _read_name(file: Path) -> str | None:
+    with suppress(OSError, UnicodeDecodeError), open_regular(file) as stream:
+        return stream.read().decode().strip() or None
+    return None
 
 
 class ReloadSwitch:

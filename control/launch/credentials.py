@@ -105,7 +105,7 @@ def read_connector_password(path: Path) -> str | None:
         return None
     try:
         value = json.loads(read_text(path, "The password file"))["password"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise SettingError(f'{path} is not of the form {{"password": "…"}}: write it so.') from None
     if not isinstance(value, str):
         raise SettingError(f'{path}: "password" is not text: give it in quotes.')

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 
 from control.config.errors import ArchiveTooLarge, InvalidArchive
 from control.projects.catalog import NOTEBOOK
+from control.projects.regular_file import is_regular, open_regular
 
 MAX_FILES = 10_000
 MAX_BYTES = 500_000_000  # unpacked
@@ -66,7 +67,7 @@ def pack(folder: Path) -> Iterator[bytes]:
             name = NO_UTF8.sub(_percent_code, str(folder.name / file.relative_to(folder)))
             info = zipfile.ZipInfo.from_file(file, name, strict_timestamps=False)
             info.compress_type = zipfile.ZIP_DEFLATED
-            with file.open("rb") as source, archive.open(info, "w") as entry:
+            with open_regular(file) as source, archive.open(info, "w") as entry:
                 while data := source.read(BLOCK):
                     entry.write(data)
                     yield buffer.take()
@@ -81,7 +82,7 @@ def _files(folder: Path) -> Iterator[Path]:
     for path, names, files in os.walk(folder):
         names[:] = sorted(set(names) - EXCLUDED)
         for file in (Path(path) / name for name in sorted(set(files) - EXCLUDED)):
-            if stat.S_ISREG(file.lstat().st_mode):
+            if is_regular(file):
                 yield file
 
 

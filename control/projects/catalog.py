@@ -8,7 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from control.config.errors import UnknownProject
+from control.config.errors import NoDefaultProject, UnknownProject
+from control.projects.regular_file import is_regular, open_regular
 
 NOTEBOOK = "server.ipynb"
 # Folders without projects that may have a hundred thousand files.
@@ -33,11 +34,14 @@ class Project:
 
     def code_cell(self, number: int | None) -> str | None:
         """The source of the code cell with that number, from 1; None where there is none."""
+        if number is None:
+            return None
         try:
-            cells = json.loads(self.notebook.read_text(encoding="utf-8"))["cells"]
+            with open_regular(self.notebook) as file:
+                cells = json.load(file)["cells"]
             sources = [cell["source"] for cell in cells if cell["cell_type"] == "code"]
-            return "".join(sources[number - 1]) if number else None
-        except (OSError, ValueError, LookupError, TypeError):
+            return "".join(sources[number - 1])
+        except (OSError, ValueError, LookupError, TypeError, RecursionError):
             return None
 
 
@@ -47,8 +51,10 @@ def find_all(notebook_dir: Path) -> list[Project]:
     for folder, names, files in os.walk(root):
         names[:] = [name for name in names if not _is_ignored(name)]
         notebook = Path(folder) / NOTEBOOK
-        if NOTEBOOK in files and Path(folder) != root and not notebook.is_symlink():
-            projects.append(Project(str(Path(folder).relative_to(root)), notebook))
+        if NOTEBOOK in files and Path(folder) != root:
+            with suppress(OSError):  # it was deleted just now
+                if is_regular(notebook):
+                    projects.append(Project(str(Path(folder).relative_to(root)), notebook))
     return sorted(projects, key=lambda project: project.name)
 
 
@@ -100,10 +106,26 @@ def find(notebook_dir: Path, name: str) -> Project:
     if is_valid_name(folder):
         path = notebook_dir.resolve() / folder / NOTEBOOK
         with suppress(OSError):  # a name that is too long
-            if path.is_file() and path.resolve() == path:
-                return Project(folder, path)
+            if path.resolve() == path:
+                if is_regular(path):
+                    return Project(folder, path)
+                raise UnknownProject(f"{name} cannot be served: its {NOTEBOOK} is no regular file. Replace it.")
     names = ", ".join(project.name for project in find_all(notebook_dir)) or "none yet"
     raise UnknownProject(f"There is no project {name!r}. The projects are: {names}.")
+
+
+def find_default(notebook_dir: Path, last: str | None) -> Project:
+    """The project that a start means that names none: the `last` one, else the only one, else hello_world.
+
+    Raises NoDefaultProject.
+    """
+    projects = {project.name: project for project in find_all(notebook_dir)}
+    only = next(iter(projects)) if len(projects) == 1 else None
+    for name in (last, only, "hello_world"):
+        if name in projects:
+            return projects[name]
+    names = ", ".join(projects) or "none yet"
+    raise NoDefaultProject(f"Name a project: start?notebook=<project>. The projects are: {names}.")
 
 
 def is_valid_name(name: str) -> bool:

@@ -11,6 +11,7 @@ from supervisor.xmlrpc import Faults, SupervisorTransport
 State = Literal["STOPPED", "STARTING", "RUNNING", "BACKOFF", "STOPPING", "EXITED", "FATAL", "UNKNOWN"]
 API_GROUP = "gateway"  # as in conf/supervisord.conf.j2
 DOWN: frozenset[State] = frozenset({"STOPPED", "EXITED", "FATAL"})
+NOTEBOOK_FAILED = 3  # the exit status after which supervisord does not start a gateway again (`exitcodes`)
 
 
 class SupervisorError(Exception):
@@ -23,7 +24,11 @@ class ShutdownInProgress(SupervisorError):
 
 @dataclass(frozen=True)
 class Process:
-    """A program's state, and why it has it: an error of its start, or how long it is up or down."""
+    """A program's state, and why it has it: an error of its start, or how long it is up or down.
+
+    EXITED: it stays so. Before supervisord starts a program that died again, it is EXITED there for a moment; that is
+    BACKOFF here.
+    """
 
     state: State
     reason: str
@@ -40,12 +45,16 @@ class Supervisor:
         self._call("startProcess", program, False, tolerate=(Faults.ALREADY_STARTED,))
 
     def stop(self, program: str, *, wait: bool) -> None:
-        """Stop a program, unless it is down; with `wait`, return once it has exited."""
-        self._call("stopProcess", program, wait, tolerate=(Faults.NOT_RUNNING,))
+        """Stop a program, unless it is down or stopping; with `wait`, return once it has exited."""
+        while self._call("stopProcess", program, wait, tolerate=(Faults.NOT_RUNNING,)) is None:
+            if self.process(program).state in DOWN | {"STOPPING"}:
+                return
+            # It had died, and is started again.
 
     def process(self, program: str) -> Process:
         info = cast(dict[str, Any], self._call("getProcessInfo", program))
-        return Process(info["statename"], info["spawnerr"] or info["description"])
+        is_dead = info["statename"] == "EXITED" and info["exitstatus"] != NOTEBOOK_FAILED
+        return Process("BACKOFF" if is_dead else info["statename"], info["spawnerr"] or info["description"])
 
     def _call(self, method: str, program: str, *arguments: bool, tolerate: tuple[int, ...] = ()) -> object:
         # The transport keeps a connection and is not thread-safe, so each call has its own.

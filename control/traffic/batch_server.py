@@ -1,7 +1,7 @@
 """The unix socket to which kernels and gateways send their records of requests.
 
 One connection carries one batch, a line of JSON (gateway/records/batch.py), and gets a line break once the batch is
-stored. Without it, the sender sends the same batch again later.
+stored. Without it, the sender sends the same batch again later, which is then confirmed, but not stored again.
 """
 
 import json
@@ -10,6 +10,8 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from control.traffic.receipts import Receipts
 
 MAX_BATCH = 64 * 1024 * 1024  # bytes
 
@@ -23,6 +25,7 @@ class BatchServer(socketserver.ThreadingUnixStreamServer):
     def __init__(self, path: Path, store: Callable[[dict[str, Any]], None]) -> None:
         path.unlink(missing_ok=True)
         self.store = store
+        self.receipts = Receipts()
         super().__init__(str(path), Handler)
 
     def start(self) -> None:
@@ -42,7 +45,9 @@ class Handler(socketserver.StreamRequestHandler):
         if not (line := self.rfile.readline(MAX_BATCH)):
             return
         try:
-            self.server.store(json.loads(line))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            batch = json.loads(line)
+            if self.server.receipts.add(batch["sender"], batch["number"], batch["oldest_unconfirmed"]):
+                self.server.store(batch)
+        except Exception as error:
             print(f"Invalid batch of request records: {error!r}", flush=True)
         self.wfile.write(b"\n")

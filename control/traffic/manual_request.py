@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from control.deployment import unix_http
-from control.traffic.api_client import translate_errors
+from control.traffic.api_client import NoResponse, translate_errors
 from control.traffic.exchange import decode_text
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")  # those that a cell can be annotated with
@@ -35,10 +35,13 @@ class ManualRequest:
         return cls(method, path, DEFAULT_BODIES.get(method, ""))
 
     def content_type(self) -> str:
+        """Raises NoResponse where nobody could read the body."""
         try:
             json.loads(self.body)
         except ValueError:
             return "text/plain; charset=utf-8"
+        except RecursionError:
+            raise NoResponse("The body is JSON that is nested too deeply to be read, so it was not sent.") from None
         return "application/json"
 
 

@@ -56,8 +56,14 @@ class Metrics(Collector):
     def _gateway(self) -> Iterator[Metric]:
         slot = self.deployment.slots.serving_slot()
         gateway = self.deployment.slots.gateway(slot) if slot else None
+        is_up = gateway is not None and gateway.ready
         up = "1 while a notebook is being served, else 0."
-        yield GaugeMetricFamily("notebook_api_up", up, value=1 if gateway and gateway.ready else 0)
+        yield GaugeMetricFamily("notebook_api_up", up, value=int(is_up))
+        down = "1 while the API is down although it should be served, else 0."
+        is_down = not is_up and self.deployment.missing_project() is not None
+        yield GaugeMetricFamily("notebook_api_down", down, value=int(is_down))
+        retries = "Attempts to start again what should be served and was down."
+        yield CounterMetricFamily("notebook_api_retries", retries, value=self.deployment.backoff.total)
         kernels = "Kernels that accept requests."
         yield GaugeMetricFamily("notebook_api_kernels", kernels, value=gateway.kernels if gateway else 0)
         if gateway is None or gateway.queue is not None:

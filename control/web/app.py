@@ -2,14 +2,14 @@
 
 import threading
 
-from flask import Flask, Response, jsonify
+from flask import Flask, Response, jsonify, request
 
-from control.config.run_dir import RunDir
 from control.config.settings import Settings
 from control.deployment import unix_http
 from control.deployment.deployment import Deployment
-from control.deployment.reloader import Reloader
+from control.deployment.watcher import Watcher
 from control.projects.create import ProjectCreator
+from control.supervision.client import SupervisorError
 from control.traffic.counters import Counters
 from control.traffic.intake import Intake
 from control.traffic.metrics import Metrics
@@ -33,32 +33,42 @@ def create_app(settings: Settings | None = None, *, resume: bool = True) -> Flas
     app.extensions[KEY] = components
     for blueprint in (process, project_api, requests_api, requests_page, homepage, docs_page):
         app.register_blueprint(blueprint)
-    app.add_url_rule("/healthz", view_func=lambda: healthz(deployment.run))
+    app.add_url_rule("/healthz", view_func=lambda: healthz(deployment))
     app.after_request(set_security_headers)
     static_files.init_app(app)
     if resume:
         Intake(components.history, counters, inspect=deployment.settings.inspect).start(deployment.run)
-        threading.Thread(target=resume_and_watch, args=(deployment,), name="resume", daemon=True).start()
+        threading.Thread(target=Watcher(deployment).run, name="watcher", daemon=True).start()
     return app
 
 
-def resume_and_watch(deployment: Deployment) -> None:
-    try:
-        deployment.resume()
-    finally:
-        Reloader(deployment).run()
-
-
-def healthz(run: RunDir) -> tuple[Response, int]:
+def healthz(deployment: Deployment) -> tuple[Response, int]:
     """200 when Jupyter responds, else 503; that nginx and the control app are up shows in the response itself.
 
-    It needs no password, so it reveals nothing of what is served.
+    With `?full`, 503 also while the API is down that should be served. It needs no password, so it reveals neither what
+    is served nor why it is down.
     """
     try:
-        is_healthy = unix_http.send(run.jupyter_socket, "GET", "/jupyter/api", timeout=HEALTH_TIMEOUT).status == 200
+        response = unix_http.send(deployment.run.jupyter_socket, "GET", "/jupyter/api", timeout=HEALTH_TIMEOUT)
+        is_healthy = response.status == 200
     except unix_http.ERRORS:
         is_healthy = False
-    return jsonify({"status": "ok" if is_healthy else "starting"}), 200 if is_healthy else 503
+    health: dict[str, object] = {"status": "ok" if is_healthy else "starting"}
+    if "full" in request.args:
+        health |= api_health(deployment)
+        if is_healthy and health["api"] not in ("serving", "stopped"):
+            is_healthy, health["status"] = False, health["api"]
+    return jsonify(health), 200 if is_healthy else 503
+
+
+def api_health(deployment: Deployment) -> dict[str, object]:
+    """`api` is the state of the API, `retry` as in the status."""
+    try:
+        status = deployment.status()
+    except SupervisorError:
+        return {"api": "unknown", "retry": None}
+    retry = {name: value for name, value in (status.retry or {}).items() if name != "notebook"}
+    return {"api": status.state, "retry": retry or None}
 
 
 def set_security_headers(response: Response) -> Response:

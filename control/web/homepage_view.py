@@ -6,8 +6,9 @@ import shlex
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 
-from control.config.run_dir import RunDir
-from control.deployment.deployment import Deployment, Status
+from control.config.run_dir import RunDir, read_json
+from control.deployment.deployment import Deployment
+from control.deployment.status import Status
 from control.logs.reader import LogReader
 from control.supervision.client import SupervisorError
 from control.traffic.manual_request import DEFAULT_BODIES, ManualRequest
@@ -46,6 +47,7 @@ class HomepageView:
     status_error: str | None
     projects: list[str]
     read_only: list[str]  # those of them that cannot be saved
+    last_project: str | None
     endpoints: list[Endpoint]
     user: str
     log: str
@@ -67,6 +69,7 @@ class HomepageView:
             status_error=status_error,
             projects=deployment.listing.names(),
             read_only=deployment.listing.read_only(),
+            last_project=last_project(deployment),
             endpoints=[Endpoint.at(address, user, each["method"], each["path"]) for each in endpoints],
             user=user,
             log=log,
@@ -82,12 +85,12 @@ class HomepageView:
 
     @property
     def project(self) -> str | None:
-        """The project to select at first: the one that is served, the last, the one that failed, hello_world, any."""
+        """The project to select at first: the one that is served, that failed, that was the last, hello_world, any."""
         if self.status and self.status.state == "serving":
             return self.status.notebook  # also where its folder is missing: a restart must not serve another instead
         last = self.status.notebook if self.status else None
         failed = (self.status.last_error or {}).get("notebook") if self.status else None
-        preferred = [name for name in (last, failed, "hello_world") if name in self.projects]
+        preferred = [name for name in (last, failed, self.last_project, "hello_world") if name in self.projects]
         return next(iter(preferred or self.projects), None)
 
     @property
@@ -103,6 +106,11 @@ class HomepageView:
 
     def suggested_request(self) -> ManualRequest:
         return ManualRequest.suggest(self.status.endpoints if self.status else [])
+
+
+def last_project(deployment: Deployment) -> str | None:
+    """The project that was started last, also if it failed or was stopped; before the first start, that of before."""
+    return (read_json(deployment.run.last_start) or {}).get("notebook") or deployment.target.load_last()
 
 
 def api_user(run: RunDir) -> str:

@@ -4,7 +4,8 @@ from dataclasses import asdict
 
 from flask import Blueprint, Response, abort, jsonify, request
 
-from control.deployment.deployment import Deployment, Status
+from control.deployment.deployment import Deployment
+from control.deployment.status import Status
 from control.logs.reader import LogReader
 from control.logs.tail import last_lines
 from control.projects import catalog
@@ -38,8 +39,7 @@ def requested_project() -> str | None:
 @process.route("/start", methods=["GET", "POST"])
 def start() -> Response:
     refuse_cross_site(request)
-    name = requested_project() or abort(400, "Name a project: start?notebook=<project>.")
-    return describe_change(deployment().start(name))
+    return describe_change(deployment().start(requested_project()))
 
 
 @process.route("/restart", methods=["GET", "POST"])

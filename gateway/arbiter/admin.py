@@ -57,8 +57,10 @@ class ExplainHandler(LoggingHandler):
 
     async def post(self) -> None:
         is_connected = self.request.headers.get("X-Connect-Time", "-") != "-"
-        # Without a connection no kernel had the request, whatever happened to another one with that id.
-        verdict = (await self.app.personality.explain(self.request_id) or NO_RESPONSE) if is_connected else OVERLOADED
+        self.started = time.monotonic() - self._seconds()
+        verdict = OVERLOADED  # without a connection no kernel had the request
+        if is_connected:
+            verdict = await self.app.personality.explain(self.request_id, self.started) or NO_RESPONSE
         headers = [("Content-Type", "application/json")]
         if verdict.status == HTTPStatus.SERVICE_UNAVAILABLE:
             headers.append(("Retry-After", "1"))
@@ -76,8 +78,11 @@ class ExplainHandler(LoggingHandler):
         if not method or not target:
             return
         headers = [pair for pair in nginx.get_all() if pair[0] not in NGINX_HEADERS]
-        seconds = 0.0
-        with suppress(ValueError):
-            seconds = float(nginx.get("X-Failed-After", "0"))
         request = build_request(method, target, headers, self.size)
-        self.app.observer.record_request(request, self.body, response, time.monotonic() - seconds)
+        self.app.observer.record_request(request, self.body, response, self.started)
+
+    def _seconds(self) -> float:
+        """How long ago the request began."""
+        with suppress(ValueError):
+            return float(self.request.headers.get("X-Failed-After", "0"))
+        return 0.0

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 
 MAX_VERDICTS = 10_000
 TTL_S = 60  # seconds
+# How much later a request may seem to have begun: nginx's clock stands still while it handles events, and the arbiter
+# may be busy.
+TOLERANCE_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,7 @@ class Verdict:
 
 
 class CrashVerdicts:
-    """Verdicts by request id, for TTL_S: callers may use an id for several requests."""
+    """Verdicts by request id, for TTL_S. Callers may use an id for several requests, at once or one after the other."""
 
     def __init__(self) -> None:
         self._verdicts: OrderedDict[str, tuple[float, Verdict]] = OrderedDict()
@@ -32,7 +35,7 @@ class CrashVerdicts:
         while len(self._verdicts) > MAX_VERDICTS or next(iter(self._verdicts.values()))[0] < now - TTL_S:
             self._verdicts.popitem(last=False)
 
-    def find(self, request_id: str) -> Verdict | None:
-        """The verdict on a request; None if its kernel did not die."""
-        entry = self._verdicts.get(request_id)
-        return entry[1] if entry else None
+    def find(self, request_id: str, started: float) -> Verdict | None:
+        """The verdict on a request that began at `started` (monotonic); None if no kernel died in it since then."""
+        died, verdict = self._verdicts.get(request_id, (0.0, None))
+        return verdict if died > max(started - TOLERANCE_S, time.monotonic() - TTL_S) else None

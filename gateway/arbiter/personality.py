@@ -17,6 +17,7 @@ from gateway.arbiter import queue_length
 from gateway.arbiter.channel import WorkerChannels
 from gateway.arbiter.crash_verdicts import Verdict
 from gateway.arbiter.pool import Pool
+from gateway.http.regular_file import read_regular
 from gateway.notebook import annotations, endpoint_docs, openapi
 from gateway.notebook.failure import NotebookError
 from gateway.protocol.messages import Config, Endpoint
@@ -95,9 +96,9 @@ class EnginePersonality(LoggingConfigurable):  # type: ignore[misc]
             "queue": queue_length.count(self.parent.listener),
         }
 
-    async def explain(self, request_id: str) -> Verdict | None:
-        """Why nginx got no response to a request; None if no kernel died in it."""
-        return await self.pool.explain(request_id) if self.pool else None
+    async def explain(self, request_id: str, started: float) -> Verdict | None:
+        """Why nginx got no response to a request; None if no kernel died in it. `started`: monotonic."""
+        return await self.pool.explain(request_id, started) if self.pool else None
 
     def _static(self) -> dict[str, tuple[str, str]]:
         app, endpoints = self.parent, self.api.endpoints
@@ -106,7 +107,7 @@ class EnginePersonality(LoggingConfigurable):  # type: ignore[misc]
             openapi.PATH: ("application/json", build_openapi(app.slot.project, app.notebook.content.cells, endpoints)),
         }
         if app.slot.allow_notebook_download:
-            documents[SOURCE] = ("application/x-ipynb+json", app.notebook.path.read_text(encoding="utf-8"))
+            documents[SOURCE] = ("application/x-ipynb+json", read_regular(app.notebook.path).decode())
         return documents
 
     def _swagger(self) -> str:

@@ -86,14 +86,14 @@ class Pool:
                 self.log.error("No kernel could be started for the waiting requests: %s", error)
                 return
 
-    async def explain(self, request_id: str) -> Verdict | None:
-        """What happened to a request whose connection was closed; None if no kernel died in it.
+    async def explain(self, request_id: str, started: float) -> Verdict | None:
+        """What happened to a request whose connection was closed; None if no kernel died in it. `started`: monotonic.
 
         nginx may ask before the death of the kernel has been noticed here.
         """
         deadline = time.monotonic() + DEATH_NOTICE_TIMEOUT
         while time.monotonic() < deadline:
-            verdict = self.verdicts.find(request_id)
+            verdict = self.verdicts.find(request_id, started)
             if verdict or not any(worker.is_running(request_id) for worker in self.workers):
                 return verdict
             await asyncio.sleep(0.01)

@@ -38,7 +38,7 @@ def read(output: bytes) -> ResponseInfo:
     """The status, None if it is not set, and the headers. ValueError: its message ends "the ResponseInfo …"."""
     try:
         info = json.loads(output)
-    except json.JSONDecodeError:
+    except (json.JSONDecodeError, RecursionError):  # nested too deeply
         raise ValueError(f"must print JSON, not {output[:80].decode(errors='replace')!r}") from None
     if not isinstance(info, dict):
         raise ValueError(f"must print a JSON object, not {output[:80].decode(errors='replace')!r}")

@@ -5,6 +5,7 @@ import urllib.parse
 from http import HTTPStatus
 from pathlib import Path
 
+from gateway.http.regular_file import read_regular
 from gateway.http.request import Request
 from gateway.http.response import Response
 
@@ -25,7 +26,7 @@ class StaticFiles:
             file = (self._folder / path.removeprefix(self._prefix)).resolve()
             if not file.is_relative_to(self._folder):
                 return None
-            content = file.read_bytes()
+            content = read_regular(file)
         except (OSError, ValueError):
             return None
         kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"

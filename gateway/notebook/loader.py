@@ -8,6 +8,7 @@ from typing import Any
 import nbformat
 from jupyter_client.kernelspec import NoSuchKernel
 
+from gateway.http.regular_file import read_regular
 from gateway.notebook.failure import NotebookError
 from gateway.notebook.kernel_specs import KernelSpecs
 
@@ -28,13 +29,16 @@ def load(path: Path, force_kernel: str | None = None) -> Notebook:
     """Read and check a notebook for its own kernel or `force_kernel`; raises NotebookError."""
     try:
         # Not nbformat.reads: its validation takes 0.1 s, and only logs its findings.
-        content = nbformat.convert(nbformat.reader.reads(path.read_text(encoding="utf-8")), 4)
+        content = nbformat.convert(nbformat.reader.reads(read_regular(path).decode()), 4)
         cells = tuple(cell.source for cell in content.cells if cell.cell_type == "code")
         # A notebook that was never opened in Jupyter names no kernel.
         name = force_kernel or content.metadata.setdefault("kernelspec", {}).setdefault("name", "python3")
     # nbformat does not validate here: any part may be missing, or of another type.
     except (OSError, ValueError, AttributeError, LookupError, TypeError, nbformat.ValidationError) as error:
         raise NotebookError.outside_cells("NotANotebook", f"{path.name} is not a notebook: {error}") from error
+    except RecursionError as error:
+        reason = f"{path.name} is not a notebook: its JSON is nested too deeply"
+        raise NotebookError.outside_cells("NotANotebook", reason) from error
     try:
         spec = KernelSpecs().get_kernel_spec(name)
     except NoSuchKernel as error:

@@ -79,13 +79,18 @@ class Batch:
             self._add_large(record)
         self.deaths += later.deaths
 
-    def encode(self, endpoints: Sequence[str]) -> bytes:
+    def encode(self, endpoints: Sequence[str], sender: str, number: int, oldest_unconfirmed: int) -> bytes:
         """One line of JSON, which control/traffic/batch_server.py reads.
 
-        {"requests": [[path as annotated or null, method, status, seconds in all, [requests per bucket]], …],
+        {"sender": who is like no other, "number": of this batch, among the sender's,
+        "oldest_unconfirmed": no batch with a smaller number is sent any more,
+        "requests": [[path as annotated or null, method, status, seconds in all, [requests per bucket]], …],
         "bounds": of the buckets, "kernel_deaths", "records": see record.py}
         """
         message = {
+            "sender": sender,
+            "number": number,
+            "oldest_unconfirmed": oldest_unconfirmed,
             "bounds": BOUNDS,
             "requests": [
                 [endpoints[index] if index >= 0 else None, method, status, histogram.seconds, histogram.buckets]

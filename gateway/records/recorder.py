@@ -2,10 +2,12 @@
 
 The first requests of a period are sent one by one and at once, so that nothing is lost when the next one ends the
 kernel; the rest together at its end. A period ends once a second, so that sending takes about 1 % of the time at any
-load. A batch that the control app has not confirmed is sent again.
+load. A batch that the control app has not confirmed is sent again, with its number, so that it is counted once.
 """
 
 import asyncio
+import itertools
+import os
 import socket
 import traceback
 from collections.abc import Callable, Sequence
@@ -40,7 +42,10 @@ class Recorder:
         self._batch = Batch()
         self._remaining = SENT_AT_ONCE  # in this period
         self._timer: asyncio.TimerHandle | None = None  # the end of this period
-        self._unconfirmed: set[asyncio.Task[None]] = set()
+        self._sender = os.urandom(8).hex()
+        self._numbers = itertools.count()
+        self._unconfirmed: dict[int, Batch] = {}  # by number; the control app may have stored them
+        self._deliveries: dict[int, asyncio.Task[None]] = {}  # of those, while a confirmation may come
         self._flush: asyncio.Future[None] | None = None
 
     def record_request(
@@ -74,10 +79,11 @@ class Recorder:
 
     async def flush(self) -> None:
         """Send what is left; returns when all is confirmed, or after FLUSH_TIMEOUT_S."""
+        self._send_again()
         if self._batch:
             self._send()
-        if self._unconfirmed:
-            await asyncio.wait(self._unconfirmed, timeout=FLUSH_TIMEOUT_S)
+        if self._deliveries:
+            await asyncio.wait(self._deliveries.values(), timeout=FLUSH_TIMEOUT_S)
 
     def flush_then(self, callback: Callable[[], None]) -> None:
         """Flush, then call `callback`."""
@@ -96,6 +102,9 @@ class Recorder:
     def _end_period(self) -> None:
         self._timer = None
         self._remaining = SENT_AT_ONCE
+        if self._unconfirmed:
+            self._send_again()
+            self._start_period()
         if self._batch:
             self._send_if_allowed()
             self._start_period()
@@ -104,26 +113,43 @@ class Recorder:
         if len(self._unconfirmed) < MAX_UNCONFIRMED:
             self._send()
 
+    def _send_again(self) -> None:
+        for number in [number for number in self._unconfirmed if number not in self._deliveries]:
+            if not self._deliver(number):
+                return
+
     def _send(self) -> None:
         batch, self._batch = self._batch, Batch()
+        number = next(self._numbers)
+        self._unconfirmed[number] = batch
+        if not self._deliver(number):
+            del self._unconfirmed[number]
+            batch.merge(self._batch)
+            self._batch = batch
+            self._start_period()
+
+    def _deliver(self, number: int) -> bool:
+        """Send an unconfirmed batch. False: the control app is away, or its backlog is full; it got nothing."""
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         try:
             connection.connect(self._address)
-            message = batch.encode(self._endpoints)
+            batch, oldest = self._unconfirmed[number], min(self._unconfirmed)
+            message = batch.encode(self._endpoints, self._sender, number, oldest)
             sent = connection.send(message)
-        except OSError:  # also if its backlog is full
+        except OSError:
             connection.close()
-            self._take_back(batch)
-            return
+            return False
         except Exception:  # a fault in this program must not fail a request
             connection.close()
+            del self._unconfirmed[number]
             log.write_lines(log.NO_REQUEST, traceback.format_exc())
-            return
-        task = asyncio.get_running_loop().create_task(self._complete(connection, message[sent:], batch))
-        self._unconfirmed.add(task)
-        task.add_done_callback(self._unconfirmed.discard)
+            return True
+        task = asyncio.get_running_loop().create_task(self._complete(connection, message[sent:], number))
+        self._deliveries[number] = task
+        task.add_done_callback(lambda _: self._deliveries.pop(number))
+        return True
 
-    async def _complete(self, connection: socket.socket, rest: bytes, batch: Batch) -> None:
+    async def _complete(self, connection: socket.socket, rest: bytes, number: int) -> None:
         """Send what the socket did not take at once, and wait for the confirmation."""
         loop = asyncio.get_running_loop()
         try:
@@ -131,14 +157,10 @@ class Recorder:
                 if rest:  # the peer closes after its confirmation, and then even an empty send fails
                     await loop.sock_sendall(connection, rest)
                 if await loop.sock_recv(connection, 1) == CONFIRMED:
+                    del self._unconfirmed[number]
                     return
         except (OSError, TimeoutError):
             pass
         finally:
             connection.close()
-        self._take_back(batch)
-
-    def _take_back(self, batch: Batch) -> None:
-        batch.merge(self._batch)
-        self._batch = batch
         self._start_period()

@@ -79,7 +79,7 @@ class StockPersonality(NotebookHTTPPersonality):  # type: ignore[misc]
             "queue": (queue_length.count(self.parent.listener) or 0) + pool.waiting,
         }
 
-    async def explain(self, request_id: str) -> Verdict | None:
+    async def explain(self, request_id: str, started: float) -> Verdict | None:
         """Always None: a request whose kernel dies gets its response from CellHandler."""
         return None
 

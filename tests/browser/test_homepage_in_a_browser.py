@@ -66,6 +66,7 @@ def test_a_person_starts_tests_restarts_and_stops_an_api_by_clicking(page: Page,
     button(page, "Stop API").click()
     expect_state(page, "Stopped")
     expect(page.locator(".endpoint")).to_have_count(0)
+    expect(page.get_by_label("Project", exact=True)).to_have_value("other")
     assert stack.invoke("other").status_code == 503
 
 
@@ -186,6 +187,7 @@ def test_the_page_without_javascript_does_the_journey_with_plain_forms(plain_pag
     expect_state(page, "Serving")
     button(page, "Stop API").click()
     expect_state(page, "Stopped")
+    expect(page.get_by_label("Project", exact=True)).to_have_value("hello_world")
 
 
 def test_without_javascript_a_failing_start_is_a_page_with_its_status_code(plain_page: Page, stack: Stack) -> None:

@@ -163,7 +163,7 @@ def test_a_person_who_follows_a_link_to_a_change_is_asked_first(visit: Visit, st
     ("address", "heading", "text"),
     [
         ("start?notebook=counting", "Start the API?", "counting will be served"),
-        ("start", "Start the API?", "The API will be served"),
+        ("start", "Start the API?", "The project that was served last will be served"),
         ("restart?notebook=another", "Restart the API?", "another will be served"),
         (f"restart?notebook={'long' * 60}", "Restart the API?", "is lost"),
         ("stop", "Stop the API?", "Requests will be rejected"),

@@ -130,6 +130,8 @@ def test_a_request_that_did_not_fit_into_the_queue_is_not_told_the_fate_of_anoth
         slot.get("/aborts", headers={"X-Request-Id": "twice"})
     assert why("0.000") == (502, "kernel-died")
     assert why("-") == (503, "overloaded")
+    # What begins more than a second after that death is another request with that id.
+    eventually(lambda: why("0.000") == (502, "no-answer"), 5, "no word on the earlier request")
 
 
 def test_no_request_is_written_down_anywhere(slot: Slot) -> None:

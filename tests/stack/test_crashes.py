@@ -1,10 +1,12 @@
 """Programs that die: each comes back, or the stack ends and says which one did not."""
 
 import os
+import re
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -155,18 +157,48 @@ def test_a_notebook_that_fails_again_and_again_never_ends_the_stack(mortal: Stac
     assert answers(mortal)
 
 
-def test_a_gateway_that_is_killed_until_it_stays_away_does_not_end_the_stack(mortal: Stack) -> None:
-    def kill_or_see_it_given_up() -> bool:
+def test_a_gateway_that_is_killed_until_it_stays_away_is_started_again(mortal: Stack) -> None:
+    def kill_or_see_it_given_up() -> Any:
         for process in mortal.processes():
             if "-m gateway" in process.command:
                 mortal.kill(process)
-        return bool(mortal.status()["state"] == "failed")
+        status, full = mortal.status(), mortal.get("/healthz?full", auth=None)
+        return (status["retry"], full) if status["state"] == "failed" and full.status_code == 503 else None
 
-    eventually(kill_or_see_it_given_up, 30, "a slot that is given up")
+    retry, full = eventually(kill_or_see_it_given_up, 30, "a slot that is given up")
 
+    assert (retry["notebook"], retry["next"][:2]) == ("steady", "20")
+    assert as_json(full)["status"] == as_json(full)["api"] == "failed"
+    assert "steady" not in full.text
     assert mortal.is_healthy()
-    assert mortal.restart_api("steady").status_code == 200
-    assert answers(mortal)
+    eventually(lambda: answers(mortal), BACK, "the API")
+    status, full = mortal.status(), mortal.get("/healthz?full", auth=None)
+    assert (status["state"], status["retry"], full.status_code) == ("serving", None, 200)
+    assert as_json(full) == {"status": "ok", "api": "serving", "retry": None}
+
+
+def test_a_crash_while_what_the_notebook_needs_is_away_is_healed_once_that_is_back(mortal: Stack) -> None:
+    needed = mortal.home / "database"
+    needed.touch()
+    mortal.serve("needy", [f"open({str(needed)!r})", "# GET /x\nprint('x')"])
+    needed.unlink()
+    mortal.kill(mortal.gateway())
+    eventually(lambda: (mortal.status()["retry"] or {}).get("attempts"), BACK, "an attempt without success")
+    assert "FileNotFoundError" in mortal.status()["last_error"]["message"]
+    assert "needy is started again at" in eventually(lambda: page_of_a_failure(mortal), 5, "the page between attempts")
+    assert mortal.invoke("x").status_code == 503
+
+    needed.touch()
+
+    eventually(lambda: answers(mortal), BACK, "the API")
+    retries = re.search(r"^notebook_api_retries_total (\S+)", mortal.get("/process/metrics").text, re.MULTILINE)
+    assert retries
+    assert float(retries[1]) >= 1
+
+
+def page_of_a_failure(stack: Stack) -> str | None:
+    page = stack.get("/").text
+    return page if '<p class="state">Failed</p>' in page else None
 
 
 # -- programs that cannot be kept up

@@ -1,5 +1,6 @@
 """Reload on save, with the real stack: what a person sees who saves in Jupyter or in an editor."""
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.jupyter import Jupyter
-from tests.support.notebooks import notebook_text
+from tests.support.notebooks import DEEP, notebook_text
 from tests.support.stack import Stack
 from tests.support.waiting import eventually
 
@@ -135,6 +136,25 @@ def test_a_project_that_is_deleted_while_it_is_served_cannot_be_restarted_until_
     reloading.write("removed", [version(2)])
     eventually(lambda: answers(reloading, 2), 15, "the project that came back")
     assert restarts(reloading, "removed") == 1
+
+
+def test_neither_a_fifo_nor_json_that_is_too_deep_ends_the_watch(reloading: Stack) -> None:
+    path = reloading.write("odd", [version(1)])
+    assert reloading.restart_api("odd").status_code == 200
+    path.unlink()
+    os.mkfifo(path)
+    eventually(lambda: "Its notebook no longer exists." in reloading.get("/").text, 10, "the word on the page")
+    refusal = reloading.restart_api("odd")
+    assert (refusal.status_code, "no regular file" in refusal.json()["message"]) == (404, True)
+
+    path.unlink()
+    path.write_text(DEEP)
+    error = eventually(lambda: reloading.status()["last_error"], 15, "the reason")
+    assert "nested too deeply" in error["message"]
+
+    assert answers(reloading, 1)
+    path.write_text(notebook_text([version(2)]))
+    eventually(lambda: answers(reloading, 2), 15, "the notebook")
 
 
 def test_a_burst_of_saves_by_rename_ends_with_the_last_of_them(reloading: Stack) -> None:

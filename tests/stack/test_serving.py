@@ -2,10 +2,12 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from tests.support.stack import Stack, as_json
+from tests.support.waiting import eventually
 
 
 def test_a_started_notebook_answers_at_once(idle_stack: Stack) -> None:
@@ -75,11 +77,21 @@ def test_restart_with_nothing_served_and_no_name_says_what_to_do(idle_stack: Sta
     assert "restart?notebook=" in as_json(refusal)["message"]
 
 
-def test_a_start_without_a_name_says_what_to_do(stack: Stack) -> None:
-    refusal = stack.process_call("start")
+def test_a_start_without_a_name_changes_nothing_while_one_is_served_and_else_serves_the_last(stack: Stack) -> None:
+    stack.write("another", ["# GET /x\nprint(1)"])
+    stack.serve("last", ["count = 0", "# GET /count\ncount += 1\nprint(count)"])
+    assert stack.invoke("count").text.strip() == "1"
+    for method in ("GET", "POST"):
+        response = stack.request(method, "/process/start")
+        assert (response.status_code, as_json(response)["notebook"]) == (200, "last")
+    assert stack.invoke("count").text.strip() == "2"
 
-    assert refusal.status_code == 400
-    assert "start?notebook=" in as_json(refusal)["message"]
+    stack.stop_api()
+    assert "<option selected>last</option>" in stack.get("/").text
+    response = stack.get("/process/start")
+
+    assert (response.status_code, as_json(response)["notebook"]) == (200, "last")
+    assert stack.invoke("count").text.strip() == "1"
 
 
 def test_an_unknown_project_is_answered_with_those_that_exist(stack: Stack) -> None:
@@ -181,6 +193,26 @@ def test_after_a_stop_callers_are_told_how_to_start(stack: Stack) -> None:
     assert refusal.status_code == 503
     assert refusal.headers["Content-Type"].startswith("application/json")
     assert "/process/start?notebook=" in as_json(refusal)["message"]
+
+
+def test_a_stop_cuts_callers_off_at_once_while_a_restart_waits_for_old_requests(stack: Stack, tmp_path: Path) -> None:
+    start_file = tmp_path / "begun"
+    slow = f"# GET /slow\nimport pathlib, time\npathlib.Path({str(start_file)!r}).touch()\ntime.sleep(8)\nprint('done')"
+    stack.serve("slow", [slow, "# GET /x\nprint('x')"])
+    with ThreadPoolExecutor(3) as pool:
+        request = pool.submit(stack.invoke, "slow")
+        eventually(start_file.exists, 10, "the cell")
+        assert stack.restart_api().status_code == 200
+        restart = pool.submit(stack.restart_api)
+        eventually(lambda: stack.status()["busy"], 10, "a restart that waits for the slot of the request")
+
+        stop = pool.submit(stack.stop_api)
+
+        eventually(lambda: stack.invoke("x").status_code == 503, 1, "no service")
+        assert restart.result().status_code == 409
+        assert not request.done()
+        assert request.result().text == "done\n"
+        assert stop.result().status_code == 200
 
 
 def test_a_stop_with_nothing_served_is_fine(idle_stack: Stack) -> None:

@@ -3,6 +3,9 @@
 import json
 from typing import Any
 
+# A file that is JSON, and nested more deeply than any parser goes.
+DEEP = 50_000 * "[" + 50_000 * "]"
+
 
 class Markdown(str):
     """The text of a Markdown cell."""

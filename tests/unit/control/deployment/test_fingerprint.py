@@ -9,7 +9,7 @@ import pytest
 
 from control.deployment import fingerprint as module
 from control.deployment.fingerprint import NotebookFile, file_fingerprint, fingerprint
-from tests.support.notebooks import notebook, notebook_text
+from tests.support.notebooks import DEEP, notebook, notebook_text
 
 CELLS = ["import json", "# GET /a\nprint('a')"]
 
@@ -104,8 +104,11 @@ def test_a_file_that_is_being_written_is_waited_for(file: NotebookFile) -> None:
     assert file.poll() == code("a = 1")
 
 
-def test_a_file_that_stays_broken_counts_as_it_is(file: NotebookFile, monkeypatch: pytest.MonkeyPatch) -> None:
-    file.path.write_text("<<<<<<< HEAD")
+@pytest.mark.parametrize("text", ["<<<<<<< HEAD", DEEP], ids=["a merge conflict", "deep"])
+def test_a_file_that_stays_broken_counts_as_it_is(
+    file: NotebookFile, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    file.path.write_text(text)
     assert file.poll() is None
     monkeypatch.setattr(module, "SETTLE_TIME", -1)
 
@@ -121,6 +124,16 @@ def test_a_file_that_was_deleted_has_no_code_until_it_is_back(file: NotebookFile
 
     file.path.write_text(notebook_text(["a = 1"]))
     assert file.poll() == first
+
+
+def test_what_is_no_regular_file_is_not_read(file: NotebookFile) -> None:
+    os.mkfifo(file.path)
+
+    assert file.poll() is None
+    assert file_fingerprint(file.path) is None
+    file.path.unlink()
+    file.path.write_text(notebook_text(["a = 1"]))
+    assert file.poll() == code("a = 1")
 
 
 def test_a_file_that_has_long_been_the_same_is_not_read(file: NotebookFile, monkeypatch: pytest.MonkeyPatch) -> None:

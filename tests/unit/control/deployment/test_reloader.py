@@ -9,7 +9,6 @@ import pytest
 from control.config.errors import NotebookFailure, UnknownProject
 from control.config.run_dir import write_json
 from control.config.settings import Settings
-from control.deployment import reloader as module
 from control.deployment.deployment import Deployment
 from control.deployment.fingerprint import file_fingerprint
 from control.deployment.reloader import Reloader
@@ -196,13 +195,12 @@ def test_a_gateway_is_kept_ready_only_while_a_save_would_restart(
 ) -> None:
     calls: list[bool] = []
     monkeypatch.setattr(served_api.api.slots, "set_standby", lambda slot, on: calls.append(on))
-    monkeypatch.setattr(module, "STANDBY_POLL", 0)
 
-    served_api.poll(1)
+    served_api.reloader.keep_standby()
     served_api.api.reload.set(False)
-    served_api.poll(1)
+    served_api.reloader.keep_standby()
     served_api.api.reload.set(True)
     served_api.api.slots.cut_off()
-    served_api.poll(1)
+    served_api.reloader.keep_standby()
 
     assert calls == [True, False, False]

@@ -1,6 +1,5 @@
 """The slots: which one callers reach, and how one is brought up or given up."""
 
-from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -15,30 +14,9 @@ from control.deployment.gateway_client import GatewayStatus
 from control.deployment.slots import Slots, SlotState
 from control.projects.catalog import Project
 from control.supervision.client import Process, State, Supervisor, SupervisorError
+from tests.support.supervisor import FakeSupervisor
 
 FAILURE = {"cell": 2, "line": 3, "name": "NameError", "value": "x is not defined", "traceback": "…"}
-
-
-class FakeSupervisor:
-    """Two programs that do at once what they are told; `on_start` is what a program does then."""
-
-    def __init__(self) -> None:
-        self.states: dict[str, State] = {"blue": "STOPPED", "green": "STOPPED"}
-        self.calls: list[tuple[str, str]] = []
-        self.on_start: Callable[[str], None] = lambda slot: None
-
-    def start(self, program: str) -> None:
-        self.calls.append(("start", program))
-        if self.states[program] != "STOPPING":  # supervisord does nothing then
-            self.states[program] = "RUNNING"
-        self.on_start(program)
-
-    def stop(self, program: str, *, wait: bool) -> None:
-        self.calls.append(("stop", program))
-        self.states[program] = "STOPPED"
-
-    def process(self, program: str) -> Process:
-        return Process(self.states[program], "exit status 1")
 
 
 @pytest.fixture
@@ -62,8 +40,12 @@ def shop(tmp_path: Path) -> Project:
     return Project("shop", tmp_path / "shop" / "server.ipynb")
 
 
-def never() -> bool:
-    return False
+def never() -> None:
+    """No reason to give a start up."""
+
+
+def cancel() -> None:
+    raise CancelledStart
 
 
 def ready(slot: str) -> GatewayStatus:
@@ -158,9 +140,16 @@ def test_a_start_that_takes_too_long_is_given_up_with_the_settings_name(
 
 def test_a_start_can_be_cancelled(slots: Slots, shop: Project, supervisor: FakeSupervisor) -> None:
     with pytest.raises(CancelledStart):
-        slots.bring_up("blue", shop, cancelled=lambda: True)
+        slots.bring_up("blue", shop, cancel)
 
     assert supervisor.states["blue"] == "STOPPED"
+
+
+def test_a_wait_for_old_requests_can_be_cancelled(slots: Slots, shop: Project, supervisor: FakeSupervisor) -> None:
+    supervisor.states["blue"] = "STOPPING"
+
+    with pytest.raises(CancelledStart):
+        slots.bring_up("blue", shop, cancel)
 
 
 def test_a_slot_that_still_finishes_requests_is_waited_for(

@@ -1,11 +1,14 @@
 """Projects: which folders are some, and that no name leads out of the notebook folder."""
 
+import os
+import shutil
 from pathlib import Path
 
 import pytest
 
-from control.config.errors import UnknownProject
+from control.config.errors import NoDefaultProject, UnknownProject
 from control.projects import catalog
+from tests.support.notebooks import DEEP
 
 
 @pytest.fixture
@@ -103,6 +106,24 @@ def test_a_linked_notebook_is_no_project(folder: Path) -> None:
     assert "empty" not in [project.name for project in catalog.find_all(folder)]
 
 
+def test_a_notebook_that_is_no_regular_file_is_not_opened(folder: Path) -> None:
+    project = catalog.find(folder, "shop")
+    project.notebook.unlink()
+    os.mkfifo(project.notebook)
+
+    assert "shop" not in [each.name for each in catalog.find_all(folder)]
+    with pytest.raises(UnknownProject, match=r"its server\.ipynb is no regular file"):
+        catalog.find(folder, "shop")
+    assert project.code_cell(1) is None
+
+
+def test_the_cell_of_a_notebook_that_nobody_can_parse_is_not_shown(folder: Path) -> None:
+    project = catalog.find(folder, "shop")
+    project.notebook.write_text(DEEP)
+
+    assert project.code_cell(1) is None
+
+
 def test_a_folder_called_server_ipynb_is_no_project(folder: Path) -> None:
     (folder / "empty" / "server.ipynb").mkdir()
 
@@ -126,6 +147,21 @@ def test_the_refusal_names_the_projects_that_there_are(folder: Path) -> None:
 def test_the_refusal_says_when_there_are_none(tmp_path: Path) -> None:
     with pytest.raises(UnknownProject, match="none yet"):
         catalog.find(tmp_path, "nope")
+
+
+def test_a_start_without_a_name_means_the_last_the_only_one_or_hello_world(folder: Path) -> None:
+    def default(last: str | None) -> str:
+        return catalog.find_default(folder, last).name
+
+    assert default("shop") == "shop"
+    for last in (None, "deleted"):
+        with pytest.raises(NoDefaultProject, match=r"start\?notebook=<project>.*: a b, shop, team/deep\."):
+            default(last)
+    make(folder / "hello_world")
+    assert (default("shop"), default("deleted")) == ("shop", "hello_world")
+    for name in ("hello_world", "shop", "team"):
+        shutil.rmtree(folder / name)
+    assert default(None) == "a b"
 
 
 def test_a_listing_is_not_walked_anew_for_everybody_who_asks(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,7 +31,8 @@ class FakeSlots:
 @pytest.fixture
 def api() -> Any:
     settings = SimpleNamespace(build_version="1.2", build_revision="abc")
-    return SimpleNamespace(slots=FakeSlots(), restarts=4, failed_restarts=1, settings=settings)
+    counts = {"restarts": 4, "failed_restarts": 1, "backoff": SimpleNamespace(total=5)}
+    return SimpleNamespace(slots=FakeSlots(), missing_project=lambda: None, settings=settings, **counts)
 
 
 def scrape(api: Any, counters: Counters) -> dict[str, float]:
@@ -68,6 +69,7 @@ def test_kernels_deaths_restarts_and_the_build_are_metrics(api: Any) -> None:
     assert samples["notebook_api_kernel_deaths_total{}"] == 3
     assert samples["notebook_api_restarts_total{}"] == 4
     assert samples["notebook_api_failed_restarts_total{}"] == 1
+    assert samples["notebook_api_retries_total{}"] == 5
     assert [name for name in samples if "build_info" in name and "revision=abc" in name and "version=1.2" in name]
 
 
@@ -80,6 +82,13 @@ def test_while_nothing_is_served_there_are_no_kernels(api: Any) -> None:
     api.slots.status = None
     samples = scrape(api, Counters())
     assert (samples["notebook_api_up{}"], samples["notebook_api_kernels{}"]) == (0, 0)
+
+
+def test_what_is_down_although_it_should_be_served_is_told_from_what_was_stopped(api: Any) -> None:
+    api.slots.status = None
+    assert scrape(api, Counters())["notebook_api_down{}"] == 0
+    api.missing_project = lambda: "shop"
+    assert scrape(api, Counters())["notebook_api_down{}"] == 1
 
 
 @pytest.mark.parametrize("path", ['/a"b', "/a\\b", "/ü"])

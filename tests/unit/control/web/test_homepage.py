@@ -16,7 +16,8 @@ from flask.testing import FlaskClient
 from control.config.errors import NotebookFailure, ProjectConflict
 from control.config.run_dir import write_json
 from control.config.settings import Settings
-from control.deployment.deployment import Deployment, Status
+from control.deployment.deployment import Deployment
+from control.deployment.status import Status
 from control.projects import catalog
 from control.supervision.client import SupervisorError
 from control.traffic import manual_request
@@ -25,6 +26,7 @@ from control.traffic.manual_request import ManualRequest
 from control.web.app import create_app
 from control.web.components import KEY, Components
 from control.web.homepage_view import Endpoint
+from tests.support.notebooks import DEEP
 
 EVIL = "<img src=x onerror=alert(1)>'\"&"
 ESCAPED = "&lt;img src=x onerror=alert(1)&gt;&#39;&#34;&amp;"
@@ -53,6 +55,7 @@ def status(**changes: Any) -> Status:
         "busy": None,
         "last_error": None,
         "reload": False,
+        "retry": None,
     }
     return Status(**{**values, **changes})
 
@@ -106,6 +109,14 @@ def test_the_page_says_which_projects_cannot_be_saved(client: FlaskClient, monke
     api_of(client.application).listing.invalidate()
 
     assert "b/deep cannot be saved" in client.get("/").text
+
+
+def test_the_project_that_was_stopped_stays_chosen(app: Flask, client: FlaskClient) -> None:
+    api_of(app).target.store("b/deep")
+    api_of(app).target.clear()
+    assert "<option selected>b/deep</option>" in client.get("/").text
+    write_json(api_of(app).run.last_start, {"notebook": "hello_world"})  # which was stopped while it started
+    assert "<option selected>hello_world</option>" in client.get("/").text
 
 
 def test_the_failed_project_is_chosen_and_its_cell_is_shown_with_the_line_marked(
@@ -185,6 +196,18 @@ def test_the_curl_line_names_the_user_who_is_there_to_call_the_api(
     (api_of(app).run.path / "htpasswd-api").write_text("hasura:x\nweb hook:y\n")
     fake(app, monkeypatch, status=status())
     assert "curl -u &#39;web hook:PASSWORD&#39; http" in client.get("/").text
+
+
+def test_while_the_api_is_down_the_page_says_when_it_is_started_again_and_lets_a_person_end_that(
+    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    retry = {"notebook": "shop", "attempts": 3, "next": "2026-01-02T03:04:05+00:00"}
+    fake(app, monkeypatch, status=status(state="failed", retry=retry))
+    page = client.get("/").text
+    assert re.search(r"shop is started again at <time [^>]*>03:04:05 UTC</time>, after 3 attempts", page)
+    assert not re.search(r'value="stop"[^>]*aria-disabled', page)
+    fake(app, monkeypatch, status=status(state="starting", retry=retry, busy="Starting shop.", last_error=FAILURE))
+    assert "it failed in cell 2, line 1." in client.get("/").text, "it stays while somebody reads it"
 
 
 def test_a_comment_that_only_looks_like_an_annotation_is_pointed_out(
@@ -384,6 +407,12 @@ def test_a_request_without_a_response_says_why(
 ) -> None:
     with pytest.raises(NoResponse, match=message):
         call(target, timeout=0.3)
+
+
+def test_a_body_that_nobody_can_parse_is_not_sent_and_the_page_says_why(client: FlaskClient) -> None:
+    response = client.post("/", data={"do": "test", "method": "POST", "path": "/x", "body": DEEP})
+    assert response.status_code == 200
+    assert "The body is JSON that is nested too deeply to be read, so it was not sent." in response.text
 
 
 def test_a_request_while_nothing_is_served_says_what_to_do(client: FlaskClient) -> None:

@@ -10,7 +10,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from control.config import errors
-from control.deployment.deployment import Status
+from control.deployment.status import Status
 from control.logs.follow import Followers
 from control.supervision.client import SupervisorError
 from control.web.components import KEY
@@ -45,7 +45,7 @@ class FakeApi:
             raise self.result
         return self.result
 
-    def start(self, name: str) -> Status:
+    def start(self, name: str | None) -> Status:
         return self.response("start", name)
 
     def restart(self, name: str | None) -> Status:
@@ -82,6 +82,8 @@ def client(api: FakeApi) -> FlaskClient:
         ("start?seed=shop/server.ipynb", ("start", "shop/server.ipynb")),
         ("start?notebook=%20shop%20", ("start", "shop")),
         ("start?notebook=&seed=shop", ("start", "shop")),
+        ("start", ("start", None)),
+        ("start?notebook=%20", ("start", None)),
         ("restart?notebook=shop", ("restart", "shop")),
         ("restart", ("restart", None)),
         ("stop", ("stop",)),
@@ -127,6 +129,7 @@ def test_a_stop_returns_the_state(client: FlaskClient, api: FakeApi) -> None:
         (errors.UnknownProject("no such project"), 404),
         (errors.ProjectConflict("another is served"), 409),
         (errors.NothingToRestart("nothing to restart"), 409),
+        (errors.NoDefaultProject("name one"), 400),
         (errors.CancelledStart("stopped meanwhile"), 409),
         (errors.NotReady("not ready"), 504),
     ],
@@ -169,14 +172,6 @@ def test_another_site_changes_nothing(client: FlaskClient, api: FakeApi, method:
     assert response.status_code == 403
     assert response.json is not None
     assert response.json["message"]
-    assert api.calls == []
-
-
-def test_a_start_without_a_name_is_rejected_with_the_right_form(client: FlaskClient, api: FakeApi) -> None:
-    response = client.post("/process/start")
-
-    assert response.status_code == 400
-    assert response.json == {"message": "Name a project: start?notebook=<project>."}
     assert api.calls == []
 
 

@@ -19,7 +19,7 @@ def add(batch: Batch, target: str, size: int = LARGE) -> None:
 
 
 def records_of(batch: Batch) -> list[dict[str, Any]]:
-    records: list[dict[str, Any]] = json.loads(batch.encode(["/event"]))["records"]
+    records: list[dict[str, Any]] = json.loads(batch.encode(["/event"], "s", 0, 0))["records"]
     return records
 
 

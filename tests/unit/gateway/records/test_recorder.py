@@ -1,6 +1,7 @@
 """When a recorder sends requests: the first of a second at once, the others together, and all of them once."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from control.traffic.batch_server import BatchServer
 from gateway.http.request import Request
 from gateway.http.response import Response
+from gateway.records import recorder as module
 from gateway.records.recorder import PERIOD_S, SENT_AT_ONCE, Recorder
 
 DEADLINE_S = 10.0
@@ -77,4 +79,62 @@ def test_what_nobody_received_is_sent_when_somebody_does(tmp_path: Path) -> None
     asyncio.run(run())
 
     assert [len(batch["records"]) for batch in batches] == [200]
+    assert count(batches) == MANY
+
+
+def test_a_batch_that_is_confirmed_late_is_counted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "CONFIRM_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(module, "PERIOD_S", 0.1)
+    batches: Batches = []
+    release = threading.Event()
+
+    def store(batch: dict[str, Any]) -> None:
+        batches.append(batch)
+        if batch["number"] < 3:
+            release.wait(DEADLINE_S)
+
+    async def run() -> None:
+        recorder = Recorder(tmp_path / "r.sock", ["/x"], keeps_records=True)
+        for number in range(SENT_AT_ONCE + 5):
+            record(recorder, number)
+        await wait_for(batches, SENT_AT_ONCE + 5)
+        async with asyncio.timeout(DEADLINE_S):
+            while recorder._unconfirmed:  # they are sent again, and confirmed as known
+                await asyncio.sleep(0.01)
+        release.set()
+        await recorder.flush()
+
+    with BatchServer(tmp_path / "r.sock", store) as server:
+        server.start()
+        asyncio.run(run())
+        server.shutdown()
+
+    assert count(batches) == SENT_AT_ONCE + 5
+    paths = [each["path"] for batch in batches for each in batch["records"]]
+    assert sorted(paths) == sorted({f"/{number}" for number in range(SENT_AT_ONCE + 5)})
+
+
+def test_while_the_control_app_hangs_little_is_held_and_nothing_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "CONFIRM_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(module, "PERIOD_S", 0.02)
+    batches: Batches = []
+
+    async def run() -> None:
+        recorder = Recorder(tmp_path / "r.sock", ["/x"], keeps_records=True)
+        for number in range(MANY):
+            record(recorder, number)
+            if number % 10 == 0:
+                await asyncio.sleep(0.01)
+        assert len(recorder._unconfirmed) == module.MAX_UNCONFIRMED
+        server.start()
+        await wait_for(batches, MANY)
+        await recorder.flush()
+        assert not recorder._unconfirmed
+
+    with BatchServer(tmp_path / "r.sock", batches.append) as server:  # it listens, and does not answer yet
+        asyncio.run(run())
+        server.shutdown()
+
     assert count(batches) == MANY

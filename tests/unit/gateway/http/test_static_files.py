@@ -1,0 +1,19 @@
+"""Files below `/public/`."""
+
+import os
+from pathlib import Path
+
+from gateway.http.request import Request
+from gateway.http.static_files import StaticFiles
+
+
+def test_what_is_no_regular_file_is_not_found(tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text("a page")
+    os.mkfifo(tmp_path / "pipe")
+    files = StaticFiles(str(tmp_path), "/invoke/public/")
+
+    page = files.find(Request("GET", b"/invoke/public/page.html", {}, b""))
+
+    assert page is not None
+    assert page.body == b"a page"
+    assert files.find(Request("GET", b"/invoke/public/pipe", {}, b"")) is None
