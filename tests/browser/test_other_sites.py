@@ -181,7 +181,8 @@ def test_the_question_says_what_will_happen(
     expect(page.get_by_role("main")).to_contain_text(text)
     expect(page.get_by_role("main")).to_contain_text(f"/process/{address}")
     expect(page.get_by_role("button")).to_have_count(1)
-    axe.check(page)
+    if "long" in address:  # of pages that differ in their words alone
+        axe.check(page)
 
 
 def test_the_question_is_shown_in_no_frame(visit: Visit) -> None:

@@ -44,8 +44,7 @@ CHANGES = ["/process/start?notebook=served", "/process/restart?notebook=served",
 
 @pytest.fixture
 def serving_stack(stack: Stack) -> Stack:
-    if stack.status()["notebook"] != "served":
-        stack.serve("served", ["# GET /x\nprint('x')"])
+    stack.keep_serving("served", ["# GET /x\nprint('x')"])
     return stack
 
 

@@ -18,8 +18,7 @@ SOME_MORE = 10  # nginx waits for nobody: one of many at once may not be heard
 
 @pytest.fixture
 def serving_stack(stack: Stack) -> Stack:
-    if stack.status()["notebook"] != "served":
-        stack.serve("served", ["import flask", "# GET /x\nprint('x')", "# GET /closed\nflask.abort(401)"])
+    stack.keep_serving("served", ["import flask", "# GET /x\nprint('x')", "# GET /closed\nflask.abort(401)"])
     return stack
 
 
