@@ -78,7 +78,7 @@ class ArchiveTooLarge(ApiError):
 
 
 class StorageError(ApiError):
-    """The folder of notebooks cannot be written to."""
+    """A file of the run directory or in the folder of notebooks cannot be written: a full disk, for example."""
 
 
 class NotReady(ApiError):

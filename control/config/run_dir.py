@@ -1,8 +1,12 @@
 """The run directory: paths of the sockets and files that the programs of the stack share."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from control.config.errors import StorageError
 
 SLOTS = ("blue", "green")
 # The slot file of a gateway that is started before there is a project for it (gateway/arbiter/settings.py).
@@ -55,10 +59,11 @@ class RunDir:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON atomically."""
+    """Write JSON atomically; raises StorageError."""
     partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(json.dumps(value, indent=1), encoding="utf-8")
-    partial.replace(path)
+    with _storage_errors(path):
+        partial.write_text(json.dumps(value, indent=1), encoding="utf-8")
+        partial.replace(path)
 
 
 def read_json(path: Path) -> Any | None:
@@ -70,8 +75,17 @@ def read_json(path: Path) -> Any | None:
 
 
 def point_link(link: Path, target: Path) -> None:
-    """Make `link` a symlink to `target`, in the same folder, atomically."""
+    """Make `link` a symlink to `target`, in the same folder, atomically; raises StorageError."""
     partial = link.with_name(f".{link.name}.partial")
-    partial.unlink(missing_ok=True)
-    partial.symlink_to(target.name)
-    partial.replace(link)
+    with _storage_errors(link):
+        partial.unlink(missing_ok=True)
+        partial.symlink_to(target.name)
+        partial.replace(link)
+
+
+@contextmanager
+def _storage_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(f"{path} cannot be written: {error.strerror}.") from error

@@ -2,10 +2,10 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
-from control.config.errors import ApiError, CancelledStart, NothingToRestart, ProjectConflict
+from control.config.errors import ApiError, CancelledStart, NothingToRestart, ProjectConflict, StorageError
 from control.config.run_dir import SLOTS, RunDir, read_json, write_json
 from control.config.settings import Settings
 from control.deployment.backoff import Backoff
@@ -178,6 +178,8 @@ class Deployment:
         except ApiError as error:
             self.failed_restarts += not isinstance(error, CancelledStart)
             serving_slot = self.slots.serving_slot()  # none after a stop meanwhile
+            if serving_slot != new:
+                self.slots.stop(new)  # where only the cut-over has failed
             if serving_slot and not self.slots.is_down(serving_slot):
                 name = self.slots.project(serving_slot)
                 error.args = (f"{str(error).rstrip('.')}. {name} goes on serving as it was.",)
@@ -194,4 +196,5 @@ class Deployment:
     def store_error(self, name: str, error: ApiError, source: str | None = None) -> None:
         """Store why a project could not be started, for the status."""
         details = {**error.details(), "message": str(error), "notebook": name, "source": source}
-        write_json(self.run.last_error, details)
+        with suppress(StorageError):  # the response has it too
+            write_json(self.run.last_error, details)

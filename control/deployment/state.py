@@ -2,7 +2,9 @@
 
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
+from control.config.errors import StorageError
 from control.config.run_dir import RunDir, read_json, write_json
 from control.projects.regular_file import open_regular
 
@@ -11,28 +13,30 @@ class Target:
     """The project that should be served: the one that was served last, unless the API was stopped.
 
     The file in the run directory is for this life of the stack; until there is one, SERVE (`default`) counts, and then
-    `.serving` in the folder of notebooks, which becomes `.stopped` at a stop.
+    `.serving` in the folder of notebooks, which becomes `.stopped` at a stop. A stop must succeed on a full disk too,
+    so what was set is also in memory.
     """
 
     def __init__(self, run: RunDir, notebook_dir: Path, default: str | None) -> None:
         self.file = run.target
+        self.content: dict[str, Any] | None = None
         self.default = default
         self.serving, self.stopped = notebook_dir / ".serving", notebook_dir / ".stopped"
 
     def load(self) -> str | None:
         """None: nothing should be served."""
-        if content := read_json(self.file):
+        if content := self.content or read_json(self.file):
             return None if content["stopped"] else content["notebook"]
         return self.default or _read_name(self.serving)
 
     def load_last(self) -> str | None:
         """The same, also after a stop."""
-        content = read_json(self.file) or {}
+        content = self.content or read_json(self.file) or {}
         return content.get("notebook") or self.default or _read_name(self.serving) or _read_name(self.stopped)
 
     def store(self, name: str) -> None:
         """Serve this from now on."""
-        write_json(self.file, {"notebook": name, "stopped": False})
+        self._set(name, stopped=False)
         with suppress(OSError):  # a read-only folder of notebooks can be served too
             partial = self.serving.with_name(".serving.partial")
             partial.write_text(f"{name}\n", encoding="utf-8")
@@ -41,9 +45,14 @@ class Target:
 
     def clear(self) -> None:
         """Serve nothing from now on."""
-        write_json(self.file, {"notebook": self.load_last(), "stopped": True})
+        self._set(self.load_last(), stopped=True)
         with suppress(OSError):
             self.serving.replace(self.stopped)
+
+    def _set(self, name: str | None, *, stopped: bool) -> None:
+        self.content = {"notebook": name, "stopped": stopped}
+        with suppress(StorageError):
+            write_json(self.file, self.content)
 
 
 def _read_name(file: Path) -> str | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from control.config.errors import CancelledStart, NoDefaultProject
+from control.config.errors import CancelledStart, NoDefaultProject, StorageError
 from control.config.run_dir import write_json
 from control.deployment.deployment import Deployment
 from control.deployment.reloader import Reloader
@@ -133,3 +133,30 @@ def test_what_was_served_last_is_known_without_a_writable_folder_of_notebooks(
     api.stop()
     assert api.missing_project() is None
     assert api.start().notebook == "shop"
+
+
+# -- a full disk, here as folders in the places of the files that are written first
+
+
+@pytest.mark.parametrize("name", ["last-order.json", "api"])
+def test_a_restart_that_cannot_be_written_down_says_so_and_leaves_one_version_running(
+    api: Api, supervisor: FakeSupervisor, name: str
+) -> None:
+    api.start("shop")
+    (api.run.path / f".{name}.partial").mkdir()
+
+    with pytest.raises(StorageError, match=rf"{name} cannot be written: .*\. shop goes on serving as it was\."):
+        api.restart("bank")
+
+    assert api.served == "shop"
+    assert sorted(supervisor.states.values()) == ["RUNNING", "STOPPED"]
+
+
+def test_a_stop_needs_no_room_on_the_disk(api: Api, supervisor: FakeSupervisor) -> None:
+    api.start("shop")
+    (api.run.path / ".target.json.partial").mkdir()
+
+    assert api.stop().state == "stopped"
+
+    assert api.missing_project() is None, "nothing is started again"
+    assert set(supervisor.states.values()) == {"STOPPED"}
