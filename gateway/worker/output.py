@@ -4,9 +4,10 @@ The kernel's own stream objects stay in place, and only their `write` and `flush
 cells have stored references to them: `logging.basicConfig()` keeps the sys.stderr it saw.
 
 A context variable says which request a write belongs to. Tasks that a cell starts inherit it. Threads do not, so
-what they print goes to the log, as does what a task prints after the response was sent; each line gets a label
-there, so that data of a client in it cannot pass for a line of another request. Code that runs over the Jupyter
-protocol still prints to the protocol. `os.system` and C code write to descriptor 1, which is the log, without a label.
+what they print goes to the log, as does what a task prints after the response was sent, or a task of an ordinary
+cell; each line gets a label there, so that data of a client in it cannot pass for a line of another request. Code
+that runs over the Jupyter protocol prints to the protocol too. `os.system` and C code write to descriptor 1, which is
+the log, without a label.
 """
 
 import io
@@ -15,6 +16,7 @@ import threading
 from contextvars import ContextVar
 from typing import Any
 
+from gateway.notebook.failure import ANSI
 from gateway.records import log
 from gateway.records.record import NO_TEXT
 
@@ -110,12 +112,13 @@ class OutputStreams:
 
 
 def raise_displayed_errors(shell: Any) -> None:
-    """Fail the request if IPython displays an exception instead of raising it, as for `%run`."""
+    """Fail the request if IPython displays an exception instead of raising it, as for `%run`; log it outside of one."""
     show = shell._showtraceback
 
     def _showtraceback(kind: type[BaseException], error: BaseException, lines: list[str]) -> None:
         output = CURRENT.get()
         if output is None:
+            log.write_lines(log.NO_REQUEST, ANSI.sub("", "\n".join(lines)))
             show(kind, error, lines)
         else:
             output.displayed_error = error
@@ -134,10 +137,10 @@ def _redirect(stream: Any, write_to_request: Any) -> None:
         output = CURRENT.get()
         if output is not None and output.is_open:
             return write_to_request(output, text)  # type: ignore[no-any-return]
-        if output is None and this_thread() == main_thread:
-            return write_to_protocol(text)  # type: ignore[no-any-return]
         if copier is None or this_thread() != copier.ident:
             log.write_part(output.request_id if output is not None else log.NO_REQUEST, text)
+        if output is None and this_thread() == main_thread:
+            write_to_protocol(text)
         return len(text)
 
     def flush() -> None:

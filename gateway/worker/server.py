@@ -10,6 +10,7 @@ from typing import Any
 from gateway.protocol.messages import Config
 from gateway.protocol.scoreboard import Scoreboard
 from gateway.records.recorder import Recorder
+from gateway.worker import background
 from gateway.worker.acceptor import Acceptor
 from gateway.worker.connection import Connection, Context
 from gateway.worker.dispatch import Dispatcher
@@ -52,8 +53,9 @@ class Server:
         )
 
     def start(self) -> None:
-        """Redirect the output of cells, and accept connections."""
+        """Redirect the output of cells, log failures outside of requests, and accept connections."""
         self._runner.install()
+        background.report_failures(self._context.loop)
         self._acceptor.start()
 
     def drain(self, on_drained: Callable[[], None]) -> None:
