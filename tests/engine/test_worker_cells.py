@@ -22,6 +22,10 @@ counter = 0
 latest = None
 REQUEST = json.dumps({'body': 'from the notebook'})
 def who(): return json.loads(REQUEST)['args']['who'][0]
+import types
+helper = types.ModuleType('helper')
+exec('def marker(): return get_ipython().user_ns["counter"] >= 0', helper.__dict__)
+runs = []
 flavour = contextvars.ContextVar('flavour')
 flavour.set('seeded')
 
@@ -58,6 +62,33 @@ word = 'from a shell'
 # GET /time
 files = !echo one two
 print(files[0])
+
+# GET /helper
+print(helper.marker())
+
+# GET /helper/await
+await asyncio.sleep(0)
+print(helper.marker())
+
+# GET /events/on
+events = get_ipython().events
+on_start = lambda info: print('starts', info.raw_cell.splitlines()[0])
+on_end = lambda run: runs.append((run.success, run.result))
+events.register('pre_run_cell', on_start)
+events.register('post_run_cell', on_end)
+
+# GET /events/value
+6 * 7;
+6 * 7
+
+# GET /events/await
+await asyncio.sleep(0)
+1 / 0
+
+# GET /events/off
+events.unregister('pre_run_cell', on_start)
+events.unregister('post_run_cell', on_end)
+print(runs)
 
 # GET /echo/:name
 print(REQUEST)
@@ -366,6 +397,20 @@ def test_an_image_is_base64_in_its_bundle(api: Arbiter) -> None:
 
 def test_a_shell_command_prints_into_the_body(api: Arbiter) -> None:
     assert "from a shell" in api.get("/shell").text
+
+
+def test_modules_may_use_get_ipython_as_in_an_ordinary_cell(api: Arbiter) -> None:
+    assert (api.get("/helper").text, api.get("/helper/await").text) == ("True\n", "True\n")
+
+
+def test_what_is_registered_for_a_cells_run_is_called_for_requests(api: Arbiter) -> None:
+    api.get("/events/on")
+    try:
+        assert api.get("/events/value").text == "starts # GET /events/value\n"
+        assert api.get("/events/await").status == 500
+    finally:
+        runs = api.get("/events/off").text
+    assert runs == "starts # GET /events/off\n[(True, 42), (False, None)]\n"
 
 
 def test_request_says_what_was_asked(api: Arbiter) -> None:
