@@ -63,6 +63,25 @@ word = 'from a shell'
 files = !echo one two
 print(files[0])
 
+# GET /cell/time
+%%time
+def f(): return json.loads(REQUEST)['method']
+print('timed', f())
+
+# GET /cell/bash
+
+# timeout: 5
+%%bash -s "$REQUEST"
+echo "from bash: ${#1}"
+
+# GET /cell/fails
+%%time
+1 / 0
+
+# GET /cell/none
+%%no_such_magic
+x
+
 # GET /helper
 print(helper.marker())
 
@@ -397,6 +416,18 @@ def test_an_image_is_base64_in_its_bundle(api: Arbiter) -> None:
 
 def test_a_shell_command_prints_into_the_body(api: Arbiter) -> None:
     assert "from a shell" in api.get("/shell").text
+
+
+def test_a_cell_magic_works_below_the_annotation(api: Arbiter) -> None:
+    assert api.get("/cell/time").text.splitlines()[0] == "timed GET"
+    assert "Wall time" in api.get("/cell/time").text
+    length = int(api.get("/cell/bash").text.removeprefix("from bash: "))
+    assert length > 50
+
+
+def test_a_cell_magic_that_fails_or_does_not_exist_is_an_error(api: Arbiter) -> None:
+    assert api.get("/cell/fails").json["message"] == "ZeroDivisionError: division by zero"
+    assert "`%%no_such_magic` not found" in api.get("/cell/none").json["message"]
 
 
 def test_modules_may_use_get_ipython_as_in_an_ordinary_cell(api: Arbiter) -> None:
