@@ -141,7 +141,7 @@ def _success(operation: Operation) -> dict[str, Any]:
     if not operation.info:
         return {"200": description}
     try:
-        info = literals.read_print(operation.info)
+        info = literals.read_info(operation.info)
     except literals.NotALiteral:
         info = None
     if not isinstance(info, dict):

@@ -145,8 +145,7 @@ class CellExecutor:
         return True
 
     def _apply_response_info(self, call: Call, response: Response, value: Any) -> None:
-        output = result.to_bytes(self._shell, value, call.output)
-        response_info.apply(output, response, call.endpoint.response_info.cells)
+        response_info.apply(result.to_info(value, call.output), response, call.endpoint.response_info.cells)
 
     def _error_response(self, error: BaseException, call: Call) -> Response:
         if call.is_over or isinstance(error, _CALL_ENDS):  # over: most likely the task was cancelled

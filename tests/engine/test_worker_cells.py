@@ -193,6 +193,24 @@ print('{}')
 # ResponseInfo GET /created
 print(json.dumps({'status': 201, 'headers': {'Content-Type': 'application/json', 'X-N': counter2}}))
 
+# GET /dictionary
+print('x')
+
+# ResponseInfo GET /dictionary
+{'status': 201, 'headers': {'X-N': 5}}
+
+# GET /text
+print('x')
+
+# ResponseInfo GET /text
+json.dumps({'status': 202})
+
+# GET /number
+print('x')
+
+# ResponseInfo GET /number
+5
+
 # GET /many
 print('x')
 
@@ -546,6 +564,13 @@ def test_response_info_sets_status_and_headers(api: Arbiter) -> None:
     response = api.get("/created")
     assert (response.status, response.text) == (201, "{}\n")
     assert (response.headers["Content-Type"], response.headers["X-N"]) == ("application/json", "5")
+
+
+def test_response_info_may_end_in_a_dictionary_or_its_json(api: Arbiter) -> None:
+    response = api.get("/dictionary")
+    assert (response.status, response.text, response.headers["X-N"]) == (201, "x\n", "5")
+    assert (api.get("/text").status, api.get("/text").text) == (202, "x\n")
+    assert api.get("/number").json["extensions"]["code"] == "bad-response-info"
 
 
 def test_response_info_may_repeat_a_header_and_cannot_break_the_framing(api: Arbiter) -> None:
