@@ -14,9 +14,9 @@ TIMEOUT = 2  # seconds
 class GatewayStatus:
     """`ready`: every kernel has run the notebook and takes requests. `endpoints`: [{"method", "path"}, …].
 
-    `problems`: comments that look like an annotation but are none, [{"cell", "line", "text", "message"}, …];
-    `kernels` alive now, `kernel_deaths` since the slot was started, `queue` how many requests wait for a
-    kernel, None where the system does not report it.
+    `problems`: comments that look like an annotation but are none, or may be meant otherwise,
+    [{"cell", "line", "text", "message"}, …]; `kernels` alive now, `kernel_deaths` since the slot was started, `queue`
+    how many requests wait for a kernel, None where the system does not report it.
     """
 
     ready: bool

@@ -120,7 +120,7 @@ class EnginePersonality(LoggingConfigurable):  # type: ignore[misc]
 
 def build_openapi(project: str, cells: Sequence[Any], endpoints: Sequence[Endpoint]) -> str:
     """The OpenAPI document of a notebook; `cells` are nbformat's."""
-    text, docs = endpoint_docs.read(cells, endpoint_key)
+    text, docs = endpoint_docs.read(cells, endpoint_keys)
     operations = [
         openapi.Operation(endpoint.method, endpoint.path, "\n".join(cell.source for cell in endpoint.response_cells))
         for endpoint in endpoints
@@ -128,10 +128,10 @@ def build_openapi(project: str, cells: Sequence[Any], endpoints: Sequence[Endpoi
     return openapi.build(project, text, operations, docs)
 
 
-def endpoint_key(source: str) -> endpoint_docs.Key | None:
-    """The endpoint that a Python cell belongs to."""
+def endpoint_keys(source: str) -> Sequence[endpoint_docs.Key]:
+    """The endpoints that a Python cell belongs to."""
     annotation = annotations.read(source)
-    return (annotation.method, annotation.path) if annotation and not annotation.is_response_info else None
+    return annotation.keys if annotation and not annotation.is_response_info else ()
 
 
 create_personality = EnginePersonality

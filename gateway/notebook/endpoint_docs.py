@@ -35,20 +35,20 @@ class EndpointDoc:
         return rest.strip() if HEADING.match(first.strip()) else self.text
 
 
-def read(cells: Sequence[Any], key_of: Callable[[str], Key | None]) -> tuple[str, dict[Key, EndpointDoc]]:
+def read(cells: Sequence[Any], keys_of: Callable[[str], Sequence[Key]]) -> tuple[str, dict[Key, EndpointDoc]]:
     """The Markdown at the top of a notebook, and the documentation of its endpoints.
 
-    `cells` are nbformat's; `key_of` returns the endpoint of a code cell. If an endpoint has several cells, the first
+    `cells` are nbformat's; `keys_of` returns the endpoints of a code cell. If an endpoint has several cells, the first
     documented one counts. A Markdown cell belongs to one endpoint or to the notebook.
     """
     docs: dict[Key, EndpointDoc] = {}
     used: set[int] = set()
     for number, cell in enumerate(cells):
-        if cell.cell_type == "code" and (key := key_of(cell.source)):
+        if cell.cell_type == "code" and (keys := keys_of(cell.source)):
             doc, places = _above(cells, number)
             used |= places
             if doc != EndpointDoc():
-                docs.setdefault(key, doc)
+                docs.update({key: doc for key in keys if key not in docs})
     begins_with_text = cells and cells[0].cell_type == "markdown" and 0 not in used
     return (_text(cells[0]) if begins_with_text else ""), docs
 

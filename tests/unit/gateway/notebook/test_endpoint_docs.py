@@ -5,7 +5,7 @@ import json
 import nbformat
 import pytest
 
-from gateway.arbiter.personality import endpoint_key
+from gateway.arbiter.personality import endpoint_keys
 from gateway.notebook.endpoint_docs import EndpointDoc, read
 from tests.support.notebooks import Markdown, notebook
 
@@ -14,7 +14,7 @@ REQUEST = 'REQUEST = json.dumps({"path": {"a": "1"}})'
 
 
 def notes(*cells: str) -> tuple[str, dict[tuple[str, str], EndpointDoc]]:
-    return read(nbformat.reads(json.dumps(notebook(list(cells))), as_version=4).cells, endpoint_key)
+    return read(nbformat.reads(json.dumps(notebook(list(cells))), as_version=4).cells, endpoint_keys)
 
 
 def note(*cells: str) -> EndpointDoc:
