@@ -12,15 +12,16 @@ TIMEOUT = 2  # seconds
 
 @dataclass(frozen=True)
 class GatewayStatus:
-    """`ready`: every kernel has run the notebook and takes requests. `endpoints`: [{"method", "path"}, …].
+    """`ready`: every kernel has run the notebook and takes requests. `endpoints`: [{"method", "path"}, …],
+    with `example`, the {"path", "body"} of a request, where the notebook has one.
 
-    `problems`: comments that look like an annotation but are none, [{"cell", "line", "text", "message"}, …];
-    `kernels` alive now, `kernel_deaths` since the slot was started, `queue` how many requests wait for a
-    kernel, None where the system does not report it.
+    `problems`: comments that look like an annotation but are none, or may be meant otherwise,
+    [{"cell", "line", "text", "message"}, …]; `kernels` alive now, `kernel_deaths` since the slot was started, `queue`
+    how many requests wait for a kernel, None where the system does not report it.
     """
 
     ready: bool
-    endpoints: list[dict[str, str]]
+    endpoints: list[dict[str, Any]]
     problems: list[dict[str, Any]]
     kernels: int
     kernel_deaths: int

@@ -22,7 +22,7 @@ class Status:
     notebook: str | None
     since: str | None
     slot: str | None
-    endpoints: list[dict[str, str]]
+    endpoints: list[dict[str, Any]]
     problems: list[dict[str, Any]]
     kernels: int
     kernel_deaths: int

@@ -1,9 +1,10 @@
 """Test API: a request to the served notebook, as entered on the homepage."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from control.deployment import unix_http
@@ -26,13 +27,18 @@ class ManualRequest:
     body: str = ""
 
     @classmethod
-    def suggest(cls, endpoints: list[dict[str, str]]) -> "ManualRequest":
+    def of(cls, endpoint: Mapping[str, Any]) -> "ManualRequest":
+        """The notebook's example of an endpoint; without one its path as annotated, and the usual body."""
+        method, example = endpoint["method"], endpoint.get("example", {})
+        body = example.get("body") or DEFAULT_BODIES.get(method, "")
+        return cls(method, example.get("path", endpoint["path"]), body)
+
+    @classmethod
+    def suggest(cls, endpoints: Sequence[Mapping[str, Any]]) -> "ManualRequest":
         """GET /hello_world if it exists, else the first GET, else the first endpoint."""
-        pairs = [(endpoint["method"], endpoint["path"]) for endpoint in endpoints]
-        gets = [pair for pair in pairs if pair[0] == "GET"]
-        preferred = [pair for pair in gets if pair[1] == "/hello_world"]
-        method, path = next(iter(preferred or gets or pairs), ("GET", "/hello_world"))
-        return cls(method, path, DEFAULT_BODIES.get(method, ""))
+        gets = [endpoint for endpoint in endpoints if endpoint["method"] == "GET"]
+        preferred = [endpoint for endpoint in gets if endpoint["path"] == "/hello_world"]
+        return cls.of(next(iter(preferred or gets or endpoints), {"method": "GET", "path": "/hello_world"}))
 
     def content_type(self) -> str:
         """Raises NoResponse where nobody could read the body."""

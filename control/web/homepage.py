@@ -67,7 +67,7 @@ def change(action: Callable[[], object]) -> ResponseReturnValue:
 
 def test_api() -> ResponseReturnValue:
     """Send the form's request to the API and show the response."""
-    api_request = form_request(ManualRequest())
+    api_request = form_request()
     if api_request.method not in manual_request.METHODS:
         abort(400, f"method is one of: {', '.join(manual_request.METHODS)}.")
     headers = {"Host": request.host}
@@ -96,7 +96,7 @@ def render(view: HomepageView | None = None, **variables: object) -> str:
         project=request.values.get("notebook") or view.project,
         free_name=project_creator.suggest_name("my_api"),
         templates=project_creator.templates(),
-        api_request=form_request(view.suggested_request()),
+        api_request=form_request(view),
         methods=manual_request.METHODS,
         **variables,
     )
@@ -113,10 +113,12 @@ def form_project() -> str:
     return request.form.get("notebook", "").strip() or abort(400, "Choose a project first.")
 
 
-def form_request(default: ManualRequest) -> ManualRequest:
-    """The API request in the form, or in a link's query."""
+def form_request(view: HomepageView | None = None) -> ManualRequest:
+    """The API request in the form, or in a link's query; what is missing is the view's suggestion."""
+    default = view.suggested_request() if view else ManualRequest()
     values = request.values
     if "path" not in values:
         return default
-    method = values.get("method", default.method)
-    return ManualRequest(method, values["path"], values.get("body", manual_request.DEFAULT_BODIES.get(method, "")))
+    method, path = values.get("method", default.method), values["path"]
+    body = values.get("body")
+    return ManualRequest(method, path, view.suggested_body(method, path) if view and body is None else body or "")

@@ -3,8 +3,10 @@
 import hashlib
 import re
 import shlex
+from collections.abc import Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
+from typing import Any
 
 from control.config.run_dir import RunDir, read_json
 from control.deployment.deployment import Deployment
@@ -20,23 +22,24 @@ PARAMETER = re.compile(r"(?<=/):(\w+)")
 
 @dataclass(frozen=True)
 class Endpoint:
-    """An endpoint, and a curl command with placeholders in capitals."""
+    """An endpoint, the request that the form suggests for it, and a curl command with placeholders in capitals."""
 
     method: str
     path: str
+    request: ManualRequest
     curl: str
-    body: str  # the default
 
     @classmethod
-    def at(cls, address: str, user: str, method: str, path: str) -> "Endpoint":
+    def at(cls, address: str, user: str, endpoint: Mapping[str, Any]) -> "Endpoint":
         """`address` is that of this site as the browser sees it, such as `http://localhost:8080`."""
-        url = address + "/invoke" + PARAMETER.sub(lambda match: match[1].upper(), path)
+        request = ManualRequest.of(endpoint)
+        url = address + "/invoke" + PARAMETER.sub(lambda match: match[1].upper(), request.path)
         words = ["curl", "-u", f"{user}:PASSWORD"]
-        if method not in ("GET", "POST"):
-            words += ["-X", method]
-        if body := DEFAULT_BODIES.get(method):
-            words += ["-H", "Content-Type: application/json", "-d", body]
-        return cls(method, path, shlex.join([*words, url]), body or "")
+        if request.method not in ("GET", "POST"):
+            words += ["-X", request.method]
+        if request.body:
+            words += ["-H", f"Content-Type: {request.content_type()}", "-d", request.body]
+        return cls(request.method, endpoint["path"], request, shlex.join([*words, url]))
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ class HomepageView:
             projects=deployment.listing.names(),
             read_only=deployment.listing.read_only(),
             last_project=last_project(deployment),
-            endpoints=[Endpoint.at(address, user, each["method"], each["path"]) for each in endpoints],
+            endpoints=[Endpoint.at(address, user, each) for each in endpoints],
             user=user,
             log=log,
             log_position=log_position,
@@ -102,10 +105,15 @@ class HomepageView:
     @property
     def example_curl(self) -> str:
         """Calls the example cell that the page shows while there is no endpoint."""
-        return Endpoint.at(self.address, self.user, "GET", "/hello/:name").curl
+        return Endpoint.at(self.address, self.user, {"method": "GET", "path": "/hello/:name"}).curl
 
     def suggested_request(self) -> ManualRequest:
         return ManualRequest.suggest(self.status.endpoints if self.status else [])
+
+    def suggested_body(self, method: str, path: str) -> str:
+        """The body of the request that is suggested with that path, else the usual one."""
+        bodies = {(each.method, each.request.path): each.request.body for each in self.endpoints}
+        return bodies.get((method, path), DEFAULT_BODIES.get(method, ""))
 
 
 def last_project(deployment: Deployment) -> str | None:

@@ -28,7 +28,7 @@ def application(app: Any) -> web.Application:
 
 
 class StatusHandler(LoggingHandler):
-    """{"ready": bool, "endpoints": [{"method", "path"}], "problems": […], "kernels", …}."""
+    """{"ready": bool, "endpoints": [{"method", "path", "example"?}], "problems": […], "kernels", …}."""
 
     def get(self) -> None:
         self.set_header("Content-Type", "application/json")

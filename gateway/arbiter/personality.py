@@ -4,7 +4,7 @@ KernelGatewayApp loads the module that its setting `api` names, and calls `creat
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -19,6 +19,7 @@ from gateway.arbiter.crash_verdicts import Verdict
 from gateway.arbiter.pool import Pool
 from gateway.http.regular_file import read_regular
 from gateway.notebook import annotations, endpoint_docs, openapi
+from gateway.notebook.endpoint_docs import EndpointDoc
 from gateway.notebook.failure import NotebookError
 from gateway.protocol.messages import Config, Endpoint
 
@@ -33,10 +34,12 @@ class EnginePersonality(LoggingConfigurable):  # type: ignore[misc]
         """Raises NotebookError if the notebook has no endpoint."""
         super().__init__(**kwargs)
         self.api = annotations.parse(self.parent.notebook.cells)
+        self.text, self.docs = endpoint_docs.read(self.parent.notebook.content.cells, endpoint_keys)
         if not self.api.endpoints:
             hints = [f"Cell {p.cell}, line {p.line}: {p.message}" for p in self.api.problems]
             reason = "no cell begins with a comment such as # GET /hello_world"
             raise NotebookError.outside_cells("NoEndpoints", ". ".join([reason, *hints[:3]]))
+        self.endpoints = [_describe(endpoint, self.docs) for endpoint in self.api.endpoints]
         settings = self.parent.slot
         self.channels: WorkerChannels | None = None
         self.pool: Pool | None = None
@@ -89,7 +92,7 @@ class EnginePersonality(LoggingConfigurable):  # type: ignore[misc]
         """What the admin API reports beside the readiness."""
         pool = self.pool
         return {
-            "endpoints": [{"method": e.method, "path": e.path} for e in self.api.endpoints],
+            "endpoints": self.endpoints,
             "problems": [asdict(problem) for problem in self.api.problems],
             "kernels": len(pool.workers) if pool else 0,
             "kernel_deaths": pool.deaths if pool else 0,
@@ -104,7 +107,7 @@ class EnginePersonality(LoggingConfigurable):  # type: ignore[misc]
         app, endpoints = self.parent, self.api.endpoints
         documents = {
             SWAGGER: ("application/json", self._swagger()),
-            openapi.PATH: ("application/json", build_openapi(app.slot.project, app.notebook.content.cells, endpoints)),
+            openapi.PATH: ("application/json", build_openapi(app.slot.project, self.text, endpoints, self.docs)),
         }
         if app.slot.allow_notebook_download:
             documents[SOURCE] = ("application/x-ipynb+json", read_regular(app.notebook.path).decode())
@@ -118,9 +121,10 @@ class EnginePersonality(LoggingConfigurable):  # type: ignore[misc]
         return json.dumps(builder.build())
 
 
-def build_openapi(project: str, cells: Sequence[Any], endpoints: Sequence[Endpoint]) -> str:
-    """The OpenAPI document of a notebook; `cells` are nbformat's."""
-    text, docs = endpoint_docs.read(cells, endpoint_key)
+def build_openapi(
+    project: str, text: str, endpoints: Sequence[Endpoint], docs: Mapping[endpoint_docs.Key, EndpointDoc]
+) -> str:
+    """The OpenAPI document of a notebook; `text` and `docs` are what it says of itself and its endpoints."""
     operations = [
         openapi.Operation(endpoint.method, endpoint.path, "\n".join(cell.source for cell in endpoint.response_cells))
         for endpoint in endpoints
@@ -128,10 +132,17 @@ def build_openapi(project: str, cells: Sequence[Any], endpoints: Sequence[Endpoi
     return openapi.build(project, text, operations, docs)
 
 
-def endpoint_key(source: str) -> endpoint_docs.Key | None:
-    """The endpoint that a Python cell belongs to."""
+def _describe(endpoint: Endpoint, docs: Mapping[endpoint_docs.Key, EndpointDoc]) -> dict[str, Any]:
+    """{"method", "path"} and, if the notebook has one, an `example`: {"path", "body"} of a request."""
+    doc = docs.get((endpoint.method, endpoint.path), EndpointDoc())
+    example = doc.request(endpoint.path)
+    return {"method": endpoint.method, "path": endpoint.path, **({"example": example} if example else {})}
+
+
+def endpoint_keys(source: str) -> Sequence[endpoint_docs.Key]:
+    """The endpoints that a Python cell belongs to."""
     annotation = annotations.read(source)
-    return (annotation.method, annotation.path) if annotation and not annotation.is_response_info else None
+    return annotation.keys if annotation and not annotation.is_response_info else ()
 
 
 create_personality = EnginePersonality

@@ -158,7 +158,10 @@ async def _read_reply(client: Any, message_id: str) -> dict[str, Any]:
 
 
 async def _print_output(client: Any, message_id: str, reply: "asyncio.Future[Any]") -> None:
-    """Print the output of a request until the kernel is idle, or silent after its reply."""
+    """Print the kernel's output until it is done with a request, or silent after its reply.
+
+    Threads and tasks of earlier cells print too, as parts of those.
+    """
     while True:
         try:
             message = await client.get_iopub_msg(timeout=OUTPUT_TIMEOUT)
@@ -166,11 +169,11 @@ async def _print_output(client: Any, message_id: str, reply: "asyncio.Future[Any
             if reply.done():
                 return
             continue
-        if message["parent_header"].get("msg_id") != message_id:
-            continue
         if message["msg_type"] == "stream":
             print(ANSI.sub("", message["content"]["text"]), end="", flush=True)
-        elif message["content"].get("execution_state") == "idle":
+        elif message["parent_header"].get("msg_id") == message_id and (
+            message["content"].get("execution_state") == "idle"
+        ):
             return
 
 

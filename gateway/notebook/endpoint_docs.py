@@ -1,15 +1,18 @@
 """Reads the documentation of endpoints: the Markdown above them, and examples of `REQUEST`."""
 
+import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote, urlencode
 
 from gateway.notebook import literals
 
 Key = tuple[str, str]  # method and path, as annotated
 
 MAX_SUMMARY = 120  # characters
+MAX_EXAMPLE = 10_000  # characters of a request's path and body: the homepage has them all
 HEADING = re.compile(r"#{1,6}\s+(?P<text>.*?)\s*#*$")
 
 
@@ -34,21 +37,49 @@ class EndpointDoc:
         first, _, rest = self.text.partition("\n")
         return rest.strip() if HEADING.match(first.strip()) else self.text
 
+    @property
+    def path(self) -> dict[str, str]:
+        """The example's path parameters."""
+        return {name: _to_text(value) for name, value in _object(self.example, "path").items()}
 
-def read(cells: Sequence[Any], key_of: Callable[[str], Key | None]) -> tuple[str, dict[Key, EndpointDoc]]:
+    @property
+    def args(self) -> dict[str, list[str]]:
+        """The example's query parameters. REQUEST has each as a list, mostly of one value."""
+        args = _object(self.example, "args").items()
+        return {
+            name: [_to_text(one) for one in (value if isinstance(value, list) else [value])] for name, value in args
+        }
+
+    def request(self, annotated: str) -> dict[str, str] | None:
+        """The example as a request to the `annotated` path: its `path`, with the query, and its `body` as text.
+
+        None if there is no example, or one over MAX_EXAMPLE.
+        """
+        values = self.path
+        segments = (
+            quote(values.get(part[1:], part), safe=":") if part[:1] == ":" else part for part in annotated.split("/")
+        )
+        query = urlencode(self.args, doseq=True)
+        body = self.example.get("body")
+        text = "" if body is None else body if isinstance(body, str) else json.dumps(body, ensure_ascii=False)
+        path = "/".join(segments) + (f"?{query}" if query else "")
+        return {"path": path, "body": text} if self.example and len(path) + len(text) <= MAX_EXAMPLE else None
+
+
+def read(cells: Sequence[Any], keys_of: Callable[[str], Sequence[Key]]) -> tuple[str, dict[Key, EndpointDoc]]:
     """The Markdown at the top of a notebook, and the documentation of its endpoints.
 
-    `cells` are nbformat's; `key_of` returns the endpoint of a code cell. If an endpoint has several cells, the first
+    `cells` are nbformat's; `keys_of` returns the endpoints of a code cell. If an endpoint has several cells, the first
     documented one counts. A Markdown cell belongs to one endpoint or to the notebook.
     """
     docs: dict[Key, EndpointDoc] = {}
     used: set[int] = set()
     for number, cell in enumerate(cells):
-        if cell.cell_type == "code" and (key := key_of(cell.source)):
+        if cell.cell_type == "code" and (keys := keys_of(cell.source)):
             doc, places = _above(cells, number)
             used |= places
             if doc != EndpointDoc():
-                docs.setdefault(key, doc)
+                docs.update({key: doc for key in keys if key not in docs})
     begins_with_text = cells and cells[0].cell_type == "markdown" and 0 not in used
     return (_text(cells[0]) if begins_with_text else ""), docs
 
@@ -79,6 +110,16 @@ def _example(source: str) -> dict[str, Any] | None:
     except LookupError:
         return None
     return value if isinstance(value, dict) else {}
+
+
+def _object(value: dict[str, Any], name: str) -> dict[str, Any]:
+    """The object of that name; empty if there is none."""
+    item = value.get(name)
+    return item if isinstance(item, dict) else {}
+
+
+def _to_text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _text(cell: Any) -> str:

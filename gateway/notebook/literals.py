@@ -26,13 +26,17 @@ def read_assignment(source: str, name: str) -> Any:
     return _json(values[-1])
 
 
-def read_print(source: str) -> Any:
-    """The JSON value that a Python cell prints, if it is nothing but `print(json.dumps({…}))` or `print('{…}')`.
+def read_info(source: str) -> Any:
+    """The JSON value that a ResponseInfo cell prints or ends in, if the cell is nothing but that expression.
 
-    Raises NotALiteral for any other cell.
+    `print(json.dumps({…}))`, `print('{…}')`, both without `print`, or `{…}`. Raises NotALiteral for any other cell.
     """
     match _statements(source):
         case [ast.Expr(value=ast.Call(func=ast.Name(id="print"), args=[value], keywords=[]))]:
+            return _json(value)
+        case [ast.Expr(value=ast.Dict() as value)]:
+            return _literal(value)
+        case [ast.Expr(value=value)]:
             return _json(value)
     raise NotALiteral
 
@@ -48,16 +52,23 @@ def _statements(source: str) -> list[ast.stmt]:
 
 
 def _json(value: ast.expr) -> Any:
-    try:
-        match value:
-            case ast.Constant(value=str(text)):
+    match value:
+        case ast.Constant(value=str(text)):
+            try:
                 return json.loads(text, parse_constant=_reject)
-            case ast.Call(func=ast.Attribute(value=ast.Name(id="json"), attr="dumps"), args=[argument]):
-                # Through JSON, so that tuples become lists and keys strings.
-                return json.loads(json.dumps(ast.literal_eval(argument), allow_nan=False))
+            except (ValueError, RecursionError) as error:
+                raise NotALiteral from error
+        case ast.Call(func=ast.Attribute(value=ast.Name(id="json"), attr="dumps"), args=[argument]):
+            return _literal(argument)
+    raise NotALiteral
+
+
+def _literal(value: ast.expr) -> Any:
+    try:
+        # Through JSON, so that tuples become lists and keys strings.
+        return json.loads(json.dumps(ast.literal_eval(value), allow_nan=False))
     except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError) as error:
         raise NotALiteral from error
-    raise NotALiteral
 
 
 def _reject(constant: str) -> None:

@@ -32,18 +32,21 @@ def load(path: Path, force_kernel: str | None = None) -> Notebook:
         content = nbformat.convert(nbformat.reader.reads(read_regular(path).decode()), 4)
         cells = tuple(cell.source for cell in content.cells if cell.cell_type == "code")
         # A notebook that was never opened in Jupyter names no kernel.
-        name = force_kernel or content.metadata.setdefault("kernelspec", {}).setdefault("name", "python3")
+        own_name = content.metadata.setdefault("kernelspec", {}).setdefault("name", "python3")
     # nbformat does not validate here: any part may be missing, or of another type.
     except (OSError, ValueError, AttributeError, LookupError, TypeError, nbformat.ValidationError) as error:
         raise NotebookError.outside_cells("NotANotebook", f"{path.name} is not a notebook: {error}") from error
     except RecursionError as error:
         reason = f"{path.name} is not a notebook: its JSON is nested too deeply"
         raise NotebookError.outside_cells("NotANotebook", reason) from error
+    name = force_kernel or own_name
     try:
         spec = KernelSpecs().get_kernel_spec(name)
     except NoSuchKernel as error:
         reason = f"the notebook asks for the kernel {name!r}, which is not installed"
         raise NotebookError.outside_cells("NoSuchKernel", reason) from error
+    # Stock takes the form of REQUEST and of comments from it; Jupyter writes it only when it has run the notebook.
+    content.metadata["language_info"] = {"name": spec.language.lower()}
     is_ours = "ipykernel_launcher" in spec.argv and _is_this_python(spec.argv[0])
     return Notebook(path, content, cells, name, spec.language.lower(), is_ours)
 

@@ -89,7 +89,7 @@ def _paths(operations: Sequence[Operation], docs: Mapping[Key, EndpointDoc]) -> 
         words = "_".join([method, *re.findall(r"[A-Za-z0-9]+", template.text)])
         ids.add(name := make_unique(words, ids))
         doc = docs.get((operation.method, operation.path), EndpointDoc())
-        parameters = _path_parameters(template, own, doc.example) + _query_parameters(doc.example)
+        parameters = _path_parameters(template, own, doc.path) + _query_parameters(doc.args)
         item[method] = {"operationId": name, **_operation(operation, doc, parameters)}
     return paths
 
@@ -105,21 +105,19 @@ def _operation(operation: Operation, doc: EndpointDoc, parameters: list[dict[str
     return {name: part for name, part in parts.items() if part}
 
 
-def _path_parameters(template: PathTemplate, own: PathTemplate, example: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _path_parameters(template: PathTemplate, own: PathTemplate, example: Mapping[str, str]) -> list[dict[str, Any]]:
     """The template's parameters; the example has them under the endpoint's own names."""
-    values = _object(example, "path")
     return [
         {"name": name, "in": "path", "required": True, "schema": {**TEXT, "minLength": 1}}
-        | ({"example": _text(values[annotated])} if annotated in values else {})
+        | ({"example": example[annotated]} if annotated in example else {})
         for name, annotated in zip(template.names, own.annotated, strict=True)
     ]
 
 
-def _query_parameters(example: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Those of the example, as no others are known. REQUEST has each as a list, mostly of one value."""
+def _query_parameters(example: Mapping[str, list[str]]) -> list[dict[str, Any]]:
+    """Those of the example, as no others are known."""
     parameters = []
-    for name, value in _object(example, "args").items():
-        values = [_text(one) for one in (value if isinstance(value, list) else [value])]
+    for name, values in example.items():
         one = len(values) == 1
         schema = TEXT if one else {"type": "array", "items": TEXT}
         parameters.append({"name": name, "in": "query", "schema": schema, "example": values[0] if one else values})
@@ -141,23 +139,14 @@ def _success(operation: Operation) -> dict[str, Any]:
     if not operation.info:
         return {"200": description}
     try:
-        info = literals.read_print(operation.info)
+        info = literals.read_info(operation.info)
     except literals.NotALiteral:
         info = None
     if not isinstance(info, dict):
         return {"2XX": description}
     status = info.get("status", 200)
-    headers = _object(info, "headers")
+    headers = info.get("headers")
+    headers = headers if isinstance(headers, dict) else {}
     media = next((value for name, value in headers.items() if name.lower() == "content-type"), None)
     content: dict[str, Any] = {"content": {media.partition(";")[0].strip(): {}}} if isinstance(media, str) else {}
     return {str(status) if type(status) is int and 200 <= status <= 599 else "2XX": description | content}
-
-
-def _object(value: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """The object of that name; empty if there is none."""
-    item = value.get(name)
-    return item if isinstance(item, dict) else {}
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)

@@ -90,8 +90,8 @@ class CellHandler(JsonErrorHandler, NotebookAPIHandler):  # type: ignore[misc]
             await self.finish(None if self.get_status() in WITHOUT_BODY else _text(output))
 
     def _apply_info(self, info: Output) -> None:
-        """Set the status and the headers that a ResponseInfo cell printed; raises ValueError with the reason."""
-        status, headers = response_info.read(_text(info).encode())
+        """Set the status and the headers that a ResponseInfo cell gives; raises ValueError with the reason."""
+        status, headers = response_info.read(info_text(info).encode())
         for name, values in headers:
             self.clear_header(name)
             for value in values:
@@ -104,6 +104,11 @@ class CellHandler(JsonErrorHandler, NotebookAPIHandler):  # type: ignore[misc]
             self.add_header(name, value)
         except ValueError:  # not Latin-1
             raise ValueError(f"sets the header {name} to {value!r}") from None
+
+
+def info_text(output: Output) -> str:
+    """What a ResponseInfo cell prints, else the text of its last expression."""
+    return "".join(output.stdout) or str((output.result or {}).get("text/plain", ""))
 
 
 def _text(output: Output) -> str:

@@ -23,11 +23,11 @@ def route(personality: Any) -> tuple[Any, ...]:
     """The route to the document of a StockPersonality's notebook."""
     app, parser = personality.parent, personality.api_parser
 
-    def key_of(source: str) -> endpoint_docs.Key | None:
+    def keys_of(source: str) -> list[endpoint_docs.Key]:
         path, method = parser.get_cell_endpoint_and_verb(source)
-        return (method, path) if path else None
+        return [(method, path)] if path else []
 
-    text, docs = endpoint_docs.read(app.notebook.content.cells, key_of)
+    text, docs = endpoint_docs.read(app.notebook.content.cells, keys_of)
     infos = dict(parser.endpoint_responses(app.notebook.cells))
     operations = [
         openapi.Operation(e["method"], e["path"], infos.get(e["path"], {}).get(e["method"], ""))

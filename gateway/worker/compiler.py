@@ -81,7 +81,7 @@ def _compile_all(shell: Any, cells: Iterable[Cell]) -> list[CodeType]:
 
 def _compile(shell: Any, cell: Cell) -> list[CodeType]:
     """The code of the statements, and that of the last expression unless a `;` suppresses its value."""
-    source = shell.transform_cell(cell.source)
+    source = shell.transform_cell(_from_cell_magic(cell.source))
     name = shell.compile.cache(source, cell.number, raw_code=cell.source)
     tree = shell.transform_ast(shell.compile.ast_parse(source, name))
     parts: list[tuple[ast.AST, str]] = [(tree, "exec")]
@@ -91,3 +91,15 @@ def _compile(shell: Any, cell: Cell) -> list[CodeType]:
     # The compiler also carries the `from __future__` imports of earlier cells.
     with shell.compile.extra_flags(ast.PyCF_ALLOW_TOP_LEVEL_AWAIT):
         return [shell.compile(part, name, mode) for part, mode in parts]
+
+
+def _from_cell_magic(source: str) -> str:
+    """The cell from its `%%magic` on, above which IPython accepts no comment, such as an annotation; else all of it."""
+    lines = source.splitlines(keepends=True)
+    for number, line in enumerate(lines):
+        text = line.strip()
+        if text.startswith("%%"):
+            return "".join(lines[number:])
+        if text and not text.startswith("#"):
+            break
+    return source

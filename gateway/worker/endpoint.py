@@ -3,9 +3,13 @@
 import json
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import Context
 from dataclasses import dataclass, field
 from typing import Any
+
+from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult
 
 from gateway.http import response_info
 from gateway.http.request import Request
@@ -67,6 +71,8 @@ class CellExecutor:
 
     def __init__(self, shell: Any, errors: ErrorResponses) -> None:
         self._shell = shell
+        self._on_start = shell.events.callbacks["pre_run_cell"]
+        self._on_end = shell.events.callbacks["post_run_cell"]
         self._errors = errors
 
     def execute(self, call: Call) -> Response:
@@ -78,7 +84,11 @@ class CellExecutor:
         """
         endpoint = call.endpoint
         try:
-            value = endpoint.cells.run(call.namespace)
+            if self._on_start or self._on_end:
+                with self._events(endpoint.cells) as run:
+                    value = run.result = endpoint.cells.run(call.namespace)
+            else:
+                value = endpoint.cells.run(call.namespace)
             response = result.to_response(self._shell, value, call.output)
         except BaseException as error:
             response = self._error_response(error, call)
@@ -93,7 +103,11 @@ class CellExecutor:
         """The same where a cell awaits. One coroutine for both would take 2 µs of a request's 35."""
         endpoint = call.endpoint
         try:
-            value = await endpoint.cells.run_async(call.namespace)
+            if self._on_start or self._on_end:
+                with self._events(endpoint.cells) as run:
+                    value = run.result = await endpoint.cells.run_async(call.namespace)
+            else:
+                value = await endpoint.cells.run_async(call.namespace)
             response = result.to_response(self._shell, value, call.output)
         except BaseException as error:
             response = self._error_response(error, call)
@@ -103,6 +117,23 @@ class CellExecutor:
             except BaseException as error:
                 response = self._error_response(error, call)
         return response
+
+    @contextmanager
+    def _events(self, cells: CompiledCells) -> Iterator[Any]:
+        """Call what is registered for a cell's run, as IPython does (InteractiveShell.run_cell); yields its result."""
+        source = "\n".join(cell.source for cell in cells.cells)
+        new_info: Any = ExecutionInfo
+        new_result: Any = ExecutionResult
+        info = new_info(raw_cell=source, store_history=False, silent=False, shell_futures=True, cell_id=None)
+        run = new_result(info)
+        self._shell.events.trigger("pre_run_cell", info)
+        try:
+            yield run
+        except BaseException as error:
+            run.error_in_exec = error
+            raise
+        finally:
+            self._shell.events.trigger("post_run_cell", run)
 
     def _prepare_response_info(self, call: Call, response: Response) -> bool:
         """Whether the ResponseInfo cells are to run."""
@@ -114,8 +145,7 @@ class CellExecutor:
         return True
 
     def _apply_response_info(self, call: Call, response: Response, value: Any) -> None:
-        output = result.to_bytes(self._shell, value, call.output)
-        response_info.apply(output, response, call.endpoint.response_info.cells)
+        response_info.apply(result.to_info(value, call.output), response, call.endpoint.response_info.cells)
 
     def _error_response(self, error: BaseException, call: Call) -> Response:
         if call.is_over or isinstance(error, _CALL_ENDS):  # over: most likely the task was cancelled

@@ -4,17 +4,20 @@ The kernel's own stream objects stay in place, and only their `write` and `flush
 cells have stored references to them: `logging.basicConfig()` keeps the sys.stderr it saw.
 
 A context variable says which request a write belongs to. Tasks that a cell starts inherit it. Threads do not, so
-what they print goes to the log, as does what a task prints after the response was sent; each line gets a label
-there, so that data of a client in it cannot pass for a line of another request. Code that runs over the Jupyter
-protocol still prints to the protocol. `os.system` and C code write to descriptor 1, which is the log, without a label.
+what they print goes to the log, as does what a task prints after the response was sent, or a task of an ordinary
+cell; each line gets a label there, so that data of a client in it cannot pass for a line of another request. Code
+that runs over the Jupyter protocol prints to the protocol too. C code writes to descriptor 1, which is the log, without
+a label; programs that a cell starts have pipes of their own (gateway/worker/programs.py).
 """
 
 import io
 import sys
 import threading
+from collections.abc import Sequence
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, Protocol
 
+from gateway.notebook.failure import ANSI
 from gateway.records import log
 from gateway.records.record import NO_TEXT
 
@@ -28,10 +31,31 @@ class OutputTooLong(Exception):
         super().__init__(f"the cell printed more than {limit} bytes")
 
 
-class Output:
-    """The output of one request. `displayed_error` is an exception that IPython displayed instead of raising it."""
+class Pipe(Protocol):
+    """The output of a program; after `detach` it goes to the log."""
 
-    __slots__ = ("_append", "_line", "_room", "_stdout", "displayed_error", "is_open", "limit", "request_id", "stderr")
+    def detach(self) -> None: ...
+
+
+class Output:
+    """The output of one request.
+
+    `displayed_error` is an exception that IPython displayed instead of raising it; `pipes` are of programs that the
+    cell has started, and belong to the body until it is taken.
+    """
+
+    __slots__ = (
+        "_append",
+        "_line",
+        "_room",
+        "_stdout",
+        "displayed_error",
+        "is_open",
+        "limit",
+        "pipes",
+        "request_id",
+        "stderr",
+    )
 
     def __init__(self, request_id: str, limit: int) -> None:
         self.request_id = request_id
@@ -41,6 +65,7 @@ class Output:
         self._stdout = io.StringIO()
         self._append = self._stdout.write
         self._line = ""  # of stderr, not complete yet
+        self.pipes: Sequence[Pipe] = ()
         self.stderr = NO_TEXT  # the beginning of what was logged, for the record of the request
 
     def write_stdout(self, text: str) -> int:
@@ -61,6 +86,8 @@ class Output:
 
     def stdout(self) -> bytes:
         """What was printed since `clear`, as UTF-8. OutputTooLong: also if the cell caught that exception."""
+        if self.pipes:
+            self._detach_pipes()
         data = self._stdout.getvalue().encode("utf-8", "replace")
         if self._room < 0 or len(data) > self.limit:
             raise OutputTooLong(self.limit)
@@ -75,10 +102,22 @@ class Output:
 
     def close(self) -> None:
         """Free everything, as a task that the cell started may still hold the context."""
+        if self.pipes:
+            self._detach_pipes()
         self.is_open = False
         self.displayed_error = None
         self._stdout.close()
         self._flush_stderr()
+
+    def close_copy(self) -> None:
+        """In a process that the cell has forked, whose response is not sent: what it prints goes to the log."""
+        self.is_open = False
+        self.pipes = ()
+
+    def _detach_pipes(self) -> None:
+        pipes, self.pipes = self.pipes, ()
+        for pipe in pipes:
+            pipe.detach()
 
     def _flush_stderr(self) -> None:
         if self._line:
@@ -110,12 +149,13 @@ class OutputStreams:
 
 
 def raise_displayed_errors(shell: Any) -> None:
-    """Fail the request if IPython displays an exception instead of raising it, as for `%run`."""
+    """Fail the request if IPython displays an exception instead of raising it, as for `%run`; log it outside of one."""
     show = shell._showtraceback
 
     def _showtraceback(kind: type[BaseException], error: BaseException, lines: list[str]) -> None:
         output = CURRENT.get()
         if output is None:
+            log.write_lines(log.NO_REQUEST, ANSI.sub("", "\n".join(lines)))
             show(kind, error, lines)
         else:
             output.displayed_error = error
@@ -134,10 +174,10 @@ def _redirect(stream: Any, write_to_request: Any) -> None:
         output = CURRENT.get()
         if output is not None and output.is_open:
             return write_to_request(output, text)  # type: ignore[no-any-return]
-        if output is None and this_thread() == main_thread:
-            return write_to_protocol(text)  # type: ignore[no-any-return]
         if copier is None or this_thread() != copier.ident:
             log.write_part(output.request_id if output is not None else log.NO_REQUEST, text)
+        if output is None and this_thread() == main_thread:
+            write_to_protocol(text)
         return len(text)
 
     def flush() -> None:

@@ -31,7 +31,21 @@ def to_bytes(shell: Any, value: Any, output: Output) -> bytes:
 
     OutputTooLong: either is. Also raises the exception that a magic or a formatter displayed instead of raising it.
     """
-    data = output.stdout() or _mime_bundle(shell, value)
+    return _check(output.stdout() or _mime_bundle(shell, value), output)
+
+
+def to_info(value: Any, output: Output) -> bytes:
+    """What a ResponseInfo cell printed, else its value: a dictionary, or JSON text. Raises as `to_bytes` does.
+
+    TypeError, ValueError: the value cannot be written as JSON.
+    """
+    data = output.stdout()
+    if not data and value is not None:
+        data = (value if isinstance(value, str) else json.dumps(value)).encode()
+    return _check(data, output)
+
+
+def _check(data: bytes, output: Output) -> bytes:
     if output.displayed_error is not None:
         raise output.displayed_error
     if len(data) > output.limit:

@@ -51,6 +51,7 @@ class Runner:
 
     def install(self) -> None:
         """Redirect the kernel's output, json.loads and displayed errors to the current call."""
+        self._shell.builtin_trap.__enter__()  # get_ipython() in modules, as while IPython runs a cell
         self._streams.redirect()
         self._json_decoder.install()
         raise_displayed_errors(self._shell)

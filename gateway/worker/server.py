@@ -10,11 +10,13 @@ from typing import Any
 from gateway.protocol.messages import Config
 from gateway.protocol.scoreboard import Scoreboard
 from gateway.records.recorder import Recorder
+from gateway.worker import background, programs
 from gateway.worker.acceptor import Acceptor
 from gateway.worker.connection import Connection, Context
 from gateway.worker.dispatch import Dispatcher
 from gateway.worker.endpoint import CompiledEndpoint
 from gateway.worker.error_response import ErrorResponses
+from gateway.worker.output import CURRENT
 from gateway.worker.runner import Runner
 from gateway.worker.time_limit import Watchdog
 
@@ -52,8 +54,10 @@ class Server:
         )
 
     def start(self) -> None:
-        """Redirect the output of cells, and accept connections."""
+        """Redirect the output of cells, log failures outside of requests, and accept connections."""
         self._runner.install()
+        programs.install()
+        background.report_failures(self._context.loop)
         self._acceptor.start()
 
     def drain(self, on_drained: Callable[[], None]) -> None:
@@ -82,6 +86,8 @@ class Server:
     def _on_fork(self) -> None:
         """In a process that a cell forked: close the copies of the sockets that the original uses."""
         self._runner.is_forked = True
+        if output := CURRENT.get():
+            output.close_copy()
         self._acceptor.close_inherited()
         for connection in self._connections:
             connection.close_copy()

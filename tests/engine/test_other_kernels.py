@@ -46,7 +46,6 @@ def bash(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slot]:
     path = folder / "server.ipynb"
     first = f"[ -e {folder}/{BROKEN} ] && kill -9 $PPID; [ -e {folder}/{HANGING} ] && sleep 1000; true"
     content = notebook([first, *CELLS], "bash")
-    content["metadata"]["language_info"] = {"name": "bash"}
     path.write_text(json.dumps(content))
     with Slot(
         path=Path(path), JUPYTER_PATH=str(folder), REQUEST_TIMEOUT="5", QUEUE_LIMIT="3", START_TIMEOUT="15"

@@ -20,6 +20,16 @@ SMALL = 64 * 1024 * 1024  # bytes
 
 CELLS = [
     "import asyncio, contextlib, io, json, logging, multiprocessing, os, resource, signal, sys, threading, time",
+    "bell = asyncio.Event()\nasync def wait():\n    await bell.wait()\n    print('printed', 'by a task')\n"
+    "    logging.getLogger('task').warning('logged by a task')\n    raise LookupError('raised by a task')\n"
+    "task = asyncio.create_task(wait())",
+    # Before the worker serves, and after the cell's reply.
+    "async def say(): print('said', 'at once')\nsaying = asyncio.create_task(say())",
+    "# GET /bell\nbell.set()",
+    "# GET /thread\nthreading.Thread(target=lambda: {}['raised by a thread']).start()",
+    "# GET /task\nasync def fail(): raise LookupError('raised by a task of a request')\n"
+    "asyncio.create_task(fail()) and None",
+    "# GET /callback\nasyncio.get_running_loop().call_soon(lambda: {}['raised by a callback'])\nNone",
     "# GET /ok\nprint('ok')",
     "# GET /pid\nprint(os.getpid())",
     "# GET /deletes\ndel sys.stdout, sys.stderr",
@@ -141,6 +151,20 @@ def test_no_request_is_written_down_anywhere(slot: Slot) -> None:
     assert files
     assert not [file for file in files if "history" in file.name]
     assert not [file for file in files if b"a-secret-of-the-caller" in file.read_bytes()]
+
+
+def test_what_happens_between_requests_is_in_the_log(slot: Slot) -> None:
+    assert [slot.get(path).text for path in ("/bell", "/thread", "/task", "/callback")] == [""] * 4
+    for line in (
+        "said at once",
+        "[-] printed by a task",
+        "[-] logged by a task",
+        "[-] LookupError: raised by a task",
+        "[-] KeyError: 'raised by a thread'",
+        "[-] LookupError: raised by a task of a request",
+        "[-] KeyError: 'raised by a callback'",
+    ):
+        eventually(lambda line=line: f"{line}\n" in slot.log(), 10, line)
 
 
 def test_a_child_that_lives_on_serves_nothing_and_ends_with_its_kernel() -> None:

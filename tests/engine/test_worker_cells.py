@@ -22,6 +22,10 @@ counter = 0
 latest = None
 REQUEST = json.dumps({'body': 'from the notebook'})
 def who(): return json.loads(REQUEST)['args']['who'][0]
+import types
+helper = types.ModuleType('helper')
+exec('def marker(): return get_ipython().user_ns["counter"] >= 0', helper.__dict__)
+runs = []
 flavour = contextvars.ContextVar('flavour')
 flavour.set('seeded')
 
@@ -58,6 +62,52 @@ word = 'from a shell'
 # GET /time
 files = !echo one two
 print(files[0])
+
+# GET /cell/time
+%%time
+def f(): return json.loads(REQUEST)['method']
+print('timed', f())
+
+# GET /cell/bash
+
+# timeout: 5
+%%bash -s "$REQUEST"
+echo "from bash: ${#1}"
+
+# GET /cell/fails
+%%time
+1 / 0
+
+# GET /cell/none
+%%no_such_magic
+x
+
+# GET /helper
+print(helper.marker())
+
+# GET /helper/await
+await asyncio.sleep(0)
+print(helper.marker())
+
+# GET /events/on
+events = get_ipython().events
+on_start = lambda info: print('starts', info.raw_cell.splitlines()[0])
+on_end = lambda run: runs.append((run.success, run.result))
+events.register('pre_run_cell', on_start)
+events.register('post_run_cell', on_end)
+
+# GET /events/value
+6 * 7;
+6 * 7
+
+# GET /events/await
+await asyncio.sleep(0)
+1 / 0
+
+# GET /events/off
+events.unregister('pre_run_cell', on_start)
+events.unregister('post_run_cell', on_end)
+print(runs)
 
 # GET /echo/:name
 print(REQUEST)
@@ -142,6 +192,24 @@ print('{}')
 
 # ResponseInfo GET /created
 print(json.dumps({'status': 201, 'headers': {'Content-Type': 'application/json', 'X-N': counter2}}))
+
+# GET /dictionary
+print('x')
+
+# ResponseInfo GET /dictionary
+{'status': 201, 'headers': {'X-N': 5}}
+
+# GET /text
+print('x')
+
+# ResponseInfo GET /text
+json.dumps({'status': 202})
+
+# GET /number
+print('x')
+
+# ResponseInfo GET /number
+5
 
 # GET /many
 print('x')
@@ -368,6 +436,32 @@ def test_a_shell_command_prints_into_the_body(api: Arbiter) -> None:
     assert "from a shell" in api.get("/shell").text
 
 
+def test_a_cell_magic_works_below_the_annotation(api: Arbiter) -> None:
+    assert api.get("/cell/time").text.splitlines()[0] == "timed GET"
+    assert "Wall time" in api.get("/cell/time").text
+    length = int(api.get("/cell/bash").text.removeprefix("from bash: "))
+    assert length > 50
+
+
+def test_a_cell_magic_that_fails_or_does_not_exist_is_an_error(api: Arbiter) -> None:
+    assert api.get("/cell/fails").json["message"] == "ZeroDivisionError: division by zero"
+    assert "`%%no_such_magic` not found" in api.get("/cell/none").json["message"]
+
+
+def test_modules_may_use_get_ipython_as_in_an_ordinary_cell(api: Arbiter) -> None:
+    assert (api.get("/helper").text, api.get("/helper/await").text) == ("True\n", "True\n")
+
+
+def test_what_is_registered_for_a_cells_run_is_called_for_requests(api: Arbiter) -> None:
+    api.get("/events/on")
+    try:
+        assert api.get("/events/value").text == "starts # GET /events/value\n"
+        assert api.get("/events/await").status == 500
+    finally:
+        runs = api.get("/events/off").text
+    assert runs == "starts # GET /events/off\n[(True, 42), (False, None)]\n"
+
+
 def test_request_says_what_was_asked(api: Arbiter) -> None:
     response = api.ask("POST", "/echo/a%20b?x=1&x=2", b'{"k": [1]}', {"Content-Type": "application/json", "a-b": "c"})
     message = response.json
@@ -470,6 +564,13 @@ def test_response_info_sets_status_and_headers(api: Arbiter) -> None:
     response = api.get("/created")
     assert (response.status, response.text) == (201, "{}\n")
     assert (response.headers["Content-Type"], response.headers["X-N"]) == ("application/json", "5")
+
+
+def test_response_info_may_end_in_a_dictionary_or_its_json(api: Arbiter) -> None:
+    response = api.get("/dictionary")
+    assert (response.status, response.text, response.headers["X-N"]) == (201, "x\n", "5")
+    assert (api.get("/text").status, api.get("/text").text) == (202, "x\n")
+    assert api.get("/number").json["extensions"]["code"] == "bad-response-info"
 
 
 def test_response_info_may_repeat_a_header_and_cannot_break_the_framing(api: Arbiter) -> None:

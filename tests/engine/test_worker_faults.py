@@ -14,7 +14,7 @@ import pytest
 from tests.support.arbiter import Arbiter, Worker, endpoint, eventually, notebook, serving
 
 NOTEBOOK = r"""
-import asyncio, json, os, signal, sys, threading, time, flask
+import asyncio, json, os, signal, subprocess, sys, threading, time, flask
 events = []
 home = os.getcwd()
 
@@ -108,9 +108,32 @@ thread.start()
 thread.join()
 print('main')
 
-# GET /system
-print('main')
-os.system('echo from system') and None
+# GET /programs
+print('before')
+status = os.system('echo from system; echo from its stderr 1>&2; exit 3')
+subprocess.run(['echo', 'from a program'])
+print(os.waitstatus_to_exitcode(status), subprocess.check_output(['echo', 'read by the cell']))
+
+# GET /programs/await/:name
+name = json.loads(REQUEST)['path']['name']
+process = await asyncio.create_subprocess_exec('sh', '-c', f'sleep 0.1; echo {name}')
+await process.wait()
+
+# GET /programs/late
+subprocess.Popen('sleep 0.2; echo too late', shell=True) and None
+print('at once')
+
+# ResponseInfo GET /programs/late
+{'status': 202}
+
+# GET /programs/endless
+subprocess.run(['yes'])
+
+# GET /programs/none
+subprocess.run(['/no/such/program'])
+
+# GET /descriptors
+print(len(os.listdir('/proc/self/fd')))
 
 # GET /task
 async def later():
@@ -123,6 +146,11 @@ print('at once')
 child = os.fork()
 if child: os.waitpid(child, 0)
 print('parent' if child else 'child')
+
+# GET /forks/prints
+child = os.fork()
+if not child: print('from the copy')
+else: os.waitpid(child, 0) and None
 
 # GET /forks/raises
 child = os.fork()
@@ -224,11 +252,41 @@ def test_a_changed_directory_stays_changed_as_in_a_notebook(api: Arbiter) -> Non
     assert api.get("/where").text == "True\n"
 
 
-def test_what_threads_and_subprocesses_print_goes_to_the_log(api: Arbiter, worker: Worker) -> None:
+def test_what_threads_print_goes_to_the_log(api: Arbiter, worker: Worker) -> None:
     assert api.get("/threads").text == "main\n"
-    worker.wait_for_log("from a thread\n")
-    assert api.get("/system").text == "main\n"
-    worker.wait_for_log("from system\n")
+    worker.wait_for_log("[-] from a thread\n")
+
+
+def test_what_programs_print_is_part_of_the_body_in_its_place_as_with_stock(api: Arbiter, worker: Worker) -> None:
+    lines = ["before", "from system", "from a program", "3 b'read by the cell\\n'"]
+    assert api.get("/programs", X_Request_Id="programs").text.splitlines() == lines
+    worker.wait_for_log("[programs] from its stderr\n")
+
+
+def test_what_programs_of_several_requests_print_is_not_mixed(api: Arbiter) -> None:
+    names = [f"name-{number}" for number in range(5)]
+    with ThreadPoolExecutor(5) as pool:
+        answers = list(pool.map(lambda name: api.get(f"/programs/await/{name}").text, names))
+    assert answers == [f"{name}\n" for name in names]
+
+
+def test_what_a_program_prints_after_the_body_goes_to_the_log(api: Arbiter, worker: Worker) -> None:
+    answer = api.get("/programs/late", X_Request_Id="late")
+    assert (answer.status, answer.text) == (202, "at once\n")
+    worker.wait_for_log("[late] too late\n")
+
+
+def test_a_program_that_prints_without_end_fails_its_request_only(api: Arbiter) -> None:
+    answer = api.get("/programs/endless")
+    assert (answer.status, answer.json["extensions"]["code"]) == (500, "output-too-long")
+    assert api.get("/ok").text == "ok\n"
+
+
+def test_programs_leave_no_open_pipes(api: Arbiter) -> None:
+    before = api.get("/descriptors").text
+    assert api.get("/programs/none").json["message"].startswith("FileNotFoundError")
+    api.get("/programs")
+    eventually(lambda: api.get("/descriptors").text == before, "the pipes are closed")
 
 
 def test_what_a_task_prints_after_the_answer_goes_to_the_log(api: Arbiter, worker: Worker) -> None:
@@ -236,9 +294,11 @@ def test_what_a_task_prints_after_the_answer_goes_to_the_log(api: Arbiter, worke
     worker.wait_for_log("from a task\n")
 
 
-def test_a_forked_copy_does_not_answer(api: Arbiter) -> None:
+def test_a_forked_copy_does_not_answer_and_what_it_prints_is_logged(api: Arbiter, worker: Worker) -> None:
     assert api.get("/forks").text == "parent\n"
     assert api.get("/forks/raises").text == "0\n"
+    assert api.get("/forks/prints", X_Request_Id="forks").text == ""
+    worker.wait_for_log("[forks] from the copy\n")
     assert all(api.get("/ok").status == 200 for _ in range(20))
 
 

@@ -34,7 +34,7 @@ def container(request: pytest.FixtureRequest, image: str, wheel: Path) -> Iterat
 def test_serves_a_shipped_notebook(container: Container) -> None:
     answer = container.get("/invoke/hello_world")
 
-    assert (answer.status_code, answer.text.strip()) == (200, "Hello, world!")
+    assert (answer.status_code, answer.text.strip()) == (200, '{"hello": "world"}')
 
 
 def test_pip_install_in_a_notebook_works_there_and_in_the_api_and_outlives_a_restart(

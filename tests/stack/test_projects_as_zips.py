@@ -34,7 +34,7 @@ def test_a_new_project_from_the_shipped_template_is_served(stack: Stack) -> None
 
     assert answer.status_code == 201, answer.text
     assert stack.restart_api("greetings").status_code == 200
-    assert stack.invoke("hello_world").text.strip() == "Hello, world!"
+    assert stack.invoke("hello_world").text.strip() == '{"hello": "world"}'
 
 
 def test_two_uploads_of_one_name_leave_one_project(stack: Stack) -> None:

@@ -39,7 +39,8 @@ document.addEventListener("click", (event) => {
   method.value = link.dataset.method;
   path.value = link.dataset.path;
   // Keep a body that the person has typed.
-  if (["", "{}"].includes(body.value)) body.value = link.dataset.body;
+  const suggestions = [...document.querySelectorAll("a[data-body]")].map((other) => other.dataset.body);
+  if (["", "{}", ...suggestions].includes(body.value)) body.value = link.dataset.body;
   [method, path, body].forEach((field) => field.setAttribute("hx-morph-skip", ""));
   by("test-heading").scrollIntoView({ block: "nearest" });
   const parameter = /(?<=\/):\w+/.exec(path.value);

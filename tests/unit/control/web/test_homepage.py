@@ -1,5 +1,6 @@
 """The homepage without a stack: what it shows, what it refuses, and that it calls nothing markup."""
 
+import html
 import re
 import socketserver
 import threading
@@ -233,7 +234,27 @@ def test_a_comment_that_only_looks_like_an_annotation_is_pointed_out(
     ],
 )
 def test_a_curl_line_is_safe_to_paste(method: str, path: str, line: str) -> None:
-    assert Endpoint.at("http://h", "u", method, path).curl == line
+    assert Endpoint.at("http://h", "u", {"method": method, "path": path}).curl == line
+
+
+SUM = {"method": "POST", "path": "/sum/:kind", "example": {"path": "/sum/all?a=1", "body": '{"numbers": [3]}'}}
+
+
+def test_an_endpoint_is_tested_with_the_notebooks_example(
+    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake(app, monkeypatch, status=status(endpoints=[SUM]))
+    page = client.get("/").text
+    assert '<input id="path" name="path" value="/sum/all?a=1"' in page
+    assert "{&#34;numbers&#34;: [3]}</textarea>" in page
+    link = re.search(r'href="([^"]+)#test"', page)
+    assert link
+    assert "{&#34;numbers&#34;: [3]}</textarea>" in client.get(html.unescape(link[1])).text
+    assert "{}</textarea>" in client.get("/?method=POST&path=/another").text
+    curl = (
+        """curl -u u:PASSWORD -H 'Content-Type: application/json' -d '{"numbers": [3]}' 'http://h/invoke/sum/all?a=1'"""
+    )
+    assert Endpoint.at("http://h", "u", SUM).curl == curl
 
 
 def test_a_reader_who_has_seen_this_version_gets_nothing_and_a_change_is_a_new_version(

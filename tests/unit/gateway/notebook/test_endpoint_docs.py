@@ -5,7 +5,7 @@ import json
 import nbformat
 import pytest
 
-from gateway.arbiter.personality import endpoint_key
+from gateway.arbiter.personality import endpoint_keys
 from gateway.notebook.endpoint_docs import EndpointDoc, read
 from tests.support.notebooks import Markdown, notebook
 
@@ -14,7 +14,7 @@ REQUEST = 'REQUEST = json.dumps({"path": {"a": "1"}})'
 
 
 def notes(*cells: str) -> tuple[str, dict[tuple[str, str], EndpointDoc]]:
-    return read(nbformat.reads(json.dumps(notebook(list(cells))), as_version=4).cells, endpoint_key)
+    return read(nbformat.reads(json.dumps(notebook(list(cells))), as_version=4).cells, endpoint_keys)
 
 
 def note(*cells: str) -> EndpointDoc:
@@ -83,3 +83,22 @@ def test_the_first_line_is_the_summary_and_a_heading_is_not_said_twice(
 ) -> None:
     result = EndpointDoc(text)
     assert (result.summary, result.description) == (summary, description)
+
+
+@pytest.mark.parametrize(
+    ("example", "path", "body"),
+    [
+        ({"path": {"name": "Ada", "id": 7}, "args": {"lang": ["fr"]}}, "/hello/Ada/7?lang=fr", ""),
+        ({"path": {"name": "a/b ?"}, "args": {"q": ["x&y", 1]}}, "/hello/a%2Fb%20%3F/:id?q=x%26y&q=1", ""),
+        ({"body": {"name": "Zoë"}}, "/hello/:name/:id", '{"name": "Zoë"}'),
+        ({"body": "plain"}, "/hello/:name/:id", "plain"),
+        ({"path": 5, "args": [], "body": None}, "/hello/:name/:id", ""),
+    ],
+)
+def test_an_example_is_a_request_that_can_be_sent(example: dict[str, object], path: str, body: str) -> None:
+    assert EndpointDoc(example=example).request("/hello/:name/:id") == {"path": path, "body": body}
+
+
+@pytest.mark.parametrize("example", [{}, {"body": "x" * 10_001}])
+def test_without_an_example_or_with_a_huge_one_there_is_no_request(example: dict[str, object]) -> None:
+    assert EndpointDoc(example=example).request("/x") is None

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gateway.notebook.literals import NotALiteral, read_assignment, read_print
+from gateway.notebook.literals import NotALiteral, read_assignment, read_info
 
 
 @pytest.mark.parametrize(
@@ -59,13 +59,31 @@ def test_reading_a_cell_has_no_effect(capfd: pytest.CaptureFixture[str]) -> None
 
 
 @pytest.mark.parametrize(
-    "source", ['# ResponseInfo GET /x\nprint(json.dumps({"status": 201}))', "print('{\"status\": 201}')"]
+    "source",
+    [
+        '# ResponseInfo GET /x\nprint(json.dumps({"status": 201}))',
+        "print('{\"status\": 201}')",
+        '# ResponseInfo GET /x\n{"status": 201}',
+        'json.dumps({"status": 201})',
+    ],
 )
 def test_what_a_cell_prints_is_read_too(source: str) -> None:
-    assert read_print(source) == {"status": 201}
+    assert read_info(source) == {"status": 201}
 
 
-@pytest.mark.parametrize("source", ["", "print(info)", 'x = 1\nprint("{}")', 'print("1", "2")', 'print("1", end="2")'])
+@pytest.mark.parametrize(
+    "source",
+    [
+        "",
+        "print(info)",
+        "print({})",
+        "{1, 2}",
+        "{**info}",
+        'x = 1\nprint("{}")',
+        'print("1", "2")',
+        'print("1", end="2")',
+    ],
+)
 def test_what_a_cell_with_more_in_it_prints_is_not(source: str) -> None:
     with pytest.raises(NotALiteral):
-        read_print(source)
+        read_info(source)

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
-from gateway.arbiter.personality import build_openapi
-from gateway.notebook import annotations, openapi
+from gateway.arbiter.personality import build_openapi, endpoint_keys
+from gateway.notebook import annotations, endpoint_docs, openapi
 from gateway.notebook.endpoint_docs import EndpointDoc
 from gateway.notebook.openapi import Operation
 from gateway.notebook.path_template import PathTemplate
@@ -23,7 +23,8 @@ def document_of(content: Any, title: str = "shop") -> Any:
     """The document of a notebook, checked."""
     content = nbformat.reads(content, as_version=4)
     api = annotations.parse(cell.source for cell in content.cells if cell.cell_type == "code")
-    document = json.loads(build_openapi(title, content.cells, api.endpoints))
+    text, docs = endpoint_docs.read(content.cells, endpoint_keys)
+    document = json.loads(build_openapi(title, text, api.endpoints, docs))
     validate(document, cls=OpenAPIV31SpecValidator)
     return document
 
