@@ -15,7 +15,7 @@ and besides
     body_base64   for a body that is not UTF-8 text; `body` is null then
 
 `application/json` with parameters and `application/…+json` are JSON. A body that claims to be JSON and is not
-stays text, as in stock. `Authorization` is removed.
+stays text, as in stock, unless it is nested too deep to be parsed. `Authorization` is removed.
 """
 
 import base64
@@ -30,7 +30,10 @@ from urllib.parse import unquote_to_bytes
 
 from gateway.http.wire import RejectedRequest
 
+MAX_FIELDS = 10_000  # of a form; each takes a microsecond and a hundred bytes, however short it is
+
 _HIDDEN = ("Authorization", "Proxy-Authorization")
+_PIECE = 64 * 1024  # bytes that are percent-decoded at once
 
 _VALID_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _request_numbers = itertools.count(1)
@@ -77,7 +80,8 @@ class Request:
     def encode(self, path: dict[str, str]) -> tuple[str, Callable[[], dict[str, Any]]]:
         """REQUEST, and a function that returns what json.loads(REQUEST) would, without a second parse of the body.
 
-        `path` are the path parameters. RejectedRequest: the query or a form cannot be decoded.
+        `path` are the path parameters. RejectedRequest: the query or the body cannot be decoded, or a form has too many
+        fields.
         """
         content, self.body = self.body, b""
         try:
@@ -119,8 +123,22 @@ def _fields(encoded: bytes) -> Args:
     for field in encoded.split(b"&"):
         if field:
             name, _, value = field.replace(b"+", b" ").partition(b"=")
-            fields.setdefault(unquote_to_bytes(name).decode(), []).append(unquote_to_bytes(value).decode())
+            fields.setdefault(_unquote(name).decode(), []).append(_unquote(value).decode())
     return fields
+
+
+def _unquote(quoted: bytes) -> bytes:
+    """Percent-decode, a long text in pieces: unquote_to_bytes takes twenty times the memory of what it gets."""
+    if len(quoted) <= _PIECE:
+        return unquote_to_bytes(quoted)
+    decoded, start = bytearray(), 0
+    while start < len(quoted):
+        end = start + _PIECE
+        escape = quoted.rfind(b"%", end - 2, end)  # one that the cut would split
+        end = escape if escape > 0 else end
+        decoded += unquote_to_bytes(quoted[start:end])
+        start = end
+    return bytes(decoded)
 
 
 class _Body(NamedTuple):
@@ -145,30 +163,48 @@ def _body(content_type: str, content: bytes) -> _Body:
     except UnicodeDecodeError:
         return _Body(None, extra={"body_base64": base64.b64encode(content).decode()})
     if media == "application/x-www-form-urlencoded":
+        if content.count(b"&") >= MAX_FIELDS:
+            raise too_many_fields()
         return _Body(_fields(content))
     if media == "application/json" or (media.startswith("application/") and media.endswith("+json")):
         try:
             return _Body(json.loads(text), text)
-        except (ValueError, RecursionError):
+        except ValueError:
             return _Body(text)
+        except RecursionError:
+            raise ValueError("the JSON of the body is nested too deep") from None
     return _Body(text)
 
 
 def _multipart(content_type: str, content: bytes) -> _Body:
     """Fields and files, by the parser that stock uses. ValueError: it is not a multipart body."""
-    from tornado.httputil import HTTPFile, HTTPInputError, parse_body_arguments
+    from tornado.httputil import (
+        HTTPFile,
+        HTTPInputError,
+        ParseBodyConfig,
+        ParseMultipartConfig,
+        parse_body_arguments,
+    )
 
     fields: dict[str, list[bytes]] = {}
     files: dict[str, list[HTTPFile]] = {}
     try:
-        parse_body_arguments(content_type, content, fields, files)
+        # What is before the first boundary counts as a part.
+        limits = ParseBodyConfig(ParseMultipartConfig(max_parts=MAX_FIELDS + 1))
+        parse_body_arguments(content_type, content, fields, files, config=limits)
     except HTTPInputError as error:
+        if "too many parts" in str(error):
+            raise too_many_fields() from None
         raise ValueError(str(error)) from None
     uploads = {name: [_file(file) for file in group] for name, group in files.items()}
     return _Body(
         {name: [value.decode() for value in values] for name, values in fields.items()},
         extra={"files": uploads} if uploads else {},
     )
+
+
+def too_many_fields() -> RejectedRequest:
+    return RejectedRequest(413, "too-many-fields", f"a form may have at most {MAX_FIELDS:,} fields: send JSON instead")
 
 
 def _file(file: Any) -> dict[str, str]:
