@@ -31,7 +31,18 @@ class OutputTooLong(Exception):
 class Output:
     """The output of one request. `displayed_error` is an exception that IPython displayed instead of raising it."""
 
-    __slots__ = ("_append", "_line", "_room", "_stdout", "displayed_error", "is_open", "limit", "request_id", "stderr")
+    __slots__ = (
+        "_append",
+        "_line",
+        "_log",
+        "_room",
+        "_stdout",
+        "displayed_error",
+        "is_open",
+        "limit",
+        "request_id",
+        "stderr",
+    )
 
     def __init__(self, request_id: str, limit: int) -> None:
         self.request_id = request_id
@@ -41,6 +52,7 @@ class Output:
         self._stdout = io.StringIO()
         self._append = self._stdout.write
         self._line = ""  # of stderr, not complete yet
+        self._log: log.RequestLog | None = None  # most requests write nothing to it
         self.stderr = NO_TEXT  # the beginning of what was logged, for the record of the request
 
     def write_stdout(self, text: str) -> int:
@@ -54,7 +66,7 @@ class Output:
         """Log complete lines, and buffer the rest until its line is complete."""
         lines, newline, self._line = (self._line + text).rpartition("\n")
         if newline:
-            self._log(lines)
+            self._log_lines(lines)
         if len(self._line) > _LONGEST_LINE:
             self._flush_stderr()
         return len(text)
@@ -79,14 +91,18 @@ class Output:
         self.displayed_error = None
         self._stdout.close()
         self._flush_stderr()
+        if self._log:
+            self._log.close()
 
     def _flush_stderr(self) -> None:
         if self._line:
-            self._log(self._line)
+            self._log_lines(self._line)
             self._line = ""
 
-    def _log(self, text: str) -> None:
-        log.write_lines(self.request_id, text)
+    def _log_lines(self, text: str) -> None:
+        if self._log is None:
+            self._log = log.RequestLog(self.request_id)
+        self._log.write(text)
         self.stderr = self.stderr.concat(text + "\n")
 
 
