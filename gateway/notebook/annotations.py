@@ -12,16 +12,21 @@ from gateway.protocol.messages import Cell, Endpoint
 
 METHODS = "GET|PUT|POST|DELETE|PATCH"
 
+# Cells are of any length. Two runs of the same characters in a row would be tried with all their lengths, so the first
+# gives nothing back (`\s*+`).
+
 # Stock's, plus PATCH and an optional space; words after the path are a remark.
 STOCK_ANNOTATION = re.compile(rf"#+\s*(?P<info>ResponseInfo\s+)?(?P<method>{METHODS})\s+(?P<path>/\S*)")
 # In lower case only with nothing else on the line: "# delete /tmp/x first" is a remark.
 LENIENT_ANNOTATION = re.compile(STOCK_ANNOTATION.pattern + r"\s*$", re.IGNORECASE)
 # On the line below an annotation: "# timeout: 5".
-TIMEOUT_COMMENT = re.compile(r"#+\s*timeout\s*[:=]?\s*(?P<seconds>\d+(\.\d+)?)\s*(s|sec|seconds)?\s*$", re.IGNORECASE)
+TIMEOUT_COMMENT = re.compile(
+    r"#+\s*timeout\s*+([:=]\s*+)?(?P<seconds>\d+(\.\d+)?)\s*+((s|sec|seconds)\s*+)?$", re.IGNORECASE
+)
 
 # What may have been meant as an annotation.
 MISPLACED = re.compile(rf"#+\s*(ResponseInfo\s+)?({METHODS})\s+/\S*\s*$")
-MALFORMED = re.compile(rf"#+\s*(ResponseInfo\s+)?({METHODS}|HEAD|OPTIONS|FETCH)\b\s*:?\s*\S+\s*$")
+MALFORMED = re.compile(rf"#+\s*(ResponseInfo\s+)?({METHODS}|HEAD|OPTIONS|FETCH)\b\s*+(:\s*+)?\S+\s*$")
 
 
 @dataclass(frozen=True)

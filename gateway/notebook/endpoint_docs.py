@@ -10,7 +10,7 @@ from gateway.notebook import literals
 Key = tuple[str, str]  # method and path, as annotated
 
 MAX_SUMMARY = 120  # characters
-HEADING = re.compile(r"#{1,6}\s+(?P<text>.*?)\s*#*$")
+HEADING = re.compile(r"#{1,6}\s+")
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class EndpointDoc:
         """The text's first line, without the marks of a heading."""
         first = self.text.partition("\n")[0].strip()
         heading = HEADING.match(first)
-        summary = heading["text"] if heading else first
+        summary = first[heading.end() :].rstrip("#").rstrip() if heading else first
         return summary if len(summary) <= MAX_SUMMARY else summary[: MAX_SUMMARY - 1] + "…"
 
     @property

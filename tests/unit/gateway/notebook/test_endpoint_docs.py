@@ -1,6 +1,7 @@
 """What a notebook says of its endpoints: which Markdown and which REQUEST cell belong to which."""
 
 import json
+import time
 
 import nbformat
 import pytest
@@ -83,3 +84,26 @@ def test_the_first_line_is_the_summary_and_a_heading_is_not_said_twice(
 ) -> None:
     result = EndpointDoc(text)
     assert (result.summary, result.description) == (summary, description)
+
+
+@pytest.mark.parametrize(
+    ("text", "summary"),
+    [
+        ("# Title #", "Title"),
+        ("###  A # b ###  ", "A # b"),
+        ("# a#", "a"),
+        ("#no heading", "#no heading"),
+        ("####### seven", "####### seven"),
+        ("# #", ""),
+    ],
+)
+def test_a_summary_has_no_marks_of_a_heading(text: str, summary: str) -> None:
+    assert EndpointDoc(text).summary == summary
+
+
+@pytest.mark.parametrize("text", ["# a" + " " * 100_000 + "b", "# a" + " #" * 50_000 + "b", "#" + " " * 100_000 + "b#"])
+def test_a_heading_of_any_length_is_read_in_no_time(text: str) -> None:
+    began = time.monotonic()
+    assert EndpointDoc(text).description == ""
+    assert len(EndpointDoc(text).summary) <= 120
+    assert time.monotonic() - began < 5  # where it takes the square of the length: a minute
