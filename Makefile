@@ -17,6 +17,11 @@ WORKERS ?= $(shell echo $$((2 * $$(nproc))))
 test: $(VENV)/test ## run all tests
 	$(BIN)/pytest --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder --durations=40
 
+INPUTS ?= 100000
+
+fuzz: $(VENV)/test ## send generated requests to nginx, the control app and a kernel: make fuzz INPUTS=1000
+	$(BIN)/python -m tests.fuzz --inputs $(INPUTS)
+
 lint: $(VENV)/test ## ruff, mypy, shellcheck, nginx -t
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -119,4 +124,4 @@ $(VENV)/bench: $(VENV)/run requirements-bench.txt $(STOCK)
 	$(INSTALL) --upgrade --target $(VENV)/stock -r $(STOCK)
 	@touch $@
 
-.PHONY: help run test lint bench lock image up status logs down delete
+.PHONY: help run test fuzz lint bench lock image up status logs down delete
