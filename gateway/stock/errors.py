@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from typing import Any
 
-from gateway.http.request import too_many_fields
+from gateway.http.body import too_many_fields
 from gateway.http.response import error_body
 from gateway.stock.record import RecordingHandler
 

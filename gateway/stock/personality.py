@@ -14,7 +14,7 @@ from tornado.httputil import ParseBodyConfig, ParseMultipartConfig, ParseUrlEnco
 
 from gateway.arbiter import queue_length
 from gateway.arbiter.crash_verdicts import Verdict
-from gateway.http.request import MAX_FIELDS
+from gateway.http.body import MAX_FIELDS
 from gateway.notebook.failure import NotebookError
 from gateway.stock import openapi, record
 from gateway.stock.errors import UnknownPathHandler
