@@ -22,6 +22,11 @@ SECONDS_EACH ?= 300
 chaos: $(VENV)/test ## kill, stop and starve programs of a stack under load: make chaos SECONDS_EACH=60
 	$(BIN)/python -m tests.chaos --seconds $(SECONDS_EACH)
 
+INPUTS ?= 100000
+
+fuzz: $(VENV)/test ## send generated requests to nginx, the control app and a kernel: make fuzz INPUTS=1000
+	$(BIN)/python -m tests.fuzz --inputs $(INPUTS)
+
 lint: $(VENV)/test ## ruff, mypy, shellcheck, nginx -t
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -128,4 +133,4 @@ $(VENV)/bench: $(VENV)/run requirements-bench.txt $(STOCK)
 	$(INSTALL) --upgrade --target $(VENV)/stock -r $(STOCK)
 	@touch $@
 
-.PHONY: help run test chaos lint bench lock image up status logs down delete
+.PHONY: help run test chaos fuzz lint bench lock image up status logs down delete

@@ -4,11 +4,12 @@ import json
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import zip_longest
-from typing import Literal
+from typing import Any, Literal
 
 from control.traffic.exchange import Exchange, Message
 
-MAX_LINES = 2000  # comparing more takes too long
+MAX_LINES = 2000  # comparing more takes too long, and a page lays each out
+MAX_INDENTED = 500_000  # characters; a page takes long to lay out more
 # Headers that differ with each request.
 VOLATILE_HEADERS = frozenset({"connection", "content-length", "date", "transfer-encoding", "x-request-id"})
 
@@ -17,14 +18,26 @@ Row = tuple[Kind, str]
 
 
 def format_body(message: Message) -> str | None:
-    """The body as text, JSON indented; None where it is binary."""
+    """The body as text, JSON indented up to MAX_INDENTED; None where it is binary."""
     text = message.body.text
     if text is None or message.body.cut or text.lstrip()[:1] not in ("{", "["):
         return text
     try:
-        return json.dumps(json.loads(text, parse_float=_parse_exactly), indent=2, ensure_ascii=False)
+        return _indent(json.loads(text, parse_float=_parse_exactly))
     except (ValueError, RecursionError):
         return text
+
+
+def _indent(value: Any) -> str:
+    """The value as JSON. ValueError: it would be larger than MAX_INDENTED, as 65 KB of nested arrays are with 60 MB."""
+    parts: list[str] = []
+    size = 0
+    for part in json.JSONEncoder(indent=2, ensure_ascii=False).iterencode(value):
+        size += len(part)
+        if size > MAX_INDENTED:
+            raise ValueError("too large")
+        parts.append(part)
+    return "".join(parts)
 
 
 def _parse_exactly(text: str) -> float:
@@ -72,15 +85,12 @@ class Comparison:
 
     @property
     def rows(self) -> tuple[list[Row], list[Row]]:
-        """The lines of both bodies, as many on each side; empty where one is binary."""
+        """The lines of both bodies, as many on each side; empty where one is binary, or has more than MAX_LINES."""
         texts = [format_body(self.before.response), format_body(self.after.response)]
         if None in texts:
             return [], []
         old, new = ((text or "").splitlines() for text in texts)
-        if len(old) > MAX_LINES or len(new) > MAX_LINES:
-            kind: Kind = "same" if old == new else "changed"
-            return [(kind, line) for line in old], [(kind, line) for line in new]
-        return _align(old, new)
+        return ([], []) if len(old) > MAX_LINES or len(new) > MAX_LINES else _align(old, new)
 
 
 def _body_without_id(exchange: Exchange) -> tuple[str | None, bool]:

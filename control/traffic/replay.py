@@ -71,7 +71,7 @@ def remove_masked(path: str) -> tuple[str, list[str]]:
     path, mark, query = path.partition("?")
     fields = query.split("&") if mark else []
     masked = [field for field in fields if field.endswith(f"={MASK}")]
-    query = "&".join(field for field in fields if field not in masked)
+    query = "&".join(field for field in fields if not field.endswith(f"={MASK}"))
     target = path + mark + query if query else path
     # What is not ASCII came as raw bytes.
     quoted = "".join(char if " " < char <= "~" else quote(char.encode("latin-1", "replace")) for char in target)

@@ -18,12 +18,25 @@ _buffer = memoryview(bytearray(64 * 1024))  # shared: the parser copies what it 
 class ParsedMessage:
     """The callbacks of the httptools parser, and what they have collected so far.
 
-    It does not refer to its parser, which refers to it: a cycle would keep bodies until the next garbage collection.
+    It refers to its parser, which refers to it, only while that is fed: a cycle would keep bodies until the next
+    garbage collection.
     """
 
-    __slots__ = ("_chunks", "_max_body", "has_head", "headers", "is_complete", "size", "target")
+    __slots__ = (
+        "_chunks",
+        "_max_body",
+        "has_head",
+        "headers",
+        "is_complete",
+        "method",
+        "parser",
+        "size",
+        "target",
+    )
 
     def __init__(self, max_body: int) -> None:
+        self.parser: HttpRequestParser | None = None
+        self.method = ""
         self.target = b""
         self.headers: Headers = {}
         self.size = 0
@@ -48,6 +61,8 @@ class ParsedMessage:
 
     def on_headers_complete(self) -> None:
         self.has_head = True
+        if self.parser is not None:  # now: later it may be at a second, pipelined request
+            self.method = self.parser.get_method().decode()
 
     def on_body(self, data: bytes) -> None:
         self.size += len(data)
@@ -82,7 +97,7 @@ class RequestParser:
         self._message = ParsedMessage(max_body)
         self._parser = HttpRequestParser(self._message)
         self._received = 0
-        self._has_sent_continue = False
+        self._has_sent_continue = self._is_followed = False
 
     def receive(self, sock: socket.socket) -> bool:
         """Read what has arrived; returns whether the request is complete.
@@ -111,25 +126,30 @@ class RequestParser:
     def request(self) -> Request:
         """The complete request. RejectedRequest: its body is too large."""
         message = self._message
-        return Request(self._parser.get_method().decode(), message.target, message.headers, message.body())
+        return Request(message.method, message.target, message.headers, message.body())
 
     def is_http_1_1(self) -> bool:
         """Whether the client understands a chunked response."""
-        return self._parser.get_http_version() == "1.1"
+        # Not if a second request has followed, whose version the parser has: all clients understand the other form.
+        return not self._is_followed and self._parser.get_http_version() == "1.1"
 
     def _feed(self, size: int) -> bool:
         if not size:
             raise ConnectionResetError("the client closed before its request was complete")
         self._received += size
         message = self._message
+        message.parser = self._parser
         try:
             self._parser.feed_data(_buffer[:size])
         except HttpParserUpgrade:  # a server may ignore the offer, but the parser drops the body then
             if message.announces_body():
                 raise RejectedRequest(400, "bad-request", "a request with a body cannot ask for an upgrade") from None
         except HttpParserError as error:
-            if not message.is_complete:  # what follows a complete request is ignored
+            self._is_followed = message.is_complete  # by something that is ignored
+            if not message.is_complete:
                 raise RejectedRequest(400, "bad-request", f"not a request: {error}") from None
+        finally:
+            message.parser = None
         if not message.has_head and self._received > _MAX_HEAD_BYTES:
             raise RejectedRequest(431, "headers-too-large", f"more than {_MAX_HEAD_BYTES} bytes of headers")
         return message.is_complete

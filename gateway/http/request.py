@@ -15,19 +15,17 @@ and besides
     body_base64   for a body that is not UTF-8 text; `body` is null then
 
 `application/json` with parameters and `application/…+json` are JSON. A body that claims to be JSON and is not
-stays text, as in stock. `Authorization` is removed.
+stays text, as in stock, unless it is nested too deep to be parsed. `Authorization` is removed.
 """
 
-import base64
 import itertools
 import json
 import re
 import secrets
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
-from typing import Any, NamedTuple
-from urllib.parse import unquote_to_bytes
+from collections.abc import Callable
+from typing import Any
 
+from gateway.http.body import decode_body, decode_fields
 from gateway.http.wire import RejectedRequest
 
 _HIDDEN = ("Authorization", "Proxy-Authorization")
@@ -36,7 +34,6 @@ _VALID_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _request_numbers = itertools.count(1)
 _worker_id = secrets.token_hex(4)
 
-Args = dict[str, list[str]]
 Headers = dict[str, str | list[str]]  # {Name-In-This-Case: value}, a list if it came more than once
 
 # As json.dumps, without its search for cycles, which parsed data cannot have. Short strings are quoted one by one:
@@ -77,13 +74,14 @@ class Request:
     def encode(self, path: dict[str, str]) -> tuple[str, Callable[[], dict[str, Any]]]:
         """REQUEST, and a function that returns what json.loads(REQUEST) would, without a second parse of the body.
 
-        `path` are the path parameters. RejectedRequest: the query or a form cannot be decoded.
+        `path` are the path parameters. RejectedRequest: the query or the body cannot be decoded, or a form has too many
+        fields.
         """
         content, self.body = self.body, b""
         try:
-            body = _body(self.header("Content-Type"), content)
+            body = decode_body(self.header("Content-Type"), content)
             _, has_query, query = self.target.partition(b"?")
-            args = _fields(query) if has_query else {}
+            args = decode_fields(query) if has_query else {}
             extra = f", {_to_json(dict(body.extra))[1:-1]}" if body.extra else ""
             text = (
                 f'{{"body": {_to_json(body.value) if body.text is None else body.text}, '
@@ -111,69 +109,3 @@ class Request:
 def _headers_json(headers: Headers) -> str:
     lines = [f"{_quote(name)}: {_quote(v) if type(v) is str else _to_json(v)}" for name, v in headers.items()]
     return f"{{{', '.join(lines)}}}"
-
-
-def _fields(encoded: bytes) -> Args:
-    """A query or a form, with blank values, as in stock. UnicodeDecodeError: it is not UTF-8."""
-    fields: Args = {}
-    for field in encoded.split(b"&"):
-        if field:
-            name, _, value = field.replace(b"+", b" ").partition(b"=")
-            fields.setdefault(unquote_to_bytes(name).decode(), []).append(unquote_to_bytes(value).decode())
-    return fields
-
-
-class _Body(NamedTuple):
-    """The `value` of `body` in REQUEST, its JSON text if that is known already, and `extra` keys of REQUEST."""
-
-    value: Any
-    text: str | None = None
-    extra: Mapping[str, Any] = MappingProxyType({})
-
-
-_NO_BODY = _Body("", '""')
-
-
-def _body(content_type: str, content: bytes) -> _Body:
-    if not content and not content_type:
-        return _NO_BODY
-    media = content_type.partition(";")[0].strip().lower()
-    if media == "multipart/form-data":
-        return _multipart(content_type, content)
-    try:
-        text = content.decode()
-    except UnicodeDecodeError:
-        return _Body(None, extra={"body_base64": base64.b64encode(content).decode()})
-    if media == "application/x-www-form-urlencoded":
-        return _Body(_fields(content))
-    if media == "application/json" or (media.startswith("application/") and media.endswith("+json")):
-        try:
-            return _Body(json.loads(text), text)
-        except (ValueError, RecursionError):
-            return _Body(text)
-    return _Body(text)
-
-
-def _multipart(content_type: str, content: bytes) -> _Body:
-    """Fields and files, by the parser that stock uses. ValueError: it is not a multipart body."""
-    from tornado.httputil import HTTPFile, HTTPInputError, parse_body_arguments
-
-    fields: dict[str, list[bytes]] = {}
-    files: dict[str, list[HTTPFile]] = {}
-    try:
-        parse_body_arguments(content_type, content, fields, files)
-    except HTTPInputError as error:
-        raise ValueError(str(error)) from None
-    uploads = {name: [_file(file) for file in group] for name, group in files.items()}
-    return _Body(
-        {name: [value.decode() for value in values] for name, values in fields.items()},
-        extra={"files": uploads} if uploads else {},
-    )
-
-
-def _file(file: Any) -> dict[str, str]:
-    return {
-        "filename": file.filename,
-        "content_type": file.content_type,
-        "body_base64": base64.b64encode(file.body).decode(),
-    }

@@ -1,7 +1,8 @@
 """Routes a method and a path to an endpoint, segment by segment, never by regular expressions.
 
 A segment that begins with a colon is a parameter; a literal segment wins over a parameter, whatever their order in
-the notebook. Segments are percent-decoded one by one, so `a%2Fb` is one segment. One trailing slash is ignored.
+the notebook. Segments are percent-decoded one by one, so `a%2Fb` is one segment, in a route too. One trailing slash is
+ignored.
 """
 
 from collections.abc import Iterable, Iterator
@@ -33,32 +34,35 @@ class Router(Generic[Target]):
 
     def __init__(self, base_url: str) -> None:
         self._root: _Node[Target] = _Node()
-        self._base = _segments(base_url.encode())
+        self._base = _split(base_url.encode())
         self._literal: dict[tuple[str, bytes], RouteMatch[Target]] = {}
 
     def add(self, method: str, path: str, target: Target) -> None:
         """Route `path`, as annotated, to `target`; the first of two equal routes wins."""
         node = self._root
         names: list[str] = []
-        segments = [*self._base, *_segments(path.encode())]
-        for segment in segments:
-            if segment.startswith(":"):
+        parts = [*self._base, *_split(path.encode())]
+        segments = _decode(parts)
+        for part, segment in zip(parts, segments, strict=True):
+            if part.startswith(b":"):
                 names.append(segment[1:])
                 node.parameter = node.parameter or _Node()
                 node = node.parameter
             else:
                 node = node.literals.setdefault(segment, _Node())
         node.methods.setdefault(method, (target, tuple(names)))
-        if not names:  # nothing wins over a path without parameters, so one dict lookup finds it
-            whole = "/" + "/".join(segments)
-            self._literal.setdefault((method, whole.encode()), RouteMatch(target, {}, (method,)))
+        whole = ("/" + "/".join(segments)).encode()
+        # Nothing wins over a path without parameters, so one dict lookup finds it; but a path with a decoded slash or
+        # percent sign is another one.
+        if not names and _decode(_split(whole)) == segments:
+            self._literal.setdefault((method, whole), RouteMatch(target, {}, (method,)))
 
     def find(self, method: str, path: bytes) -> RouteMatch[Target] | None:
         """The match for a request's path (without query), None if there is none.
 
         A parameter does not match an empty segment. ValueError: the path is not UTF-8.
         """
-        return self._literal.get((method, path)) or self._search(method, _segments(path))
+        return self._literal.get((method, path)) or self._search(method, _decode(_split(path)))
 
     def _search(self, method: str, segments: list[str]) -> RouteMatch[Target] | None:
         allowed: dict[str, None] = {}
@@ -84,8 +88,12 @@ def _walk(
         yield from _walk(node.parameter, rest, (*values, first))
 
 
-def _segments(path: bytes) -> list[str]:
-    return [unquote_to_bytes(part).decode() for part in path.removesuffix(b"/").split(b"/")][1:]
+def _split(path: bytes) -> list[bytes]:
+    return path.removesuffix(b"/").split(b"/")[1:]
+
+
+def _decode(parts: Iterable[bytes]) -> list[str]:
+    return [unquote_to_bytes(part).decode() for part in parts]
 
 
 def allow_header(methods: Iterable[str]) -> str:

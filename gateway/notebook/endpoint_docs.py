@@ -13,7 +13,7 @@ Key = tuple[str, str]  # method and path, as annotated
 
 MAX_SUMMARY = 120  # characters
 MAX_EXAMPLE = 10_000  # characters of a request's path and body: the homepage has them all
-HEADING = re.compile(r"#{1,6}\s+(?P<text>.*?)\s*#*$")
+HEADING = re.compile(r"#{1,6}\s+")
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class EndpointDoc:
         """The text's first line, without the marks of a heading."""
         first = self.text.partition("\n")[0].strip()
         heading = HEADING.match(first)
-        summary = heading["text"] if heading else first
+        summary = first[heading.end() :].rstrip("#").rstrip() if heading else first
         return summary if len(summary) <= MAX_SUMMARY else summary[: MAX_SUMMARY - 1] + "…"
 
     @property

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
+MAX_VALUE, MAX_TRACEBACK = 10_000, 16 * 1024  # characters
 # How IPython's tracebacks give a line of a cell.
 LINE_IN_CELL = re.compile(r"Cell In\[\d+\], line (\d+)")
 
@@ -55,7 +56,13 @@ class NotebookError(Exception):
         # The first is of the outermost frame, the cell itself.
         line = int(lines[0]) + _leading_blank_lines(source) if lines else None
         name, value = reply.get("ename", "Error"), ANSI.sub("", str(reply.get("evalue", "")))
-        return cls(Failure(cell, line, name, value, traceback))
+        return cls(Failure(cell, line, name, value[:MAX_VALUE], _tail(traceback)))
+
+
+def _tail(traceback: str) -> str:
+    """The end, which says most, and how much is missing before it: a message may be of any length."""
+    missing = len(traceback) - MAX_TRACEBACK
+    return f"({missing:,} characters left out)\n{traceback[-MAX_TRACEBACK:]}" if missing > 0 else traceback
 
 
 def _leading_blank_lines(source: str) -> int:

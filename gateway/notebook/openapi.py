@@ -9,7 +9,7 @@ from typing import Any
 
 from gateway.notebook import literals
 from gateway.notebook.endpoint_docs import EndpointDoc, Key
-from gateway.notebook.path_template import PathTemplate, make_unique
+from gateway.notebook.path_template import PathTemplate, UniqueNames
 
 PATH = "/_api/spec/openapi.json"
 WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
@@ -79,7 +79,7 @@ def _paths(operations: Sequence[Operation], docs: Mapping[Key, EndpointDoc]) -> 
     """All paths in the notebook's order; those that differ only in names of parameters are one."""
     paths: dict[str, dict[str, Any]] = {}
     templates: dict[str, PathTemplate] = {}
-    ids: set[str] = set()
+    ids = UniqueNames()
     for operation in operations:
         own = PathTemplate.of(operation.path)
         template = templates.setdefault(own.shape, own)
@@ -87,10 +87,9 @@ def _paths(operations: Sequence[Operation], docs: Mapping[Key, EndpointDoc]) -> 
         if method in item:
             continue  # as in the router, the first of two equal ones wins
         words = "_".join([method, *re.findall(r"[A-Za-z0-9]+", template.text)])
-        ids.add(name := make_unique(words, ids))
         doc = docs.get((operation.method, operation.path), EndpointDoc())
         parameters = _path_parameters(template, own, doc.path) + _query_parameters(doc.args)
-        item[method] = {"operationId": name, **_operation(operation, doc, parameters)}
+        item[method] = {"operationId": ids.add(words), **_operation(operation, doc, parameters)}
     return paths
 
 

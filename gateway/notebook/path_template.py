@@ -1,7 +1,6 @@
 """Converts an annotated path (`/a/:b`) to an OpenAPI template (`/a/{b}`)."""
 
 import re
-from collections.abc import Container
 from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
@@ -27,10 +26,12 @@ class PathTemplate:
         text: list[str] = []
         shape: list[str] = []
         names: dict[str, str] = {}
-        for segment in map(unquote, path.removesuffix("/").split("/")[1:]):
-            if segment.startswith(":"):
+        unique_names = UniqueNames()
+        for part in path.removesuffix("/").split("/")[1:]:
+            segment = unquote(part)
+            if part.startswith(":"):
                 # Braces would end the template's; names within a path are unique.
-                name = make_unique(re.sub(r"[^\w.-]", "_", segment[1:]) or "parameter", names)
+                name = unique_names.add(re.sub(r"[^\w.-]", "_", segment[1:]) or "parameter")
                 names[name] = segment[1:]
                 text.append(f"{{{name}}}")
                 shape.append("{}")
@@ -40,10 +41,17 @@ class PathTemplate:
         return cls("/" + "/".join(text), "/" + "/".join(shape), tuple(names), tuple(names.values()))
 
 
-def make_unique(name: str, names: Container[str]) -> str:
-    """The name, with a number appended if it is taken."""
-    candidate, number = name, 1
-    while candidate in names:
-        number += 1
-        candidate = f"{name}_{number}"
-    return candidate
+class UniqueNames:
+    """Names of which none is given twice."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}  # the last that was appended to a name, 1 for none
+
+    def add(self, name: str) -> str:
+        """The name, with a number appended if it is taken."""
+        candidate = name
+        while candidate in self._numbers:
+            self._numbers[name] += 1
+            candidate = f"{name}_{self._numbers[name]}"
+        self._numbers[candidate] = 1
+        return candidate

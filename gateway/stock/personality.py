@@ -10,9 +10,11 @@ from typing import Any
 
 from kernel_gateway.notebook_http import NotebookHTTPPersonality
 from kernel_gateway.notebook_http.handlers import NotebookAPIHandler
+from tornado.httputil import ParseBodyConfig, ParseMultipartConfig, ParseUrlEncodedConfig, set_parse_body_config
 
 from gateway.arbiter import queue_length
 from gateway.arbiter.crash_verdicts import Verdict
+from gateway.http.body import MAX_FIELDS
 from gateway.notebook.failure import NotebookError
 from gateway.stock import openapi, record
 from gateway.stock.errors import UnknownPathHandler
@@ -30,6 +32,9 @@ class StockPersonality(NotebookHTTPPersonality):  # type: ignore[misc]
             prefix = self.comment_prefix.get(self.parent.notebook.language, "#")
             reason = f"no cell begins with a comment such as {prefix} GET /hello_world"
             raise NotebookError.outside_cells("NoEndpoints", reason)
+        # As in the engine. What is before the first boundary counts as a part.
+        multipart, urlencoded = ParseMultipartConfig(max_parts=MAX_FIELDS + 1), ParseUrlEncodedConfig(MAX_FIELDS)
+        set_parse_body_config(ParseBodyConfig(multipart, urlencoded))
         slot = self.parent.slot
         self.pool = StockPool(self.parent.kernel_manager, slot.queue_limit, slot.start_timeout, self.log)
 

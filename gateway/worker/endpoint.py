@@ -18,6 +18,7 @@ from gateway.protocol.messages import Endpoint
 from gateway.worker import result
 from gateway.worker.compiler import CompiledCells
 from gateway.worker.error_response import ErrorResponses
+from gateway.worker.json_reuse import ReusingDecoder
 from gateway.worker.output import Output
 from gateway.worker.time_limit import TimeLimit
 
@@ -47,16 +48,19 @@ class CompiledEndpoint:
 class Call:
     """One request to an endpoint. `started` and `deadline` are seconds of time.monotonic.
 
-    `is_over` once the response no longer matters: the client has disconnected, or the limit has passed. `shadowed` is
-    what the notebook itself has under the name REQUEST; `slot` is the call's place on the scoreboard.
+    `path` are the path parameters. `is_decoded` once the cells have their REQUEST; `is_over` once the response no
+    longer matters: the client has disconnected, or the limit has passed. `shadowed` is what the notebook itself has
+    under the name REQUEST; `slot` is the call's place on the scoreboard.
     """
 
     endpoint: CompiledEndpoint
     request: Request
+    path: dict[str, str]
     namespace: dict[str, Any]
     context: Context
     output: Output
     started: float = field(default_factory=time.monotonic)
+    is_decoded: bool = False
     is_over: bool = False
     shadowed: Any = None
     slot: int = 0
@@ -67,21 +71,25 @@ class Call:
 
 
 class CellExecutor:
-    """Executes a call: its cells, then its ResponseInfo cells; either may fail."""
+    """Executes a call: decodes its request, runs its cells, then its ResponseInfo cells; each may fail."""
 
     def __init__(self, shell: Any, errors: ErrorResponses) -> None:
         self._shell = shell
         self._on_start = shell.events.callbacks["pre_run_cell"]
         self._on_end = shell.events.callbacks["post_run_cell"]
         self._errors = errors
+        self.json_decoder = ReusingDecoder()
 
     def execute(self, call: Call) -> Response:
-        """The response, whatever the cells do, none of which awaits. TimeLimit: it has passed.
+        """The response, whatever the cells do, none of which awaits.
+
+        TimeLimit: it has passed. RejectedRequest: the request cannot be decoded.
 
         ResponseInfo cells do not run after an error, unless they mention REQUEST_ERROR: then that is a JSON string,
         {"type": "ValueError", "message": "…", "status": 500} after an error and null after none, and the status and
         headers that they print apply to both.
         """
+        self._decode(call)
         endpoint = call.endpoint
         try:
             if self._on_start or self._on_end:
@@ -101,6 +109,7 @@ class CellExecutor:
 
     async def execute_async(self, call: Call) -> Response:
         """The same where a cell awaits. One coroutine for both would take 2 µs of a request's 35."""
+        self._decode(call)
         endpoint = call.endpoint
         try:
             if self._on_start or self._on_end:
@@ -117,6 +126,13 @@ class CellExecutor:
             except BaseException as error:
                 response = self._error_response(error, call)
         return response
+
+    def _decode(self, call: Call) -> None:
+        """Here, so that a large body is decoded within the time limit too."""
+        text, value = call.request.encode(call.path)
+        call.namespace["REQUEST"] = text
+        self.json_decoder.offer(text, value)
+        call.is_decoded = True
 
     @contextmanager
     def _events(self, cells: CompiledCells) -> Iterator[Any]:

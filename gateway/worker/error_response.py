@@ -54,6 +54,13 @@ class ErrorResponses:
         self._report(response, self._traceback(error, files) if error.__traceback__ else message, request)
         return response
 
+    def from_slow_decoding(self, request: Request, limit_s: float) -> Response:
+        """The response to a request whose decoding alone took longer than `limit_s`."""
+        message = f"the request could not be decoded within {limit_s:g} s: its body has too many values"
+        response = json_error(HTTPStatus.GATEWAY_TIMEOUT, "timeout", message, request)
+        self._report(response, message, request)
+        return response
+
     def _report(self, response: Response, trace: str, request: Request) -> None:
         response.traceback = trace
         excerpt = Excerpt.tail(trace).render()  # it may quote data of the client, of any length

@@ -47,6 +47,7 @@ class Output:
     __slots__ = (
         "_append",
         "_line",
+        "_log",
         "_room",
         "_stdout",
         "displayed_error",
@@ -66,6 +67,7 @@ class Output:
         self._append = self._stdout.write
         self._line = ""  # of stderr, not complete yet
         self.pipes: Sequence[Pipe] = ()
+        self._log: log.RequestLog | None = None  # most requests write nothing to it
         self.stderr = NO_TEXT  # the beginning of what was logged, for the record of the request
 
     def write_stdout(self, text: str) -> int:
@@ -79,7 +81,7 @@ class Output:
         """Log complete lines, and buffer the rest until its line is complete."""
         lines, newline, self._line = (self._line + text).rpartition("\n")
         if newline:
-            self._log(lines)
+            self._log_lines(lines)
         if len(self._line) > _LONGEST_LINE:
             self._flush_stderr()
         return len(text)
@@ -108,6 +110,8 @@ class Output:
         self.displayed_error = None
         self._stdout.close()
         self._flush_stderr()
+        if self._log:
+            self._log.close()
 
     def close_copy(self) -> None:
         """In a process that the cell has forked, whose response is not sent: what it prints goes to the log."""
@@ -121,11 +125,13 @@ class Output:
 
     def _flush_stderr(self) -> None:
         if self._line:
-            self._log(self._line)
+            self._log_lines(self._line)
             self._line = ""
 
-    def _log(self, text: str) -> None:
-        log.write_lines(self.request_id, text)
+    def _log_lines(self, text: str) -> None:
+        if self._log is None:
+            self._log = log.RequestLog(self.request_id)
+        self._log.write(text)
         self.stderr = self.stderr.concat(text + "\n")
 
 

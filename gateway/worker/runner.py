@@ -13,13 +13,13 @@ from types import coroutine
 from typing import Any
 
 from gateway.http.request import Request
-from gateway.http.response import BodyStream, Response
+from gateway.http.response import BodyStream, Response, json_error
+from gateway.http.wire import RejectedRequest
 from gateway.protocol.scoreboard import Scoreboard
 from gateway.records import log
 from gateway.worker import namespace
 from gateway.worker.endpoint import Call, CellExecutor, CompiledEndpoint
 from gateway.worker.error_response import ErrorResponses
-from gateway.worker.json_reuse import ReusingDecoder
 from gateway.worker.output import CURRENT, Output, OutputStreams, raise_displayed_errors
 from gateway.worker.time_limit import Sent, TimeLimit, Watchdog, Yielded
 
@@ -46,30 +46,26 @@ class Runner:
         self._globals: dict[str, Any] = shell.user_ns
         self._fresh_namespace = namespace.create(shell.user_ns)
         self._streams = OutputStreams()
-        self._json_decoder = ReusingDecoder()
         self._context = copy_context()  # shared by all cells that do not await
 
     def install(self) -> None:
         """Redirect the kernel's output, json.loads and displayed errors to the current call."""
         self._shell.builtin_trap.__enter__()  # get_ipython() in modules, as while IPython runs a cell
         self._streams.redirect()
-        self._json_decoder.install()
+        self._executor.json_decoder.install()
         raise_displayed_errors(self._shell)
 
     def open(self, endpoint: CompiledEndpoint, request: Request, path: dict[str, str]) -> Call:
-        """A call that is ready to run; it must be closed. RejectedRequest: the request cannot be decoded."""
-        text, value = request.encode(path)
+        """A call that is ready to run; it must be closed."""
         self._streams.restore()
         self._shell.events.trigger("pre_execute")
         output = Output(request.request_id, self._max_output)
         if endpoint.is_async:
-            call = Call(endpoint, request, self._fresh_namespace.copy(), self._context.copy(), output)
+            call = Call(endpoint, request, path, self._fresh_namespace.copy(), self._context.copy(), output)
             call.context.run(CURRENT.set, output)
         else:
-            call = Call(endpoint, request, self._globals, self._context, output)
+            call = Call(endpoint, request, path, self._globals, self._context, output)
         call.shadowed = call.namespace.get("REQUEST", _ABSENT)
-        call.namespace["REQUEST"] = text
-        self._json_decoder.offer(text, value)
         call.slot = self._scoreboard.begin(request.request_id.encode(), call.started, endpoint.limit_s)
         return call
 
@@ -78,7 +74,7 @@ class Runner:
         call.is_over = True
         self._scoreboard.end(call.slot)
         call.output.close()
-        self._json_decoder.withdraw()
+        self._executor.json_decoder.withdraw()
         call.namespace.pop("REQUEST_ERROR", None)
         if call.shadowed is _ABSENT:
             call.namespace.pop("REQUEST", None)
@@ -168,6 +164,10 @@ class Runner:
 
     def _error_response(self, error: BaseException, call: Call) -> Response:
         endpoint = call.endpoint
+        if isinstance(error, RejectedRequest):
+            return json_error(error.status, error.code, str(error), call.request)
         if isinstance(error, TimeLimit):
+            if not call.is_decoded:
+                return self._errors.from_slow_decoding(call.request, endpoint.limit_s)
             return self._errors.from_time_limit(error, call.request, endpoint.files, endpoint.limit_s)
         return self._errors.from_exception(error, call.request, endpoint.files)

@@ -115,6 +115,17 @@ def test_what_is_no_text_is_refused_without_a_traceback(bash: Slot) -> None:
         assert "traceback" not in answer.json()
 
 
+def test_a_form_may_have_as_many_fields_as_in_python(bash: Slot) -> None:
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    assert bash.post("/said", b"&".join([b"a=1"] * 5000), headers=headers).status == 500  # it prints no JSON
+    answer = bash.post("/said", b"&".join([b"a=1"] * 10_001), headers=headers)
+    assert (answer.status, answer.json()["extensions"]["code"]) == (413, "too-many-fields")
+    part = b'--B\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n'
+    headers = {"Content-Type": "multipart/form-data; boundary=B"}
+    assert bash.post("/said", part * 500 + b"--B--\r\n", headers=headers).status == 500
+    assert bash.post("/said", part * 10_001 + b"--B--\r\n", headers=headers).status == 413
+
+
 @pytest.mark.parametrize(("harm", "why"), [(BROKEN, "KernelDied"), (HANGING, "START_TIMEOUT")])
 def test_while_no_kernel_can_be_brought_up_callers_are_told(bash: Slot, harm: str, why: str) -> None:
     marker = Path(bash.environment["JUPYTER_PATH"], harm)

@@ -161,6 +161,16 @@ print(os.waitpid(child, 0)[1])
 print(json.dumps(events))
 events.clear()
 
+# POST /decodes
+print('decoded')
+
+# POST /decodes/late within 0.3 s
+print('decoded')
+
+# POST /decodes/late/awaits within 0.3 s
+await asyncio.sleep(0)
+print('decoded')
+
 # POST /size
 print(len(json.loads(REQUEST)['body']['text']))
 """
@@ -189,6 +199,41 @@ def test_a_cell_over_its_limit_is_504_and_the_kernel_stays_sound(api: Arbiter, p
     assert response.json["message"] == "the cell ran longer than 0.3 s"
     assert api.get("/ok").text == "ok\n"
     api.workers[0].execute("events.append('let the stubborn one end'); await asyncio.sleep(0.05); events.clear()")
+
+
+SLOW_FORM = b"a=" + b"%41" * 5_000_000
+SLOW_JSON = b"[" + b"{}," * 4_000_000 + b"0]"
+
+
+@pytest.mark.parametrize("path", ["/decodes/late", "/decodes/late/awaits"])
+@pytest.mark.parametrize(
+    ("body", "kind"), [(SLOW_FORM, "application/x-www-form-urlencoded"), (SLOW_JSON, "application/json")]
+)
+def test_a_body_that_takes_too_long_to_decode_is_504(api: Arbiter, path: str, body: bytes, kind: str) -> None:
+    response = api.post(path, body, kind)
+    assert (response.status, response.json["extensions"]["code"]) == (504, "timeout")
+    assert "could not be decoded within 0.3 s" in response.json["message"]
+    assert api.get("/ok").text == "ok\n"
+
+
+def test_a_request_is_on_the_scoreboard_while_it_is_decoded(api: Arbiter, worker: Worker) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        decoding = pool.submit(api.post, "/decodes", SLOW_FORM, "application/x-www-form-urlencoded")
+        eventually(lambda: worker.state().running, "the request is seen")
+        assert decoding.result().text == "decoded\n"
+
+
+def test_a_form_with_too_many_fields_is_413(api: Arbiter) -> None:
+    response = api.post("/decodes", b"a&" * 10_000 + b"a", "application/x-www-form-urlencoded")
+    assert (response.status, response.json["extensions"]["code"]) == (413, "too-many-fields")
+    assert "10,000 fields" in response.json["message"]
+
+
+def test_json_that_is_nested_too_deep_is_400(api: Arbiter) -> None:
+    response = api.post("/decodes", b"[" * 50_000 + b"]" * 50_000)
+    assert (response.status, response.json["extensions"]["code"]) == (400, "bad-request")
+    assert "nested too deep" in response.json["message"]
+    assert api.get("/ok").text == "ok\n"
 
 
 def test_the_log_tells_where_the_cell_was_when_its_time_was_up(api: Arbiter, worker: Worker) -> None:

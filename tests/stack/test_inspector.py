@@ -245,6 +245,14 @@ def test_replay_after_an_edit_shows_the_old_answer_and_the_new(inspected_stack: 
     inspected_stack.serve("inspected", CELLS)
 
 
+def test_a_body_that_is_no_text_is_sent_again_as_it_was(inspected_stack: Stack) -> None:
+    body = bytes(range(256))
+    invoke(inspected_stack, "echo", "binary", "POST", data=body, headers={"Content-Type": "application/json"})
+    answer = inspected_stack.post(f"/process/requests/{call_of(inspected_stack, 'binary')['id']}/replay").json()
+    assert base64.b64decode(answer["after"]["request"]["body"]["base64"]) == body
+    assert answer["after"]["response"]["body"] == answer["before"]["response"]["body"]
+
+
 def test_a_replay_that_ends_its_kernel_says_so(inspected_stack: Stack) -> None:
     invoke(inspected_stack, "dies", "dies-again", "POST", json={})
     number = call_of(inspected_stack, "dies-again")["id"]

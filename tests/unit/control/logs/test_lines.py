@@ -1,5 +1,6 @@
 """What programs print as lines of the log: nothing in them can begin a line, colour it, hide it or go on for ever."""
 
+import time
 import unicodedata
 
 import pytest
@@ -75,3 +76,10 @@ def test_a_line_without_an_end_is_held_to_a_bound() -> None:
 def test_of_an_error_of_nginx_the_client_stays_and_what_it_sent_goes(request_line: str) -> None:
     prefix = "2026/01/01 00:00:00 [error] 1#1: *1 connect() failed, client: 10.0.0.1, server: "
     assert strip_request(f"{prefix}, {request_line}") == prefix
+
+
+@pytest.mark.parametrize("text", ["\x1b[" + "0;" * 50_000, "\x1b[" * 50_000, ', request: "' * 10_000, "\x07" * 100_000])
+def test_a_line_of_any_length_is_escaped_in_no_time(text: str) -> None:
+    began = time.monotonic()
+    escape(strip_request(text))
+    assert time.monotonic() - began < 5  # where it takes the square of the length: a minute

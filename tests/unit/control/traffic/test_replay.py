@@ -1,5 +1,7 @@
 """What Replay sends."""
 
+import time
+
 import pytest
 
 from control.config.errors import ReplayError
@@ -50,3 +52,13 @@ def test_a_body_that_was_cut_is_not_sent() -> None:
     cut = {"headers": [], "body": {"size": 5_000_000, "cut": True, "text": "x"}}
     with pytest.raises(ReplayError, match="5,000,000 bytes only the beginning"):
         request_body(exchange(request=cut))
+
+
+@pytest.mark.parametrize(
+    "text", ["?" + "a" * 100_000, "?a" * 50_000, "?a=***b" * 15_000, "?***" * 25_000, "?" + "a=***&" * 25_000]
+)
+def test_a_value_of_any_length_is_searched_for_masks_in_no_time(text: str) -> None:
+    began = time.monotonic()
+    is_masked(text)
+    remove_masked(text)
+    assert time.monotonic() - began < 5  # where it takes the square of the length: a minute

@@ -3,6 +3,8 @@
 import pytest
 from flask.testing import FlaskClient
 
+from control.traffic.replay import ReplayResult
+from control.web import requests_page
 from tests.unit.control.web.conftest import AddRecord
 
 EVIL = "<img src=x onerror=alert(1)>"
@@ -34,3 +36,15 @@ def test_a_page_version_that_was_seen_is_not_sent_again(recording_client: FlaskC
 def test_an_invalid_number_of_rows_is_corrected(recording_client: FlaskClient, add: AddRecord, rows: str) -> None:
     add()
     assert recording_client.get(f"/requests?rows={rows}").status_code == 200
+
+
+@pytest.mark.parametrize("text", ["[" * 900 + ",".join(["1"] * 30_000) + "]" * 900, "\n" * 65_000, '"' * 65_000])
+def test_a_page_is_not_much_larger_than_the_bodies_on_it(
+    recording_client: FlaskClient, add: AddRecord, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message = {"headers": [], "body": {"size": len(text), "cut": False, "text": text}}
+    exchange_id = add(request=message, response=message, path="/invoke/" + "x" * 16_000)
+    assert len(recording_client.get(f"/requests/{exchange_id}").text) < 1_000_000
+    monkeypatch.setattr(requests_page, "replay_exchange", lambda exchange: ReplayResult(exchange, exchange, []))
+    assert len(recording_client.post(f"/requests/{exchange_id}").text) < 1_500_000
+    assert len(recording_client.get("/requests").text) < 10_000

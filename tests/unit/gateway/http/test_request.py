@@ -3,6 +3,7 @@
 import base64
 import json
 from typing import Any
+from urllib.parse import unquote, urlencode
 
 import pytest
 from kernel_gateway.notebook_http import request_utils
@@ -62,7 +63,6 @@ MULTIPART = b'--B\r\nContent-Disposition: form-data; name="a"\r\n\r\n1 \xc3\xa9\
         ("application/json", b"not json"),
         ("application/json", b'{"twice": 1, "twice": 2}'),
         ("application/json", b'1, "headers": {"X-Forged": "1"}'),
-        ("application/json", b"[" * 2000),
         ("application/x-www-form-urlencoded", b"a=1&a=2&b=&c&d=%C3%A9+%26"),
         ("multipart/form-data; boundary=B", MULTIPART),
     ],
@@ -141,12 +141,51 @@ def test_the_cell_is_told_method_and_url() -> None:
         ("/x?a=%ff", [], b""),
         ("/x", [("Content-Type", "application/x-www-form-urlencoded")], b"a=%ff"),
         ("/x", [("Content-Type", "multipart/form-data; boundary=B")], b"nothing of the kind"),
+        ("/x", [("Content-Type", "application/json")], b"[" * 50_000 + b"]" * 50_000),
+        ("/x", [("Content-Type", "application/json")], b'{"a":' * 50_000 + b"1" + b"}" * 50_000),
     ],
 )
 def test_what_cannot_be_decoded_is_refused(target: str, headers: list[tuple[str, str]], body: bytes) -> None:
     with pytest.raises(RejectedRequest) as refusal:
         request(target, headers, body).encode({})
     assert (refusal.value.status, refusal.value.code) == (400, "bad-request")
+
+
+def test_json_that_is_nested_too_deep_is_refused_for_that_reason() -> None:
+    with pytest.raises(RejectedRequest, match="nested too deep"):
+        request("/x", [("Content-Type", "application/json")], b"[" * 50_000).encode({})
+
+
+URLENCODED = [("Content-Type", "application/x-www-form-urlencoded")]
+PART = b'--B\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n'
+
+
+@pytest.mark.parametrize(
+    ("headers", "field", "separator", "end"),
+    [
+        (URLENCODED, b"a=1", b"&", b""),
+        ([("Content-Type", "multipart/form-data; boundary=B")], PART, b"", b"--B--\r\n"),
+    ],
+)
+def test_a_form_may_have_ten_thousand_fields_and_no_more(
+    headers: list[tuple[str, str]], field: bytes, separator: bytes, end: bytes
+) -> None:
+    def form(fields: int) -> bytes:
+        return separator.join([field] * fields) + end
+
+    assert describe("/x", headers, form(10_000))["body"] == {"a": ["1"] * 10_000}
+    with pytest.raises(RejectedRequest, match="at most 10,000 fields") as refusal:
+        request("/x", headers, form(10_001)).encode({})
+    assert (refusal.value.status, refusal.value.code) == (413, "too-many-fields")
+
+
+def test_a_long_field_is_decoded_like_a_short_one() -> None:
+    value = "".join(f"{number:05} %é&" for number in range(30_000))
+    for text in (value, "x" + value, "xx" + value):
+        quoted = urlencode({"a": text})
+        assert describe("/x", URLENCODED, quoted.encode())["body"] == {"a": [text]}
+    odd = "%" * 70_000 + "%4" + "1" * 65_533 + "%zz%4"
+    assert describe("/x", URLENCODED, f"a={odd}".encode())["body"] == {"a": [unquote(odd)]}
 
 
 def test_a_harmless_request_id_is_kept_and_any_other_replaced() -> None:

@@ -68,3 +68,23 @@ def test_a_method_is_looked_for_at_less_literal_paths_too() -> None:
     result = router.find("POST", b"/a/x")
     assert result is not None
     assert (result.target, result.path) == ("parameter", {"p": "x"})
+
+
+def test_an_encoded_slash_in_a_route_or_a_path_separates_nothing() -> None:
+    router: Router[str] = Router("/invoke")
+    for path in ("/a%2Fb", "/a/b", "/c%2fd/:p", "/x%252Fy", "/%3Aid", "/p/:id"):
+        router.add("GET", path, path)
+
+    def find(path: str) -> tuple[str | None, dict[str, str]] | None:
+        match = router.find("GET", f"/invoke{path}".encode())
+        return match and (match.target, match.path)
+
+    assert find("/a%2Fb") == find("/a%2fb") == ("/a%2Fb", {})
+    assert find("/a/b") == find("/a/b/") == ("/a/b", {})
+    assert find("/c%2Fd/e%2Ff") == ("/c%2fd/:p", {"p": "e/f"})
+    assert find("/c/d/e") is None
+    assert find("/x%252Fy") == ("/x%252Fy", {})
+    assert find("/x%2Fy") is None
+    assert find("/:id") == find("/%3Aid") == ("/%3Aid", {})
+    assert find("/anything") is None
+    assert find("/p/%3Aq") == ("/p/:id", {"id": ":q"})

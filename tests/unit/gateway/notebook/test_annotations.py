@@ -1,5 +1,7 @@
 """Which cells are endpoints, and what is said of those that only look like one."""
 
+import time
+
 import pytest
 
 from gateway.notebook.annotations import normalize, parse, read
@@ -129,3 +131,30 @@ def test_remarks_and_ordinary_code_are_not_reported() -> None:
 
 def test_the_swagger_document_is_made_from_annotations_as_stock_writes_them() -> None:
     assert normalize(["x = 1", "\n#get /x\nprint()"]) == ["# GET /x\n\n#get /x\nprint()"]
+
+
+LONG = 100_000
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "# GET" + " " * LONG + "x y",
+        "# GET" + " " * LONG + ": x y",
+        "# GET:" + " " * LONG + "x y",
+        "# GET " + "x" * LONG + " " * LONG + "y",
+        "# GET /" + "x" * LONG + " " * LONG + "y",
+        "#" * LONG + " " * LONG,
+        "#" + " " * LONG + "ResponseInfo" + " " * LONG + "GET",
+        "# get /" + "x" * LONG + " " * LONG + "y",
+        "# GET /x\n# timeout" + " " * LONG + "x",
+        "# GET /x\n# timeout: 5" + " " * LONG + "x",
+        "# GET /x\n# timeout: " + "5" * LONG + "x",
+        "# GET /x\n# timeout: 5." + "5" * LONG + "x",
+        "x\n# GET /" + "x" * LONG + " " * LONG + "y",
+    ],
+)
+def test_a_line_of_any_length_is_read_in_no_time(source: str) -> None:
+    began = time.monotonic()
+    parse(["# GET /ok", source])
+    assert time.monotonic() - began < 5  # where it takes the square of the length: a minute

@@ -1,6 +1,7 @@
 """What a notebook says of its endpoints: which Markdown and which REQUEST cell belong to which."""
 
 import json
+import time
 
 import nbformat
 import pytest
@@ -102,3 +103,26 @@ def test_an_example_is_a_request_that_can_be_sent(example: dict[str, object], pa
 @pytest.mark.parametrize("example", [{}, {"body": "x" * 10_001}])
 def test_without_an_example_or_with_a_huge_one_there_is_no_request(example: dict[str, object]) -> None:
     assert EndpointDoc(example=example).request("/x") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "summary"),
+    [
+        ("# Title #", "Title"),
+        ("###  A # b ###  ", "A # b"),
+        ("# a#", "a"),
+        ("#no heading", "#no heading"),
+        ("####### seven", "####### seven"),
+        ("# #", ""),
+    ],
+)
+def test_a_summary_has_no_marks_of_a_heading(text: str, summary: str) -> None:
+    assert EndpointDoc(text).summary == summary
+
+
+@pytest.mark.parametrize("text", ["# a" + " " * 100_000 + "b", "# a" + " #" * 50_000 + "b", "#" + " " * 100_000 + "b#"])
+def test_a_heading_of_any_length_is_read_in_no_time(text: str) -> None:
+    began = time.monotonic()
+    assert EndpointDoc(text).description == ""
+    assert len(EndpointDoc(text).summary) <= 120
+    assert time.monotonic() - began < 5  # where it takes the square of the length: a minute

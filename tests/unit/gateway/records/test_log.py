@@ -82,6 +82,73 @@ def test_callers_who_see_tracebacks_get_the_cut_one(tmp_path: Path) -> None:
     assert "characters left out)" in answer.json["extensions"]["traceback"][0]
 
 
+def test_two_million_lines_of_one_request_are_logged_by_their_beginning_and_their_end(
+    api: Arbiter, worker: Worker
+) -> None:
+    before = worker.log.stat().st_size
+
+    post(api, "/prints", "the first\n" + "\n" * 2_000_000 + "the last", "many")
+
+    worker.wait_for_log("[many] the last\n")
+    added = worker.log.read_bytes()[before:].decode()
+    assert "[many] the first\n" in added
+    assert int(added.partition(" lines omitted")[0].rpartition("… ")[2].replace(",", "")) > 1_980_000
+    assert len(added) < 200_000
+    assert api.post("/prints", "next").status == 200
+
+
+def test_what_a_thread_prints_at_once_is_bounded_too(api: Arbiter, worker: Worker) -> None:
+    before = worker.log.stat().st_size
+
+    post(api, "/threads", "\n" * 2_000_000 + "the last of a thread", "thread")
+
+    worker.wait_for_log("[-] the last of a thread\n")
+    assert worker.log.stat().st_size - before < 200_000
+
+
+# -- the log of one request
+
+
+def test_all_lines_are_logged_at_once_while_there_is_room(pieces: list[str]) -> None:
+    request_log = log.RequestLog("a")
+    for number in range(1000):
+        request_log.write(f"line {number}")
+    request_log.close()
+
+    assert pieces[:-1] == [f"[a] line {number}\n" for number in range(999)]
+    assert pieces[-1] == "[a] line 999\n"
+
+
+def test_beyond_the_room_the_last_lines_follow_at_the_end(pieces: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log, "LINE_COST", 5)
+    monkeypatch.setattr(log, "HEAD", 30)
+    monkeypatch.setattr(log, "TAIL", 40)
+    request_log = log.RequestLog("a")
+    for number in range(100, 200):
+        request_log.write(f"{number}\r\nx")
+    request_log.close()
+
+    assert "".join(pieces).splitlines() == [
+        *["[a] 100", "[a] x", "[a] 101", "[a] x"],
+        "[a] … the last lines of this request follow at its end",
+        "[a] … 191 lines omitted",
+        *["[a] x", "[a] 198", "[a] x", "[a] 199", "[a] x"],
+    ]
+
+
+def test_of_a_line_that_is_too_long_beginning_and_end_are_logged(
+    pieces: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log, "HEAD", 30_000)
+    monkeypatch.setattr(log, "TAIL", 130)
+    log.write_lines("a", "first" + "x" * 100_000 + "last")
+
+    lines = "".join(pieces).splitlines()
+    assert lines[0].startswith("[a] firstxxx")
+    assert lines[-1].endswith("xxxlast")
+    assert len("".join(lines)) < 20_000
+
+
 # -- pieces of lines
 
 

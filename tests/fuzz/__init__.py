@@ -1,0 +1,1 @@
+"""A fuzz campaign, on demand: `make fuzz`."""
