@@ -1,0 +1,75 @@
+"""Starts workers: kernels that have run the notebook and accept requests."""
+
+import asyncio
+import socket
+from pathlib import Path
+from typing import Any
+
+from gateway.arbiter.channel import WorkerChannels
+from gateway.arbiter.worker_handle import WorkerHandle
+from gateway.notebook.failure import NotebookError
+from gateway.protocol.messages import Config
+
+ROOT = Path(__file__).resolve().parents[2]
+ATTACH_TIMEOUT = 30  # seconds
+ATTACH = """
+import sys
+sys.path.insert(0, {root!r})
+from gateway.worker.start import start
+sys.path.remove({root!r})
+start({socket!r}, {kernel!r})
+"""
+
+
+class WorkerStarter:
+    """Starts kernels with `manager`, and hands them `listener` and `config` over `channels`."""
+
+    def __init__(
+        self, manager: Any, channels: WorkerChannels, listener: socket.socket, config: Config, start_timeout: float
+    ) -> None:
+        self._manager = manager
+        self._channels = channels
+        self._listener = listener
+        self._config = config
+        self._start_timeout = start_timeout  # seconds
+
+    async def start(self) -> WorkerHandle:
+        """A new worker; raises NotebookError."""
+        kernel_id = await self._manager.start_seeded_kernel()
+        try:
+            async with asyncio.timeout(ATTACH_TIMEOUT):
+                return await self._attach(kernel_id)
+        except BaseException:
+            await self._manager.shutdown_kernel(kernel_id, now=True)
+            raise
+        finally:
+            self._channels.unregister(kernel_id)
+
+    async def start_in_time(self) -> WorkerHandle:
+        """A new worker; raises NotebookError also if its cells take too long, which nothing else limits here."""
+        try:
+            async with asyncio.timeout(self._start_timeout):
+                return await self.start()
+        except TimeoutError:
+            why = f"its cells ran longer than {self._start_timeout} s (START_TIMEOUT)"
+            raise NotebookError.outside_cells("NotReady", why) from None
+
+    async def _attach(self, kernel_id: str) -> WorkerHandle:
+        hello = self._channels.register(kernel_id)
+        attach = ATTACH.format(root=str(ROOT), socket=str(self._channels.path), kernel=kernel_id)
+        # The reply comes only after the handshake over the channel.
+        reply = asyncio.ensure_future(self._manager.execute(kernel_id, attach))
+        try:
+            await asyncio.wait([hello, reply], return_when=asyncio.FIRST_COMPLETED)
+            if not hello.done():
+                raise NotebookError.outside_cells("EngineFailed", str(reply.result().get("evalue", "")))
+            worker = WorkerHandle(kernel_id, hello.result())
+            try:
+                await worker.attach(self._listener.fileno(), self._config)
+                await reply  # until then the kernel is busy with the end of the cell, and would miss its turn
+            except BaseException:
+                worker.close()
+                raise
+        finally:
+            reply.cancel()
+        return worker
