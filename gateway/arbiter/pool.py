@@ -23,7 +23,10 @@ BACKOFF_RESET_AFTER = 10.0  # seconds of life
 
 
 class Pool:
-    """`kernels` workers on one listening socket. `deaths` counts those that were replaced."""
+    """`kernels` workers on one listening socket. `deaths` counts those that were replaced.
+
+    `workers` are also those that accept no more but still work on requests.
+    """
 
     def __init__(
         self,
@@ -88,28 +91,45 @@ class Pool:
             await asyncio.sleep(0.01)
         return None
 
+    def live_workers(self) -> list[WorkerHandle]:
+        """The workers that accept requests."""
+        return [worker for worker in self.workers if not worker.retirement.is_set()]
+
     def _add_worker(self, worker: WorkerHandle) -> None:
         self.outage.end()
         self.workers.append(worker)
         run_in_background(self._supervise(worker))
 
     async def _supervise(self, worker: WorkerHandle) -> None:
-        """Wait until a worker exits, and replace it."""
+        """Replace a worker that accepts no more, and end it when its requests are done."""
         started = time.monotonic()
-        await worker.wait_until_exit()
+        reading = run_in_background(worker.read_messages())
+        await worker.retirement.wait()
+        if not self._draining:
+            self._report_loss(worker)
+            backoff = 0.0 if time.monotonic() - started > BACKOFF_RESET_AFTER else MIN_BACKOFF
+            run_in_background(self._replace(backoff))
+        await worker.drain()
+        worker.record_crash(self.verdicts)
         self.workers.remove(worker)
-        crashed = worker.record_crash(self.verdicts)
-        if self._draining:
-            return
+        if not self._draining:
+            await self._shut_down(worker)
+        reading.cancel()  # a child of the kernel may keep the channel open
+        await asyncio.wait([reading])
+        worker.close()
+
+    def _report_loss(self, worker: WorkerHandle) -> None:
         self.deaths += 1
         self.on_death()
-        self.log.warning("A kernel died with %d requests in it. A new one is being started.", crashed)
+        what = "died" if worker.has_exited else "has no file descriptors left,"
+        requests = len(worker.requests())
+        self.log.warning("A kernel %s with %d requests in it. A new one is being started.", what, requests)
+
+    async def _shut_down(self, worker: WorkerHandle) -> None:
         try:
             await self.manager.shutdown_kernel(worker.kernel_id, now=True)
-        except Exception:  # it must be replaced all the same
-            self.log.exception("A dead kernel could not be cleaned up.")
-        backoff = 0.0 if time.monotonic() - started > BACKOFF_RESET_AFTER else MIN_BACKOFF
-        await self._replace(backoff)
+        except Exception:
+            self.log.exception("A kernel could not be cleaned up.")
 
     async def _replace(self, backoff: float) -> None:
         while not self._draining:
@@ -119,7 +139,7 @@ class Pool:
             except Exception as error:
                 backoff = min(max(2 * backoff, MIN_BACKOFF), MAX_BACKOFF)
                 self.log.error("A new kernel could not be started: %s. Trying again in %.1f s.", error, backoff)
-                if not self.workers:
+                if not self.live_workers():
                     self.outage.start(str(error), backoff)
             else:
                 self._add_worker(worker)

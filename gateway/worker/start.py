@@ -70,7 +70,7 @@ def _serve(channel: ArbiterChannel, server: Server) -> None:
         if message["do"] == "drain":
             server.drain(lambda: server.recorder.flush_then(on_drained) if server.recorder else on_drained())
         elif message["do"] == "ping":
-            channel.send({"did": "pong"})
+            channel.send({"did": "pong", "can_accept": process.can_open_files()})
 
     os.register_at_fork(after_in_child=channel.close)
     process.refuse_input()

@@ -51,6 +51,16 @@ CELLS = [
     "# GET /stops-the-loop\nasyncio.get_running_loop().stop()\nprint('stopped')",
     "# GET /closes-all\nos.closerange(3, 1000)",
     "# GET /aborts\nos.abort()",
+    "def limit_descriptors(): resource.setrlimit(resource.RLIMIT_NOFILE, (200, resource.getrlimit("
+    "resource.RLIMIT_NOFILE)[1]))",
+    # Takes each descriptor that becomes free, for ever.
+    "# GET /leaks\ndef take():\n    while True:\n        try: hoard.append(os.dup(1))\n"
+    "        except OSError: time.sleep(0.001)\n"
+    "hoard = []\nlimit_descriptors()\nthreading.Thread(target=take, daemon=True).start()\nprint('leaks')",
+    "# GET /hoards\nhoard = []\nlimit_descriptors()\nwhile True: hoard.append(os.dup(1))",
+    "# GET /opens\nwith open('/dev/null'): print(os.getpid())",
+    "# GET /waits\n# timeout: 60\nopen('begun', 'w').close()\n"
+    "while not os.path.exists('go'): await asyncio.sleep(0.02)\nprint(os.getpid())",
     # Sleeps longer than any test: the signal has to end it.
     "# GET /terminates\nos.kill(os.getpid(), signal.SIGTERM)\ntime.sleep(60)",
     "# GET /logs\nlogging.getLogger('late').warning('logged by the cell')\nprint('ok')",
@@ -117,6 +127,24 @@ def test_a_cell_that_ruins_its_kernel_is_followed_by_a_new_one(slot: Slot, path:
     assert slot.get("/ok").text == "ok\n"
     eventually(lambda: slot.get("/pid").text != before, 10, "another kernel")
     eventually(lambda: slot.status()["kernel_deaths"] == deaths + 1, 10, "its death in the status")
+
+
+def test_a_kernel_that_cannot_accept_is_replaced_while_it_finishes_its_requests(slot: Slot) -> None:
+    before, deaths = slot.get("/pid").text, slot.status()["kernel_deaths"]
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(slot.get, "/waits")
+        eventually((slot.home / "begun").exists, 10, "the request in its cell")
+        assert slot.get("/leaks").text == "leaks\n"
+        eventually(lambda: slot.get("/pid").text != before, 15, "another kernel")
+        assert (slot.status()["kernels"], slot.status()["kernel_deaths"]) == (1, deaths + 1)
+        (slot.home / "go").touch()
+        assert waiting.result().text == before
+    eventually(lambda: has_ended(int(before)), 10, "its end")
+
+
+def test_a_kernel_whose_cells_can_open_no_files_is_replaced(slot: Slot) -> None:
+    assert slot.get("/hoards").json()["message"] == "OSError: [Errno 24] Too many open files"
+    eventually(lambda: slot.get("/opens").status == 200, 15, "another kernel")
 
 
 def test_a_request_that_did_not_fit_into_the_queue_is_not_told_the_fate_of_another_with_its_id(slot: Slot) -> None:
