@@ -4,7 +4,8 @@ import asyncio
 import select
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
 from gateway.arbiter.channel import WorkerChannels, run_in_background
@@ -12,7 +13,6 @@ from gateway.arbiter.crash_verdicts import CrashVerdicts, Verdict
 from gateway.arbiter.outage import Outage
 from gateway.arbiter.worker_handle import GRACE, WorkerHandle
 from gateway.arbiter.worker_starter import WorkerStarter
-from gateway.notebook.failure import NotebookError
 from gateway.protocol.messages import Config
 
 WATCH_INTERVAL = 0.2  # seconds
@@ -46,7 +46,10 @@ class Pool:
         self.deaths = 0
         self.on_death: Callable[[], None] = lambda: None
         self.outage = Outage(listener)
-        self._draining = False
+        self._draining = asyncio.Event()
+        # The tasks that watch `workers`, and those that start kernels for them.
+        self._supervisions: set[asyncio.Task[None]] = set()
+        self._replacements: set[asyncio.Task[None]] = set()
         limits = [endpoint.limit_s or config.request_timeout_s for endpoint in config.endpoints]
         self._max_silence = max(limits) + 2 * GRACE + PING_AFTER
 
@@ -65,17 +68,22 @@ class Pool:
         run_in_background(self._watch())
 
     async def drain(self) -> None:
-        """Have the kernels answer all requests that have reached this slot; returns when they have, or are dead."""
-        self._draining = True
+        """Have the kernels answer all requests that have reached this slot, then end them."""
+        self._draining.set()
+        for worker in self.workers:
+            worker.retirement.set()
         while True:
-            await asyncio.gather(*(worker.drain() for worker in list(self.workers)))
+            while self._supervisions:
+                await asyncio.wait(self._supervisions)
             if not select.select([self.listener], [], [], 0)[0]:
-                return
-            # The last kernel died with requests in the backlog.
-            try:
-                self._add_worker(await self.starter.start_in_time())
-            except NotebookError as error:
-                self.log.error("No kernel could be started for the waiting requests: %s", error)
+                # A kernel that is being attached may have accepted a request already.
+                for replacement in self._replacements - self.starter.attaching:
+                    replacement.cancel()
+            elif not self._replacements:  # the last kernel died with requests in the backlog
+                self._begin(self._replacements, self._replace(0.0))
+            if self._replacements:
+                await asyncio.wait(self._replacements)
+            if not self._supervisions:
                 return
 
     async def explain(self, request_id: str) -> Verdict | None:
@@ -95,25 +103,32 @@ class Pool:
         """The workers that accept requests."""
         return [worker for worker in self.workers if not worker.retirement.is_set()]
 
+    def _begin(self, tasks: set[asyncio.Task[None]], work: Coroutine[Any, Any, None]) -> None:
+        """Run `work` as one of `tasks`."""
+        task = run_in_background(work)
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
     def _add_worker(self, worker: WorkerHandle) -> None:
         self.outage.end()
         self.workers.append(worker)
-        run_in_background(self._supervise(worker))
+        if self._draining.is_set():
+            worker.retirement.set()
+        self._begin(self._supervisions, self._supervise(worker))
 
     async def _supervise(self, worker: WorkerHandle) -> None:
         """Replace a worker that accepts no more, and end it when its requests are done."""
         started = time.monotonic()
         reading = run_in_background(worker.read_messages())
         await worker.retirement.wait()
-        if not self._draining:
+        if not self._draining.is_set():
             self._report_loss(worker)
             backoff = 0.0 if time.monotonic() - started > BACKOFF_RESET_AFTER else MIN_BACKOFF
-            run_in_background(self._replace(backoff))
+            self._begin(self._replacements, self._replace(backoff))
         await worker.drain()
         worker.record_crash(self.verdicts)
         self.workers.remove(worker)
-        if not self._draining:
-            await self._shut_down(worker)
+        await self._shut_down(worker)
         reading.cancel()  # a child of the kernel may keep the channel open
         await asyncio.wait([reading])
         worker.close()
@@ -132,18 +147,22 @@ class Pool:
             self.log.exception("A kernel could not be cleaned up.")
 
     async def _replace(self, backoff: float) -> None:
-        while not self._draining:
-            await asyncio.sleep(backoff)
+        """Add a worker; tries until it succeeds, while this slot drains only once."""
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(backoff):
+                    await self._draining.wait()
             try:
-                worker = await self.starter.start_in_time()
+                self._add_worker(await self.starter.start_in_time())
+                return
             except Exception as error:
+                if self._draining.is_set():
+                    self.log.error("No kernel could be started for the waiting requests: %s", error)
+                    return
                 backoff = min(max(2 * backoff, MIN_BACKOFF), MAX_BACKOFF)
                 self.log.error("A new kernel could not be started: %s. Trying again in %.1f s.", error, backoff)
                 if not self.live_workers():
                     self.outage.start(str(error), backoff)
-            else:
-                self._add_worker(worker)
-                return
 
     async def _watch(self) -> None:
         while True:

@@ -23,7 +23,8 @@ MAX_REFUSALS = 2
 class WorkerHandle:
     """A worker's channel and scoreboard. `kernel_id` is the kernel manager's.
 
-    `retirement` is set once the worker can accept no more: it has exited, or has no file descriptors left.
+    `retirement` is set once the worker is to accept no more: it has exited, has no file descriptors left, or its slot
+    is being drained.
     """
 
     def __init__(self, kernel_id: str, channel: WorkerChannel) -> None:

@@ -32,10 +32,14 @@ class WorkerStarter:
         self._listener = listener
         self._config = config
         self._start_timeout = start_timeout  # seconds
+        # The tasks whose kernel accepts requests, or may, and is not returned yet.
+        self.attaching: set[asyncio.Task[Any] | None] = set()
 
     async def start(self) -> WorkerHandle:
         """A new worker; raises NotebookError."""
         kernel_id = await self._manager.start_seeded_kernel()
+        task = asyncio.current_task()
+        self.attaching.add(task)
         try:
             async with asyncio.timeout(ATTACH_TIMEOUT):
                 return await self._attach(kernel_id)
@@ -43,6 +47,7 @@ class WorkerStarter:
             await self._manager.shutdown_kernel(kernel_id, now=True)
             raise
         finally:
+            self.attaching.discard(task)
             self._channels.unregister(kernel_id)
 
     async def start_in_time(self) -> WorkerHandle:

@@ -17,11 +17,12 @@ from tests.support.slot import Slot, http_over_unix
 from tests.support.waiting import eventually
 
 SMALL = 64 * 1024 * 1024  # bytes
+PID = "# GET /pid\nprint(os.getpid())"
 
 CELLS = [
     "import asyncio, contextlib, io, json, logging, multiprocessing, os, resource, signal, sys, threading, time",
     "# GET /ok\nprint('ok')",
-    "# GET /pid\nprint(os.getpid())",
+    PID,
     "# GET /deletes\ndel sys.stdout, sys.stderr",
     "# GET /nothing\nsys.stdout = sys.stderr = None",
     "# GET /replaces\nsys.stdout = sys.stderr = io.StringIO()\nprint('into the void')",
@@ -242,3 +243,35 @@ def test_a_kernel_that_dies_while_it_is_seeded_is_tried_again_with_longer_and_lo
         marker.unlink()
         eventually(lambda: slot.get("/ok").status == 200, 30, "the API's return")
         assert slot.status()["kernels"] == 1
+
+
+def test_a_kernel_that_replaces_another_while_its_slot_drains_answers_its_requests() -> None:
+    waits = """# GET /waits/:name
+name = json.loads(REQUEST)["path"]["name"]
+pathlib.Path(f"begun-{name}").write_text(str(os.getpid()))
+while not os.path.exists(f"go-{name}"): time.sleep(0.02)
+print(name)"""
+    imports = "import json, os, pathlib, time\nwhile os.path.exists('hold'): time.sleep(0.02)"
+    with Slot([imports, PID, waits], KERNELS="2") as slot, ThreadPoolExecutor(2) as pool:
+        kernels = {slot.get("/pid").text.strip() for _ in range(6)}
+
+        def wait_in_cell(name: str) -> str:
+            """The number of the kernel whose cell waits for the file go-<name>."""
+            return eventually(lambda: (file := slot.home / f"begun-{name}").exists() and file.read_text(), 20, name)
+
+        first = pool.submit(slot.get, "/waits/first")
+        kernel = wait_in_cell("first")
+        (slot.home / "hold").touch()
+        os.kill(int(min(kernels - {kernel})), signal.SIGKILL)
+        eventually(lambda: slot.status()["kernel_deaths"] == 1, 10, "the death of the other")
+        second = pool.submit(slot.get, "/waits/second")
+        eventually(lambda: slot.status()["queue"] == 1, 10, "the second request in the backlog")
+
+        slot.popen.terminate()
+        (slot.home / "hold").unlink()
+        assert wait_in_cell("second") not in kernels
+        (slot.home / "go-first").touch()
+        assert first.result().text == "first\n"
+        eventually(lambda: has_ended(int(kernel)), 10, "the end of the first kernel")
+        (slot.home / "go-second").touch()
+        assert second.result().text == "second\n"
