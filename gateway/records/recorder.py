@@ -106,7 +106,11 @@ class Recorder:
 
     def _send(self) -> None:
         batch, self._batch = self._batch, Batch()
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        try:
+            connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        except OSError:  # no file descriptors are left
+            self._take_back(batch)
+            return
         try:
             connection.connect(self._address)
             message = batch.encode(self._endpoints)
