@@ -34,6 +34,7 @@ class WorkerHandle:
         self.retirement, self.drained = asyncio.Event(), asyncio.Event()
         self.has_exited = self.is_timed_out = False
         self._refusals = 0
+        self._overdue: set[RunningRequest] = set()  # at the last check
         self.last_message = self.last_ping = time.monotonic()
 
     async def attach(self, listener: int, config: Config) -> None:
@@ -90,9 +91,14 @@ class WorkerHandle:
         Also one that was silent for longer than any cell may run: something else blocks it.
         """
         snapshot = self.snapshot()
+        if snapshot is None:
+            return
+        overdue = {request for request in snapshot.running if request.overdue_s() > GRACE}
+        is_stuck = not overdue.isdisjoint(self._overdue)  # seen twice, as the scoreboard demands
+        self._overdue = overdue
         # Only an unanswered ping counts: a container that was paused was silent too.
         is_silent = self.last_ping > self.last_message and time.monotonic() - self.last_ping > max_silence
-        if snapshot and (is_silent or any(running.overdue_s() > GRACE for running in snapshot.running)):
+        if is_stuck or is_silent:
             self.is_timed_out = True
             with suppress(ProcessLookupError):
                 os.kill(snapshot.pid, signal.SIGKILL)
