@@ -141,8 +141,9 @@ class Pool:
         self.log.warning("A kernel %s with %d requests in it. A new one is being started.", what, requests)
 
     async def _shut_down(self, worker: WorkerHandle) -> None:
+        """End a kernel in order: with its `atexit` functions."""
         try:
-            await self.manager.shutdown_kernel(worker.kernel_id, now=True)
+            await self.manager.shutdown_kernel(worker.kernel_id, now=worker.has_exited)
         except Exception:
             self.log.exception("A kernel could not be cleaned up.")
 

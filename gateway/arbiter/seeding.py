@@ -41,6 +41,12 @@ class PreforkProvisioner(LocalProvisioner):  # type: ignore[misc]
         self.cwd = kwargs["cwd"]
         return self.connection_info
 
+    async def terminate(self, restart: bool = False) -> None:
+        """Unlike its base class, send no SIGTERM to a kernel that was asked to end and takes its time.
+
+        It would end Python at once, in the middle of its `atexit` functions.
+        """
+
     @classmethod
     def make_default(cls) -> None:
         """Use it for all kernels whose spec names no provisioner."""
@@ -73,8 +79,8 @@ class SeedingManager(SeedingMappingKernelManager):  # type: ignore[misc]
                 for number, source in enumerate(notebook.cells, start=1):
                     if self.parent.personality.should_seed_cell(source):
                         await self._run_cell(client, kernel_id, number, source)
-        except BaseException:
-            await self.shutdown_kernel(kernel_id, now=True)
+        except BaseException as error:
+            await self.shutdown_kernel(kernel_id, now=not isinstance(error, NotebookError))
             raise
         return kernel_id
 

@@ -43,8 +43,8 @@ class WorkerStarter:
         try:
             async with asyncio.timeout(ATTACH_TIMEOUT):
                 return await self._attach(kernel_id)
-        except BaseException:
-            await self._manager.shutdown_kernel(kernel_id, now=True)
+        except BaseException as error:
+            await self._manager.shutdown_kernel(kernel_id, now=not isinstance(error, NotebookError))
             raise
         finally:
             self.attaching.discard(task)

@@ -245,6 +245,20 @@ def test_a_kernel_that_dies_while_it_is_seeded_is_tried_again_with_longer_and_lo
         assert slot.status()["kernels"] == 1
 
 
+@pytest.mark.parametrize("last_cell", [PID, "1 / 0"])
+def test_atexit_functions_run_at_a_stop_and_after_a_failed_start_and_cannot_delay_it_for_long(
+    tmp_path: Path, last_cell: str
+) -> None:
+    file = tmp_path / "ended"
+    # The last to be registered is the first to run.
+    first_cell = f"import atexit, os, pathlib, time\natexit.register(time.sleep, 1000)\n"
+    first_cell += f"atexit.register(pathlib.Path({str(file)!r}).touch)"
+    with contextlib.suppress(AssertionError), Slot([first_cell, last_cell, PID]) as slot:
+        assert slot.get("/pid").status == 200
+        assert not file.exists()
+    assert file.exists()
+
+
 def test_a_kernel_that_replaces_another_while_its_slot_drains_answers_its_requests() -> None:
     waits = """# GET /waits/:name
 name = json.loads(REQUEST)["path"]["name"]
