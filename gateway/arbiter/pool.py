@@ -18,8 +18,8 @@ from gateway.protocol.messages import Config
 WATCH_INTERVAL = 0.2  # seconds
 PING_AFTER = 2.0  # seconds of silence after which a kernel is pinged
 DEATH_NOTICE_TIMEOUT = 1.0  # seconds in which the death of a kernel is noticed
-MIN_BACKOFF, MAX_BACKOFF = 0.2, 30.0  # seconds before the next start of a kernel that died
-BACKOFF_RESET_AFTER = 10.0  # seconds of life
+MIN_BACKOFF, MAX_BACKOFF = 0.2, 30.0  # seconds before the next start of a kernel that did not start
+SHORT_LIFE = 10.0  # seconds
 
 
 class Pool:
@@ -123,8 +123,9 @@ class Pool:
         await worker.retirement.wait()
         if not self._draining.is_set():
             self._report_loss(worker)
-            backoff = 0.0 if time.monotonic() - started > BACKOFF_RESET_AFTER else MIN_BACKOFF
-            self._begin(self._replacements, self._replace(backoff))
+            # A kernel that ends by itself just after its start will do so again.
+            is_cut_short = not worker.requests() and time.monotonic() - started < SHORT_LIFE
+            self._begin(self._replacements, self._replace(MIN_BACKOFF if is_cut_short else 0.0))
         await worker.drain()
         worker.record_crash(self.verdicts)
         self.workers.remove(worker)

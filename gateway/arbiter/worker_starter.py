@@ -71,7 +71,9 @@ class WorkerStarter:
             worker = WorkerHandle(kernel_id, hello.result())
             try:
                 await worker.attach(self._listener.fileno(), self._config)
-                await reply  # until then the kernel is busy with the end of the cell, and would miss its turn
+                # Until then the kernel is busy with the end of the cell, and would miss its turn. If a request has
+                # ended it by now, this worker has died; its start has not failed.
+                await asyncio.wait([reply])
             except BaseException:
                 worker.close()
                 raise
