@@ -18,8 +18,8 @@ from gateway.notebook.failure import NotebookError
 from gateway.notebook.kernel_specs import KernelSpecs
 from gateway.notebook.loader import Notebook, load
 
-# Seconds for a kernel to end in order: with its `atexit` functions, as in Jupyter. At the end of the stack all of it has
-# 10 s (control/supervision/daemon.py).
+# Seconds for a kernel to end in order, with its `atexit` functions, as in Jupyter. The whole stack has 10 s to end
+# (control/supervision/daemon.py).
 SHUTDOWN_TIMEOUT = 2.0
 NOTEBOOK_FAILED = 3  # exit status: supervisord does not try again (conf/supervisord.conf.j2)
 

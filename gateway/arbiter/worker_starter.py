@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-from pathlib import Path
 from typing import Any
 
 from gateway.arbiter.channel import WorkerChannels
@@ -10,15 +9,7 @@ from gateway.arbiter.worker_handle import WorkerHandle
 from gateway.notebook.failure import NotebookError
 from gateway.protocol.messages import Config
 
-ROOT = Path(__file__).resolve().parents[2]
 ATTACH_TIMEOUT = 30  # seconds
-ATTACH = """
-import sys
-sys.path.insert(0, {root!r})
-from gateway.worker.start import start
-sys.path.remove({root!r})
-start({socket!r}, {kernel!r})
-"""
 
 
 class WorkerStarter:
@@ -61,13 +52,13 @@ class WorkerStarter:
 
     async def _attach(self, kernel_id: str) -> WorkerHandle:
         hello = self._channels.register(kernel_id)
-        attach = ATTACH.format(root=str(ROOT), socket=str(self._channels.path), kernel=kernel_id)
         # The reply comes only after the handshake over the channel.
-        reply = asyncio.ensure_future(self._manager.execute(kernel_id, attach))
+        call = self._manager.call_engine(kernel_id, "start", "start", str(self._channels.path), kernel_id)
+        reply = asyncio.ensure_future(call)
         try:
             await asyncio.wait([hello, reply], return_when=asyncio.FIRST_COMPLETED)
             if not hello.done():
-                raise NotebookError.outside_cells("EngineFailed", str(reply.result().get("evalue", "")))
+                await reply  # raises
             worker = WorkerHandle(kernel_id, hello.result())
             try:
                 await worker.attach(self._listener.fileno(), self._config)

@@ -259,18 +259,27 @@ def test_a_kernel_that_dies_while_it_is_seeded_is_tried_again_with_longer_and_lo
         assert slot.status()["kernels"] == 1
 
 
-@pytest.mark.parametrize("last_cell", [PID, "1 / 0"])
-def test_atexit_functions_run_at_a_stop_and_after_a_failed_start_and_cannot_delay_it_for_long(
-    tmp_path: Path, last_cell: str
-) -> None:
-    file = tmp_path / "ended"
+def cell_with_atexit(file: Path) -> str:
+    """A cell whose kernel, when it ends in order, creates the file and then takes longer than any test."""
     # The last to be registered is the first to run.
-    first_cell = f"import atexit, os, pathlib, time\natexit.register(time.sleep, 1000)\n"
-    first_cell += f"atexit.register(pathlib.Path({str(file)!r}).touch)"
-    with contextlib.suppress(AssertionError), Slot([first_cell, last_cell, PID]) as slot:
+    functions = ["time.sleep, 1000", f"pathlib.Path({str(file)!r}).touch"]
+    return "\n".join(["import atexit, os, pathlib, time", *(f"atexit.register({each})" for each in functions)])
+
+
+def test_atexit_functions_run_at_a_stop_and_cannot_delay_it_for_long(tmp_path: Path) -> None:
+    with Slot([cell_with_atexit(tmp_path / "end"), PID]) as slot:
         assert slot.get("/pid").status == 200
-        assert not file.exists()
-    assert file.exists()
+        assert not (tmp_path / "end").exists()
+    assert (tmp_path / "end").exists()
+
+
+def test_atexit_functions_run_after_a_start_that_failed(tmp_path: Path) -> None:
+    with (
+        pytest.raises(AssertionError, match="ZeroDivisionError"),
+        Slot([cell_with_atexit(tmp_path / "end"), "1 / 0", PID]),
+    ):
+        pass
+    assert (tmp_path / "end").exists()
 
 
 def test_a_kernel_that_replaces_another_while_its_slot_drains_answers_its_requests() -> None:
