@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
+from gateway.arbiter import prefork
 from gateway.arbiter.channel import WorkerChannels, run_in_background
 from gateway.arbiter.crash_verdicts import CrashVerdicts, Verdict
 from gateway.arbiter.outage import Outage
@@ -123,8 +124,11 @@ class Pool:
         await worker.retirement.wait()
         if not self._draining.is_set():
             self._report_loss(worker)
+            is_young = time.monotonic() - started < SHORT_LIFE
+            if is_young:
+                prefork.keep_spare(SHORT_LIFE)
             # A kernel that ends by itself just after its start will do so again.
-            is_cut_short = not worker.requests() and time.monotonic() - started < SHORT_LIFE
+            is_cut_short = is_young and not worker.requests()
             self._begin(self._replacements, self._replace(MIN_BACKOFF if is_cut_short else 0.0))
         await worker.drain()
         worker.record_crash(self.verdicts)
@@ -168,6 +172,7 @@ class Pool:
 
     async def _watch(self) -> None:
         while True:
+            prefork.discard_late()
             for worker in self.workers:
                 worker.kill_if_stuck(self._max_silence)
                 if time.monotonic() - worker.last_message > PING_AFTER:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.processes import has_ended
+from tests.support.processes import Process, has_ended, running
 from tests.support.slot import Slot, http_over_unix
 from tests.support.waiting import eventually
 
@@ -80,6 +80,10 @@ def memory(slot: Slot) -> int:
     """Bytes that the only kernel holds."""
     pages = Path(f"/proc/{slot.get('/pid').text.strip()}/statm").read_text().split()[1]
     return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+def children(slot: Slot) -> list[Process]:
+    return [process for process in running() if process.parent == slot.popen.pid]
 
 
 @pytest.mark.parametrize(
@@ -160,6 +164,8 @@ def test_kernels_that_requests_end_one_after_the_other_are_replaced_at_once(slot
         others = [pool.submit(slot.get, "/ok") for _ in range(4)]
         assert [answer.result().status for answer in others] == [200] * 4
     assert "Trying again" not in slot.log()
+    eventually(lambda: len(children(slot)) == 2, 10, "a spare process for the next kernel")
+    eventually(lambda: len(children(slot)) == 1, 20, "its end")
 
 
 def test_a_request_that_did_not_fit_into_the_queue_is_not_told_the_fate_of_another_with_its_id(slot: Slot) -> None:
