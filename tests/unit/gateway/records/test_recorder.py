@@ -1,6 +1,7 @@
 """When a recorder sends requests: the first of a second at once, the others together, and all of them once."""
 
 import asyncio
+import errno
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from control.traffic.batch_server import BatchServer
 from gateway.http.request import Request
 from gateway.http.response import Response
+from gateway.records import recorder as recorder_module
 from gateway.records.recorder import PERIOD_S, SENT_AT_ONCE, Recorder
 
 DEADLINE_S = 10.0
@@ -78,3 +80,19 @@ def test_what_nobody_received_is_sent_when_somebody_does(tmp_path: Path) -> None
 
     assert [len(batch["records"]) for batch in batches] == [200]
     assert count(batches) == MANY
+
+
+def test_without_file_descriptors_nothing_is_raised_and_nothing_is_lost(
+    tmp_path: Path, batches: Batches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_arguments: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    async def run() -> None:
+        recorder = Recorder(tmp_path / "r.sock", ["/x"], keeps_records=True)
+        with monkeypatch.context() as context:
+            context.setattr(recorder_module.socket, "socket", fail)
+            record(recorder, 1)
+        await wait_for(batches, 1)
+
+    asyncio.run(run())
