@@ -18,6 +18,9 @@ from gateway.notebook.failure import NotebookError
 from gateway.notebook.kernel_specs import KernelSpecs
 from gateway.notebook.loader import Notebook, load
 
+# Seconds for a kernel to end in order, with its `atexit` functions, as in Jupyter. The whole stack has 10 s to end
+# (control/supervision/daemon.py).
+SHUTDOWN_TIMEOUT = 2.0
 NOTEBOOK_FAILED = 3  # exit status: supervisord does not try again (conf/supervisord.conf.j2)
 
 
@@ -48,6 +51,7 @@ class GatewayApp(KernelGatewayApp):  # type: ignore[misc]
         self.kernel_manager_class = SeedingManager
         # jupyter_client would restart a dead kernel, but not run the notebook in it.
         self.config.KernelManager.autorestart = False
+        self.config.KernelManager.shutdown_wait_time = SHUTDOWN_TIMEOUT
         self.config.KernelManager.transport = "ipc"  # nginx is the only program that listens on TCP
         if self.notebook.is_ours:
             PreforkProvisioner.make_default()
@@ -108,7 +112,7 @@ class GatewayApp(KernelGatewayApp):  # type: ignore[misc]
             await self._cancel_start()
             await self.personality.drain()
             await self.observer.recorder.flush()
-            await self.kernel_manager.shutdown_all(now=True)
+            await self.kernel_manager.shutdown_all()
         except Exception:
             self.log.exception("The shutdown was not complete.")
         self.io_loop.stop()

@@ -9,6 +9,7 @@ from typing import Any
 from gateway.protocol import messages
 
 MAX_LINE = 16 * 1024 * 1024
+ACCEPT_PAUSE = 0.1  # seconds
 
 
 class WorkerChannel:
@@ -73,7 +74,11 @@ class WorkerChannels:
     async def _accept(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            connection, _ = await loop.sock_accept(self._listener)
+            try:
+                connection, _ = await loop.sock_accept(self._listener)
+            except OSError:  # no file descriptors are left for now
+                await asyncio.sleep(ACCEPT_PAUSE)
+                continue
             connection.setblocking(False)
             # In the background, as a peer that sends nothing must not delay the next.
             run_in_background(self._handshake(WorkerChannel(connection)))

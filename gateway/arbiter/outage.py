@@ -38,7 +38,7 @@ class Outage:
         asyncio.get_running_loop().remove_reader(self._listener)
 
     def _accept(self) -> None:
-        with suppress(BlockingIOError):
+        with suppress(OSError):  # also if no file descriptors are left for now
             connection, _ = self._listener.accept()
             connection.setblocking(False)
             run_in_background(self._reject(connection))

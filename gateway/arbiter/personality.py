@@ -94,7 +94,7 @@ class EnginePersonality(LoggingConfigurable):  # type: ignore[misc]
         return {
             "endpoints": self.endpoints,
             "problems": [asdict(problem) for problem in self.api.problems],
-            "kernels": len(pool.workers) if pool else 0,
+            "kernels": len(pool.live_workers()) if pool else 0,
             "kernel_deaths": pool.deaths if pool else 0,
             "queue": queue_length.count(self.parent.listener),
         }

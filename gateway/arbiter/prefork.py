@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -14,6 +15,7 @@ from typing import BinaryIO, cast
 MAIN = Path(__file__).parents[1] / "worker" / "ipykernel_main.py"
 
 _spare: subprocess.Popen[bytes] | None = None
+_spare_until = 0.0  # seconds of time.monotonic
 
 
 def prepare(environ: Mapping[str, str] = os.environ) -> None:
@@ -34,11 +36,25 @@ def launch(command: Sequence[str], cwd: str, environ: Mapping[str, str]) -> subp
     task = {"argv": argv, "cwd": cwd, "environ": {**environ, **_parent_variable()}}
     with cast("BinaryIO", process.stdin) as pipe:
         pipe.write(json.dumps(task).encode())
+    if time.monotonic() < _spare_until:
+        prepare()
     return process
 
 
+def keep_spare(seconds: float) -> None:
+    """For this time, have a spare process for each `launch`: kernels end one after the other."""
+    global _spare_until
+    _spare_until = time.monotonic() + seconds
+
+
+def discard_late() -> None:
+    """End the spare process if its time is over."""
+    if time.monotonic() >= _spare_until:
+        discard()
+
+
 def discard() -> None:
-    """End the spare process: the notebook is in another language."""
+    """End the spare process."""
     global _spare
     if _spare:
         _end(_spare)

@@ -1,19 +1,18 @@
 """Starts kernels and runs a notebook's ordinary cells in them; an error names the cell and its line."""
 
 import asyncio
-from collections.abc import AsyncIterator, Set
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import EntryPoint
 from pathlib import Path
-from queue import Empty
 from typing import Any
 
-import zmq
 from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvisioner
 from kernel_gateway.services.kernels.manager import SeedingMappingKernelManager
 
 from gateway.arbiter import prefork
-from gateway.notebook.failure import ANSI, NotebookError
+from gateway.arbiter.kernel_client import open_client, print_output, read_reply, wait_until_idle
+from gateway.notebook.failure import NotebookError
 
 STARTUP_TIMEOUT = 60  # seconds; the control app's START_TIMEOUT ends a start that takes longer
 # Seconds after which a kernel is asked again whether it is ready: twice as long each time. A kernel that was started
@@ -21,12 +20,13 @@ STARTUP_TIMEOUT = 60  # seconds; the control app's START_TIMEOUT ends a start th
 ASK_AGAIN, ASK_AGAIN_AT_MOST = 0.05, 1.0
 ALIVE_POLL = 0.1  # seconds
 BOUND_POLL = 0.005  # seconds
-OUTPUT_TIMEOUT = 1.0  # seconds of silence after a reply
-# Either end would drop output while 1,000 messages are unread, also the message that ends it.
-UNLIMITED_OUTPUT = """
-from IPython import get_ipython
-thread = get_ipython().kernel.iopub_thread
-thread.schedule(lambda: setattr(thread.socket, "sndhwm", 0))
+ROOT = Path(__file__).resolve().parents[2]
+ENGINE_CODE = """
+import sys
+sys.path.insert(0, {root!r})
+from gateway.worker.{module} import {function}
+sys.path.remove({root!r})
+{function}{arguments!r}
 """
 # The history is a database of everything that was ever run, requests included.
 IPYKERNEL_ARGUMENTS = ["--HistoryManager.enabled=False"]
@@ -40,6 +40,12 @@ class PreforkProvisioner(LocalProvisioner):  # type: ignore[misc]
         self.pid = self.pgid = self.process.pid
         self.cwd = kwargs["cwd"]
         return self.connection_info
+
+    async def terminate(self, restart: bool = False) -> None:
+        """Unlike its base class, send no SIGTERM to a kernel that was asked to end and takes its time.
+
+        It would end Python at once, in the middle of its `atexit` functions.
+        """
 
     @classmethod
     def make_default(cls) -> None:
@@ -67,29 +73,44 @@ class SeedingManager(SeedingMappingKernelManager):  # type: ignore[misc]
                 await self._wait_until_bound(kernel_id)
             async with self._client(kernel_id) as client:
                 async with asyncio.timeout(STARTUP_TIMEOUT):
-                    await self._wait_until_ready(client, kernel_id)
-                    if notebook.is_ours:
-                        await self._execute(client, kernel_id, None, _isolate(UNLIMITED_OUTPUT), silent=True)
+                    await self._prepare(client, kernel_id)
                 for number, source in enumerate(notebook.cells, start=1):
                     if self.parent.personality.should_seed_cell(source):
                         await self._run_cell(client, kernel_id, number, source)
-        except BaseException:
-            await self.shutdown_kernel(kernel_id, now=True)
+        except BaseException as error:
+            await self.shutdown_kernel(kernel_id, now=not isinstance(error, NotebookError))
             raise
         return kernel_id
 
-    async def execute(self, kernel_id: str, code: str) -> dict[str, Any]:
-        """Run code in a namespace of its own, not the notebook's; returns the content of its `execute_reply`."""
+    async def call_engine(self, kernel_id: str, module: str, function: str, *arguments: Any) -> dict[str, Any]:
+        """Call a function of `gateway.worker` in a kernel; returns the content of its `execute_reply`."""
         async with self._client(kernel_id) as client:
-            return await self._execute(client, kernel_id, None, _isolate(code), silent=True)
+            return await self._call_engine(client, kernel_id, module, function, *arguments)
 
     @asynccontextmanager
     async def _client(self, kernel_id: str) -> AsyncIterator[Any]:
-        client = open_client(self.get_kernel(kernel_id))
+        client = open_client(self.get_kernel(kernel_id), has_output=not self.parent.notebook.is_ours)
         try:
             yield client
         finally:
             client.stop_channels()
+
+    async def _prepare(self, client: Any, kernel_id: str) -> None:
+        """Return when what cells print will arrive: in the log, or here."""
+        if self.parent.notebook.is_ours:
+            await self._call_engine(client, kernel_id, "start_output", "begin", self._max_output())
+        else:
+            await self._wait_until_ready(client, kernel_id)
+
+    async def _call_engine(
+        self, client: Any, kernel_id: str, module: str, function: str, *arguments: Any
+    ) -> dict[str, Any]:
+        code = ENGINE_CODE.format(root=str(ROOT), module=module, function=function, arguments=arguments)
+        # In a namespace of its own, not the notebook's.
+        reply = await self._execute(client, kernel_id, None, f"exec({code!r}, {{}})", silent=True)
+        if reply["status"] != "ok":
+            raise NotebookError.outside_cells("EngineFailed", str(reply.get("evalue", "")))
+        return reply
 
     async def _wait_until_bound(self, kernel_id: str) -> None:
         """Return when the kernel's sockets exist: ØMQ repeats a connect that came too early after 0.1 s only."""
@@ -110,7 +131,7 @@ class SeedingManager(SeedingMappingKernelManager):  # type: ignore[misc]
             requests.add(client.kernel_info())
             try:
                 async with asyncio.timeout(patience):
-                    return await _wait_until_idle(client, requests)
+                    return await wait_until_idle(client, requests)
             except TimeoutError:
                 patience = min(2 * patience, ASK_AGAIN_AT_MOST)
             if not await self.get_kernel(kernel_id).is_alive():
@@ -126,75 +147,34 @@ class SeedingManager(SeedingMappingKernelManager):  # type: ignore[misc]
     async def _execute(
         self, client: Any, kernel_id: str, cell: int | None, code: str, **options: bool
     ) -> dict[str, Any]:
-        """Run code and print its output as it comes; returns the content of its `execute_reply`.
+        """Run code; returns the content of its `execute_reply`, raises NotebookError if the kernel dies.
 
-        Raises NotebookError if the kernel dies. Unlike jupyter_client's execute_interactive it ends also if the kernel
-        has dropped the message that ends the output.
+        Unlike jupyter_client's execute_interactive it ends also if the kernel has dropped the message that ends the
+        output. Our own kernels log their output themselves (gateway/worker/start_output.py).
         """
         message_id = client.execute(code, allow_stdin=False, **options)  # nobody could answer an input()
-        reply = asyncio.ensure_future(_read_reply(client, message_id))
-        output = asyncio.ensure_future(_print_output(client, message_id, reply))
+        reply = asyncio.ensure_future(read_reply(client, message_id))
+        tasks: list[asyncio.Future[Any]] = [reply]
+        if not self.parent.notebook.is_ours:
+            tasks.append(asyncio.ensure_future(print_output(client, message_id, reply, self._max_output())))
         try:
-            while (await asyncio.wait([reply, output], timeout=ALIVE_POLL))[1]:
+            while (await asyncio.wait(tasks, timeout=ALIVE_POLL))[1]:
                 if not await self.get_kernel(kernel_id).is_alive():
                     raise _kernel_died(cell)
-            output.result()
+            for task in tasks:
+                task.result()
             return reply.result()
         finally:
-            reply.cancel()
-            output.cancel()
+            for task in tasks:
+                task.cancel()
 
-
-def _isolate(code: str) -> str:
-    return f"exec({code!r}, {{}})"
-
-
-async def _read_reply(client: Any, message_id: str) -> dict[str, Any]:
-    while True:
-        message = await client.get_shell_msg()
-        if message["parent_header"].get("msg_id") == message_id:
-            content: dict[str, Any] = message["content"]
-            return content
-
-
-async def _print_output(client: Any, message_id: str, reply: "asyncio.Future[Any]") -> None:
-    """Print the kernel's output until it is done with a request, or silent after its reply.
-
-    Threads and tasks of earlier cells print too, as parts of those.
-    """
-    while True:
-        try:
-            message = await client.get_iopub_msg(timeout=OUTPUT_TIMEOUT)
-        except Empty:
-            if reply.done():
-                return
-            continue
-        if message["msg_type"] == "stream":
-            print(ANSI.sub("", message["content"]["text"]), end="", flush=True)
-        elif message["parent_header"].get("msg_id") == message_id and (
-            message["content"].get("execution_state") == "idle"
-        ):
-            return
-
-
-def open_client(kernel: Any) -> Any:
-    """A client of a kernel, given its manager."""
-    client = kernel.client()
-    # Not the manager's session, which refuses messages that another client has read.
-    client.session = type(client.session)(config=client.session.config, key=client.session.key)
-    client.context.setsockopt(zmq.RCVHWM, 0)  # as in UNLIMITED_OUTPUT
-    client.start_channels(stdin=False, hb=False)
-    return client
-
-
-async def _wait_until_idle(client: Any, requests: Set[str]) -> None:
-    """Return when the kernel is done with one of these requests."""
-    while True:
-        message = await client.get_iopub_msg()
-        if message["parent_header"].get("msg_id") in requests and message["content"].get("execution_state") == "idle":
-            return
+    def _max_output(self) -> int:
+        megabytes: int = self.parent.slot.max_output_mb
+        return megabytes * 1024 * 1024
 
 
 def _kernel_died(cell: int | None) -> NotebookError:
+    if cell is None:
+        return NotebookError.outside_cells("KernelDied", "the kernel ended outside of the cells")
     value = "the kernel ended while it ran this cell (exit(), a crash, or out of memory)"
     return NotebookError.in_cell(cell, {"ename": "KernelDied", "evalue": value})

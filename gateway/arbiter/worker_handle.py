@@ -15,17 +15,26 @@ from gateway.protocol.scoreboard import RunningRequest, Snapshot
 
 # Seconds from the interrupt of a cell at its limit to the kill; see gateway/worker/time_limit.py.
 GRACE = 2.0
+# Pings in a row, PING_AFTER apart (gateway/arbiter/pool.py), to which a worker replies that it cannot accept: requests
+# that await may hold all descriptors for a moment.
+MAX_REFUSALS = 2
 
 
 class WorkerHandle:
-    """A worker's channel and scoreboard. `kernel_id` is the kernel manager's."""
+    """A worker's channel and scoreboard. `kernel_id` is the kernel manager's.
+
+    `retirement` is set once the worker is to accept no more: it has exited, has no file descriptors left, or its slot
+    is being drained.
+    """
 
     def __init__(self, kernel_id: str, channel: WorkerChannel) -> None:
         self.kernel_id = kernel_id
         self.channel = channel
         self.scoreboard_fd = scoreboard.create(f"worker-{kernel_id}")
-        self.drained = asyncio.Event()
-        self.is_timed_out = False
+        self.retirement, self.drained = asyncio.Event(), asyncio.Event()
+        self.has_exited = self.is_timed_out = False
+        self._refusals = 0
+        self._overdue: set[RunningRequest] = set()  # at the last check
         self.last_message = self.last_ping = time.monotonic()
 
     async def attach(self, listener: int, config: Config) -> None:
@@ -37,12 +46,18 @@ class WorkerHandle:
         if reply["did"] == "failed":
             raise _compile_error(reply["errors"])
 
-    async def wait_until_exit(self) -> None:
+    async def read_messages(self) -> None:
         """Read messages until the kernel exits."""
         while (message := await self.channel.receive()) is not None:
             self.last_message = time.monotonic()
             if message["did"] == "drained":
                 self.drained.set()
+            elif message["did"] == "pong":
+                self._refusals = 0 if message["can_accept"] else self._refusals + 1
+                if self._refusals == MAX_REFUSALS:
+                    self.retirement.set()
+        self.has_exited = True
+        self.retirement.set()
         self.drained.set()
 
     async def drain(self) -> None:
@@ -56,10 +71,13 @@ class WorkerHandle:
             return scoreboard.read(self.scoreboard_fd)
         return None
 
-    def is_running(self, request_id: str) -> bool:
-        """Whether it runs that request, or did when it died."""
+    def requests(self) -> tuple[RunningRequest, ...]:
+        """The requests that it runs, or did when it died."""
         snapshot = self.snapshot()
-        return snapshot is not None and any(running.request_id == request_id for running in snapshot.running)
+        return snapshot.running if snapshot else ()
+
+    def is_running(self, request_id: str) -> bool:
+        return any(request.request_id == request_id for request in self.requests())
 
     async def ping(self) -> None:
         """Send a ping, unless one is unanswered; the kernel's main loop replies."""
@@ -73,21 +91,22 @@ class WorkerHandle:
         Also one that was silent for longer than any cell may run: something else blocks it.
         """
         snapshot = self.snapshot()
+        if snapshot is None:
+            return
+        overdue = {request for request in snapshot.running if request.overdue_s() > GRACE}
+        is_stuck = not overdue.isdisjoint(self._overdue)  # seen twice, as the scoreboard demands
+        self._overdue = overdue
         # Only an unanswered ping counts: a container that was paused was silent too.
         is_silent = self.last_ping > self.last_message and time.monotonic() - self.last_ping > max_silence
-        if snapshot and (is_silent or any(running.overdue_s() > GRACE for running in snapshot.running)):
+        if is_stuck or is_silent:
             self.is_timed_out = True
             with suppress(ProcessLookupError):
                 os.kill(snapshot.pid, signal.SIGKILL)
 
-    def record_crash(self, verdicts: CrashVerdicts) -> int:
-        """Store a verdict on each request that the dead kernel was running; returns their number."""
-        snapshot = self.snapshot()
-        running = snapshot.running if snapshot else ()
-        for request in running:
+    def record_crash(self, verdicts: CrashVerdicts) -> None:
+        """Store a verdict on each request that a dead kernel was running."""
+        for request in self.requests():
             verdicts.add(request.request_id, self._verdict(request))
-        self.close()
-        return len(running)
 
     def close(self) -> None:
         self.channel.close()

@@ -5,8 +5,8 @@
                        the listening socket, then the scoreboard's memory
     worker  → arbiter  {"did": "ready"}, and from then on it accepts
                        or {"did": "failed", "errors": [{"cell": 3, "line": 2, "message": "SyntaxError: …"}]}
-    arbiter → worker   {"do": "ping"}: whether its main loop runs
-    worker  → arbiter  {"did": "pong"}
+    arbiter → worker   {"do": "ping"}: whether its main loop runs, and can accept connections
+    worker  → arbiter  {"did": "pong", "can_accept": false}: no file descriptors are left
     arbiter → worker   {"do": "drain"}: finish what is in the backlog and in flight, accept nothing more
     worker  → arbiter  {"did": "drained"}
 

@@ -2,11 +2,12 @@
 
 A kernel that is dead, or stuck in C code that holds the GIL, cannot report what it was running. So before a cell
 runs, the worker writes the request into a slot, and clears the slot afterwards; this takes about a microsecond.
-A slot that is read while it is written may mix two requests, but a hung or dead kernel does not write: read twice
-before acting on a slot.
+A slot that is read while it is written may mix two requests. Its deadline alone decides whether a kernel is stuck, and
+is never torn: it is in the machine's byte order, so that it is stored at once, and no slot shares a cache line (64
+bytes) with another. A hung or dead kernel does not write: read twice before acting on a slot.
 
-    header  64 bytes                 magic, pid
-    slots   64 of them, of 80 bytes  start (seconds of time.monotonic, 0 = free), limit (seconds), request id
+    header  64 bytes                  magic, pid
+    slots   64 of them, of 128 bytes  deadline (seconds of time.monotonic, 0 = free), limit (seconds), request id
 
 Requests beyond the 64th, all of them awaiting, are not shown.
 """
@@ -20,8 +21,8 @@ from dataclasses import dataclass
 SLOTS = 64
 _MAGIC = b"nbboard1"
 _HEADER = struct.Struct("<8sI")
-_SLOT = struct.Struct("<dd64s")
-_START = struct.Struct("<d")
+_SLOT = struct.Struct("@dd64s48x")
+_DEADLINE = struct.Struct("@d")
 _SLOTS_AT = 64
 SIZE = _SLOTS_AT + SLOTS * _SLOT.size
 
@@ -31,12 +32,12 @@ class RunningRequest:
     """A request that is running, or was when its kernel died."""
 
     request_id: str
-    started: float
+    deadline: float  # seconds of time.monotonic
     limit_s: float
 
     def overdue_s(self) -> float:
         """Seconds beyond its limit, negative while it has time left."""
-        return time.monotonic() - self.started - self.limit_s
+        return time.monotonic() - self.deadline
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +63,9 @@ def read(fd: int) -> Snapshot:
         raise ValueError("the scoreboard has not been opened by a worker")
     slots = (_SLOT.unpack_from(data, _SLOTS_AT + n * _SLOT.size) for n in range(SLOTS))
     running = tuple(
-        RunningRequest(request_id.rstrip(b"\0").decode("ascii", "replace"), start, limit)
-        for start, limit, request_id in slots
-        if start
+        RunningRequest(request_id.rstrip(b"\0").decode("ascii", "replace"), deadline, limit)
+        for deadline, limit, request_id in slots
+        if deadline
     )
     return Snapshot(pid, running)
 
@@ -82,11 +83,11 @@ class Scoreboard:
         if not self._free:
             return 0
         slot = self._free.pop()
-        _SLOT.pack_into(self._memory, slot, started, limit_s, request_id)
+        _SLOT.pack_into(self._memory, slot, started + limit_s, limit_s, request_id)
         return slot
 
     def end(self, slot: int) -> None:
         """Show that the request in `slot` is over."""
         if slot:
-            _START.pack_into(self._memory, slot, 0.0)
+            _DEADLINE.pack_into(self._memory, slot, 0.0)
             self._free.append(slot)

@@ -130,7 +130,10 @@ class Recorder:
 
     def _deliver(self, number: int) -> bool:
         """Send an unconfirmed batch. False: the control app is away, or its backlog is full; it got nothing."""
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        try:
+            connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        except OSError:  # no file descriptors are left
+            return False
         try:
             connection.connect(self._address)
             batch, oldest = self._unconfirmed[number], min(self._unconfirmed)

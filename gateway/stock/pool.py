@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.arbiter.channel import run_in_background
-from gateway.arbiter.seeding import open_client
+from gateway.arbiter.kernel_client import open_client
 from gateway.http.wire import RejectedRequest
 from gateway.records import log
 from gateway.records.record import NO_TEXT, Excerpt

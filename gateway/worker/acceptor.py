@@ -107,7 +107,10 @@ class Acceptor:
             except ConnectionAbortedError:
                 continue
             except OSError as error:
-                self._back_off(error)
+                if self._on_empty:
+                    self._finish_drain()  # the rest is for other kernels
+                else:
+                    self._back_off(error)
                 return
             # What socket.accept does besides costs more than the system call; so does what socket.socket adds to its
             # base class, makefile and the like.

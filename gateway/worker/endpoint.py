@@ -132,6 +132,8 @@ class CellExecutor:
         text, value = call.request.encode(call.path)
         call.namespace["REQUEST"] = text
         self.json_decoder.offer(text, value)
+        if time.monotonic() >= call.deadline:  # the watchdog's thread may have had no turn yet
+            raise TimeLimit
         call.is_decoded = True
 
     @contextmanager

@@ -1,14 +1,16 @@
-"""Process settings of a worker: death with its parent, no input."""
+"""The process of a worker: death with its parent, no input, file descriptors."""
 
 import builtins
 import ctypes
 import getpass
+import os
 import signal
 from typing import Any, NoReturn
 
 from IPython.core.error import StdinNotImplementedError
 
 _PR_SET_PDEATHSIG = 1
+_FEW = 4  # file descriptors: a connection, and what a cell opens for a request
 
 
 def die_with_parent() -> None:
@@ -20,6 +22,20 @@ def die_with_parent() -> None:
 def refuse_input() -> None:
     """Make input() and getpass() raise at once instead of waiting for input that never comes."""
     builtins.input = getpass.getpass = _raise_no_input
+
+
+def can_open_files() -> bool:
+    """Whether there are file descriptors left, for a connection and a few files of a cell."""
+    descriptors = []
+    try:
+        for _ in range(_FEW):
+            descriptors.append(os.eventfd(0))
+    except OSError:
+        return False
+    finally:
+        for descriptor in descriptors:
+            os.close(descriptor)
+    return True
 
 
 def _raise_no_input(*_args: Any, **_kwargs: Any) -> NoReturn:

@@ -11,7 +11,7 @@ from IPython.core.getipython import get_ipython
 
 from gateway.protocol.messages import Cell, Config, Endpoint, Message
 from gateway.protocol.scoreboard import Scoreboard
-from gateway.worker import process
+from gateway.worker import process, start_output
 from gateway.worker.channel import ArbiterChannel
 from gateway.worker.compiler import CellError, CompileError
 from gateway.worker.endpoint import CompiledEndpoint
@@ -70,10 +70,11 @@ def _serve(channel: ArbiterChannel, server: Server) -> None:
         if message["do"] == "drain":
             server.drain(lambda: server.recorder.flush_then(on_drained) if server.recorder else on_drained())
         elif message["do"] == "ping":
-            channel.send({"did": "pong"})
+            channel.send({"did": "pong", "can_accept": process.can_open_files()})
 
     os.register_at_fork(after_in_child=channel.close)
     process.refuse_input()
+    start_output.end()
     gc.freeze()  # what exists now stays alive anyway: no collection need look at it
     server.start()
     channel.listen(on_message)

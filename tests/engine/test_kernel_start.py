@@ -1,5 +1,8 @@
 """The start of a kernel: in the process that was prepared for it, and with much output of ordinary cells."""
 
+import re
+from pathlib import Path
+
 from tests.support.processes import running
 from tests.support.slot import Slot
 
@@ -19,6 +22,14 @@ while "half way" not in pathlib.Path("log").read_text():
     time.sleep(0.05)
 """
 
+PRINTS_FOR_LONG = """
+import os, time
+deadline = time.monotonic() + 4
+while time.monotonic() < deadline:
+    print("x" * 1000)
+"""
+LARGEST = 200_000  # kB that a gateway or a kernel may have held at once; they hold less than 100,000
+
 
 def test_a_cell_that_prints_100_000_lines_starts_and_all_are_in_the_log() -> None:
     with Slot([PRINTS_MUCH, ENDPOINT]) as slot:
@@ -36,3 +47,16 @@ def test_the_kernel_runs_in_the_process_that_was_prepared_for_it() -> None:
     with Slot([ENDPOINT]) as slot:
         (kernel,) = [process for process in running() if process.parent == slot.popen.pid]
     assert "ipykernel_main.py" in kernel.command
+
+
+def test_output_of_a_start_is_cut_and_counted_and_takes_no_memory() -> None:
+    with Slot([PRINTS_FOR_LONG, "# GET /pid\nprint(os.getpid())"], MAX_OUTPUT_MB="1") as slot:
+        for pid in (slot.popen.pid, int(slot.get("/pid").text)):
+            largest = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
+            assert largest
+            assert int(largest[1]) < LARGEST
+        lines = slot.log().splitlines()
+    assert sum(map(len, lines)) < 1_100_000
+    assert [
+        line for line in lines if re.fullmatch(r"\(\d+ more characters that this cell printed were dropped.*", line)
+    ]

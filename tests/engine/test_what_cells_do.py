@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.processes import has_ended
+from tests.support.processes import Process, has_ended, running
 from tests.support.slot import Slot, http_over_unix
 from tests.support.waiting import eventually
 
 SMALL = 64 * 1024 * 1024  # bytes
+PID = "# GET /pid\nprint(os.getpid())"
 
 CELLS = [
     "import asyncio, contextlib, io, json, logging, multiprocessing, os, resource, signal, sys, threading, time",
@@ -31,7 +32,7 @@ CELLS = [
     "asyncio.create_task(fail()) and None",
     "# GET /callback\nasyncio.get_running_loop().call_soon(lambda: {}['raised by a callback'])\nNone",
     "# GET /ok\nprint('ok')",
-    "# GET /pid\nprint(os.getpid())",
+    PID,
     "# GET /deletes\ndel sys.stdout, sys.stderr",
     "# GET /nothing\nsys.stdout = sys.stderr = None",
     "# GET /replaces\nsys.stdout = sys.stderr = io.StringIO()\nprint('into the void')",
@@ -61,6 +62,17 @@ CELLS = [
     "# GET /stops-the-loop\nasyncio.get_running_loop().stop()\nprint('stopped')",
     "# GET /closes-all\nos.closerange(3, 1000)",
     "# GET /aborts\nos.abort()",
+    "def limit_descriptors(): resource.setrlimit(resource.RLIMIT_NOFILE, (200, resource.getrlimit("
+    "resource.RLIMIT_NOFILE)[1]))",
+    # Takes each descriptor that becomes free, for ever; not while the gateway still closes its connections, as
+    # libzmq then aborts.
+    "# GET /leaks\ndef take():\n    time.sleep(1)\n    while True:\n        try: hoard.append(os.dup(1))\n"
+    "        except OSError: time.sleep(0.001)\n"
+    "hoard = []\nlimit_descriptors()\nthreading.Thread(target=take, daemon=True).start()\nprint('leaks')",
+    "# GET /hoards\ntime.sleep(1)\nhoard = []\nlimit_descriptors()\nwhile True: hoard.append(os.dup(1))",
+    "# GET /opens\nwith open('/dev/null'): print(os.getpid())",
+    "# GET /waits\n# timeout: 60\nopen('begun', 'w').close()\n"
+    "while not os.path.exists('go'): await asyncio.sleep(0.02)\nprint(os.getpid())",
     # Sleeps longer than any test: the signal has to end it.
     "# GET /terminates\nos.kill(os.getpid(), signal.SIGTERM)\ntime.sleep(60)",
     "# GET /logs\nlogging.getLogger('late').warning('logged by the cell')\nprint('ok')",
@@ -79,6 +91,10 @@ def memory(slot: Slot) -> int:
     """Bytes that the only kernel holds."""
     pages = Path(f"/proc/{slot.get('/pid').text.strip()}/statm").read_text().split()[1]
     return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+def children(slot: Slot) -> list[Process]:
+    return [process for process in running() if process.parent == slot.popen.pid]
 
 
 @pytest.mark.parametrize(
@@ -127,6 +143,40 @@ def test_a_cell_that_ruins_its_kernel_is_followed_by_a_new_one(slot: Slot, path:
     assert slot.get("/ok").text == "ok\n"
     eventually(lambda: slot.get("/pid").text != before, 10, "another kernel")
     eventually(lambda: slot.status()["kernel_deaths"] == deaths + 1, 10, "its death in the status")
+
+
+def test_a_kernel_that_cannot_accept_is_replaced_while_it_finishes_its_requests(slot: Slot) -> None:
+    before, deaths = slot.get("/pid").text, slot.status()["kernel_deaths"]
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(slot.get, "/waits")
+        eventually((slot.home / "begun").exists, 10, "the request in its cell")
+        assert slot.get("/leaks").text == "leaks\n"
+        eventually(lambda: slot.get("/pid").text != before, 20, "another kernel")
+        eventually(lambda: slot.status()["kernels"] == 1, 10, "it in the status")
+        assert slot.status()["kernel_deaths"] == deaths + 1
+        (slot.home / "go").touch()
+        assert waiting.result().text == before
+    eventually(lambda: has_ended(int(before)), 10, "its end")
+
+
+def test_a_kernel_whose_cells_can_open_no_files_is_replaced(slot: Slot) -> None:
+    assert slot.get("/hoards").json()["message"] == "OSError: [Errno 24] Too many open files"
+    eventually(lambda: slot.get("/opens").status == 200, 15, "another kernel")
+
+
+def test_kernels_that_requests_end_one_after_the_other_are_replaced_at_once(slot: Slot) -> None:
+    def abort() -> None:
+        with contextlib.suppress(OSError):  # its connection ends with the kernel
+            slot.get("/aborts")
+
+    with ThreadPoolExecutor(12) as pool:
+        for _ in range(8):
+            pool.submit(abort)
+        others = [pool.submit(slot.get, "/ok") for _ in range(4)]
+        assert [answer.result().status for answer in others] == [200] * 4
+    assert "Trying again" not in slot.log()
+    eventually(lambda: len(children(slot)) == 2, 10, "a spare process for the next kernel")
+    eventually(lambda: len(children(slot)) == 1, 20, "its end")
 
 
 def test_a_request_that_did_not_fit_into_the_queue_is_not_told_the_fate_of_another_with_its_id(slot: Slot) -> None:
@@ -232,7 +282,7 @@ def test_a_kernel_that_dies_while_it_is_seeded_is_tried_again_with_longer_and_lo
             slot.get("/die")
         waiting = pool.submit(slot.get, "/ok")  # in the backlog: told as soon as it is known
         eventually(lambda: len(pauses()) >= 3, 30, "three tries")
-        assert pauses()[:3] == ["0.4", "0.8", "1.6"]
+        assert pauses()[:3] == ["0.2", "0.4", "0.8"]
         refusal = waiting.result()
         assert (refusal.status, refusal.json()["extensions"]["code"]) == (503, "no-kernel")
         assert "retry-after" in refusal.headers
@@ -240,3 +290,61 @@ def test_a_kernel_that_dies_while_it_is_seeded_is_tried_again_with_longer_and_lo
         marker.unlink()
         eventually(lambda: slot.get("/ok").status == 200, 30, "the API's return")
         assert slot.status()["kernels"] == 1
+
+
+def cell_with_atexit(file: Path) -> str:
+    """A cell whose kernel, when it ends in order, creates the file and then takes longer than any test."""
+    # The last to be registered is the first to run.
+    functions = ["time.sleep, 1000", f"pathlib.Path({str(file)!r}).touch"]
+    return "\n".join(["import atexit, os, pathlib, time", *(f"atexit.register({each})" for each in functions)])
+
+
+def test_atexit_functions_run_at_a_stop_and_cannot_delay_it_for_long(tmp_path: Path) -> None:
+    with Slot([cell_with_atexit(tmp_path / "end"), PID]) as slot:
+        assert slot.get("/pid").status == 200
+        assert not (tmp_path / "end").exists()
+    assert (tmp_path / "end").exists()
+
+
+def test_atexit_functions_run_after_a_start_that_failed(tmp_path: Path) -> None:
+    with (
+        pytest.raises(AssertionError, match="ZeroDivisionError"),
+        Slot([cell_with_atexit(tmp_path / "end"), "1 / 0", PID]),
+    ):
+        pass
+    assert (tmp_path / "end").exists()
+
+
+def test_a_kernel_that_replaces_another_while_its_slot_drains_answers_its_requests() -> None:
+    waits = """# GET /waits/:name
+name = json.loads(REQUEST)["path"]["name"]
+pathlib.Path(f"begun-{name}").write_text(str(os.getpid()))
+while not os.path.exists(f"go-{name}"): time.sleep(0.02)
+print(name)"""
+    starts = """import json, os, pathlib, time
+while os.path.exists("hold"):
+    pathlib.Path("held").touch()
+    time.sleep(0.02)"""
+    with Slot([starts, PID, waits], KERNELS="2") as slot, ThreadPoolExecutor(2) as pool:
+        kernels = {slot.get("/pid").text.strip() for _ in range(6)}
+
+        def wait_in_cell(name: str) -> str:
+            """The number of the kernel whose cell waits for the file go-<name>."""
+            return eventually(lambda: (file := slot.home / f"begun-{name}").exists() and file.read_text(), 20, name)
+
+        first = pool.submit(slot.get, "/waits/first")
+        kernel = wait_in_cell("first")
+        (slot.home / "hold").touch()
+        os.kill(int(min(kernels - {kernel})), signal.SIGKILL)
+        eventually((slot.home / "held").exists, 10, "the start of a new one in its place")
+        second = pool.submit(slot.get, "/waits/second")
+        eventually(lambda: slot.status()["queue"] == 1, 10, "the second request in the backlog")
+
+        slot.popen.terminate()
+        (slot.home / "hold").unlink()
+        assert wait_in_cell("second") not in kernels
+        (slot.home / "go-first").touch()
+        assert first.result().text == "first\n"
+        eventually(lambda: has_ended(int(kernel)), 10, "the end of the first kernel")
+        (slot.home / "go-second").touch()
+        assert second.result().text == "second\n"

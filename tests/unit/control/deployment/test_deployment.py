@@ -44,8 +44,8 @@ def test_callers_are_cut_off_before_a_stop_waits_for_the_change_in_progress(api:
     api.start("shop")
     with api.lock:
         stop = run(api.stop)
-        eventually(lambda: api.slots.serving_slot() is None)
-        assert api.missing_project() is None, "nothing is started again"
+        # No callers, and nothing that is started again.
+        eventually(lambda: (api.slots.serving_slot(), api.missing_project()) == (None, None))
         assert not stop.done()
     assert stop.result(5).state == "stopped"
 

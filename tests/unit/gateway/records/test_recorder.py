@@ -1,6 +1,7 @@
 """When a recorder sends requests: the first of a second at once, the others together, and all of them once."""
 
 import asyncio
+import errno
 import threading
 import time
 from collections.abc import Iterator
@@ -138,3 +139,19 @@ def test_while_the_control_app_hangs_little_is_held_and_nothing_is_lost(
         server.shutdown()
 
     assert count(batches) == MANY
+
+
+def test_without_file_descriptors_nothing_is_raised_and_nothing_is_lost(
+    tmp_path: Path, batches: Batches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_arguments: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    async def run() -> None:
+        recorder = Recorder(tmp_path / "r.sock", ["/x"], keeps_records=True)
+        with monkeypatch.context() as context:
+            context.setattr(module.socket, "socket", fail)
+            record(recorder, 1)
+        await wait_for(batches, 1)
+
+    asyncio.run(run())
