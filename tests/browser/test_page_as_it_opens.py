@@ -8,16 +8,11 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser.chromium import DEADLINE
+from tests.support.flood import CELLS, flood
 from tests.support.stack import OWNER, Stack
 from tests.support.waiting import eventually
 
 NOISY = ["import json, sys", "# GET /say/:word\nprint(json.loads(REQUEST)['path']['word'], file=sys.stderr)"]
-LINES = 100_000  # of 1,000 bytes
-FLOOD = [
-    *NOISY,
-    f"# POST /flood\nfor number in range({LINES}):\n    sys.stderr.write(str(number).ljust(999, '.') + '\\n')",
-    "# POST /long\nsys.stderr.write(('y' * 60_000 + '\\n') * 100)",
-]
 WATCH_FOR_MOVES = """
 window.moves = [];
 new PerformanceObserver((list) => {
@@ -188,12 +183,12 @@ def test_what_was_chosen_and_typed_outlives_a_reload_but_for_the_password(
 def test_of_a_log_of_a_hundred_megabytes_the_page_shows_the_end_and_follows(
     page: Page, context: BrowserContext, stack: Stack
 ) -> None:
-    stack.serve("flood", FLOOD)
+    stack.serve("flood", [*CELLS, "# POST /long\nsys.stderr.write(('y' * 60_000 + '\\n') * 15)"])
     lines = page.locator("#log-lines")
-    for path in ("flood", "long"):
-        assert stack.invoke(path, "POST").status_code == 200
-        stack.invoke(f"say/after-{path}")
-        expect(lines).to_contain_text(f"after-{path}")
+    for name, write in (("flood", lambda: flood(stack)), ("long", lambda: stack.invoke("long", "POST"))):
+        write()
+        stack.invoke(f"say/after-{name}")
+        expect(lines).to_contain_text(f"after-{name}")
         # Little enough to be laid out again and again as more comes: with all lines it took the page seconds.
         assert page.evaluate("document.getElementById('log-lines').textContent.length") <= 210_000
     second = context.new_page()

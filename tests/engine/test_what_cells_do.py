@@ -256,7 +256,7 @@ def test_kernels_take_turns_however_soon_a_caller_asks_again() -> None:
 
 
 def test_a_kernel_that_is_stopped_while_idle_is_replaced_and_others_answer_meanwhile() -> None:
-    with Slot(CELLS, KERNELS="2", REQUEST_TIMEOUT="1") as slot:
+    with Slot(["import os", PID], KERNELS="2", REQUEST_TIMEOUT="1") as slot:
         pids = {int(slot.get("/pid").text) for _ in range(6)}
         pid = min(pids)
         os.kill(pid, signal.SIGSTOP)

@@ -11,16 +11,11 @@ import pytest
 import requests
 
 from control.logs.follow import MAX_FOLLOWERS
+from tests.support.flood import CELLS, TOTAL, flood
 from tests.support.stack import OWNER, STOP_SECONDS, Stack
 from tests.support.waiting import eventually
 
 FOLLOW = "/process/logs?follow=1&lines=0"
-LINES = 100_000  # of 1,000 bytes
-FLOOD = [
-    "import sys",
-    f"# POST /flood\nfor number in range({LINES}):\n    sys.stderr.write(str(number).ljust(999, '.') + '\\n')\n"
-    "sys.stderr.write('the end\\n')",
-]
 SAY = ["import json, sys", "# GET /say/:word\nprint(json.loads(REQUEST)['path']['word'], file=sys.stderr)"]
 
 
@@ -80,21 +75,26 @@ def test_a_hundred_megabytes_of_log_are_followed_in_order_and_in_little_memory(
     new_stack: Callable[..., Stack],
 ) -> None:
     stack = new_stack().start()
-    stack.serve("flood", FLOOD)
+    stack.serve("flood", CELLS)
     with stack.get(FOLLOW, stream=True) as follower, ThreadPoolExecutor(1) as pool:
         coming = follower.iter_lines(65_536)
         assert next(coming) == b":"  # it has begun
-        flood = pool.submit(stack.invoke, "flood", "POST", headers={"X-Request-Id": "flood"})
+
+        def flood_and_end() -> None:
+            flood(stack)
+            stack.invoke("say/end", headers={"X-Request-Id": "flood"})
+
+        end = pool.submit(flood_and_end)
         prefix = b"data: [flood] "
         lines = (line.removeprefix(prefix) for line in coming if line.startswith(prefix))
-        numbers = [int(line.rstrip(b".")) for line in iter(lines.__next__, b"the end")]
-        assert flood.result().status_code == 200
+        numbers = [int(line.rstrip(b".")) for line in iter(lines.__next__, b"end")]
+        end.result()
     # One that is so slow that the log is rotated twice meanwhile misses some, and never gets them in another order.
     assert numbers == sorted(set(numbers))
-    assert len(numbers) > LINES // 2
+    assert len(numbers) > TOTAL // 2
 
     assert stack.get("/").status_code == 200
-    assert stack.api_log(1) == "[flood] the end\n"
+    assert stack.api_log(1) == "[flood] end\n"
     assert stack.get("/process/logs?lines=10000").text.count("\n") == 10_000
     control = [process for process in stack.processes() if "control.web.app" in process.command]
     assert max(most_memory(process.pid) for process in control) < 150_000_000
