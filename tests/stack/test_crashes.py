@@ -221,16 +221,16 @@ def broken_jupyter(stack: Stack) -> None:
 
 
 def ever_dying_control(stack: Stack) -> None:
-    """Kill the control app each time that it has come up."""
-
-    def master() -> Process | None:
-        masters = [p for p in stack.processes() if "gunicorn" in p.command]
-        return min(masters, key=lambda process: process.pid) if masters else None
+    """Kill the control app each time that supervisord takes it for started."""
+    kills = 0
 
     def kill_or_see_the_end() -> bool:
-        gunicorn = master()
-        if gunicorn and stack.answer("/process/status") is not None:
-            stack.kill(gunicorn)
+        nonlocal kills
+        if stack.log().count("success: control entered RUNNING") > kills:
+            kills += 1
+            processes = [process for process in stack.processes() if "gunicorn" in process.command]
+            if processes:
+                stack.kill(min(processes, key=lambda process: process.pid))
         return stack.popen is not None and stack.popen.poll() is not None
 
     eventually(kill_or_see_the_end, 45, "the end of the stack")
