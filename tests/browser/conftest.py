@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, Page, expect, sync_playwright
 
 from tests.browser.chromium import DEADLINE, LOGIN, chromium, wait_for_scripts
 from tests.support.stack import ROOT, Stack
@@ -27,7 +27,13 @@ def pages_have_run_their_scripts() -> Iterator[None]:
 def and_run_scripts(navigate: Any) -> Any:
     @functools.wraps(navigate)
     def until_they_have_run(page: Page, *arguments: Any, **more: Any) -> Any:
-        response = navigate(page, *arguments, **more)
+        try:
+            response = navigate(page, *arguments, **more)
+        except Error as error:
+            # Chromium gives up what it loads when the network interface of another test's container comes or goes.
+            if "ERR_NETWORK_CHANGED" not in error.message:
+                raise
+            response = navigate(page, *arguments, **more)
         wait_for_scripts(page)
         return response
 
