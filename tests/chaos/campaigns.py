@@ -1,4 +1,8 @@
-"""What is done to the stack meanwhile. Each campaign does its harm for a time, and returns how often it did."""
+"""What is done to the stack meanwhile. Each campaign does its harm for a time, and returns how often it did.
+
+They sleep for random times because that is the harm: how long something is away, and how soon the next follows. What
+comes of it is polled, in `recover`.
+"""
 
 import os
 import random

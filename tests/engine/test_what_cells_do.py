@@ -69,6 +69,7 @@ CELLS = [
     "# GET /leaks\ndef take():\n    time.sleep(1)\n    while True:\n        try: hoard.append(os.dup(1))\n"
     "        except OSError: time.sleep(0.001)\n"
     "hoard = []\nlimit_descriptors()\nthreading.Thread(target=take, daemon=True).start()\nprint('leaks')",
+    # Sleeps for the same reason.
     "# GET /hoards\ntime.sleep(1)\nhoard = []\nlimit_descriptors()\nwhile True: hoard.append(os.dup(1))",
     "# GET /opens\nwith open('/dev/null'): print(os.getpid())",
     "# GET /waits\n# timeout: 60\nopen('begun', 'w').close()\n"
