@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from gateway.http.request import Request
-from gateway.http.wire import Headers
+from gateway.http.wire import Headers, RejectedRequest
 
 # Set by the server; a cell cannot override them.
 FRAMING = frozenset({"content-length", "transfer-encoding", "connection", "x-request-id"})
@@ -46,14 +46,22 @@ def json_error(
     status: int, code: str, message: str, request: Request | None = None, headers: Headers | None = None, **more: str
 ) -> Response:
     """An error response; `more` are fields beside the message. `request` is None if it could not be parsed."""
-    extensions = {}
-    if request is not None:
-        path = request.url.partition("?")[0]
-        extensions = {"method": request.method, "path": path, "request_id": request.request_id}
-    body = error_body(code, message, extensions, **more)
+    body = error_body(code, message, _origin(request), **more)
     return Response(status, [("Content-Type", "application/json"), *(headers or ())], body)
 
 
-def error_body(code: str, message: str, extensions: Mapping[str, str] = MappingProxyType({}), **more: str) -> bytes:
+def rejection(error: RejectedRequest, request: Request | None) -> Response:
+    """The response to a rejected request. `request` is None if it could not be parsed."""
+    body = error_body(error.code, str(error), {**error.details, **_origin(request)})
+    return Response(error.status, [("Content-Type", "application/json")], body)
+
+
+def error_body(code: str, message: str, extensions: Mapping[str, Any] = MappingProxyType({}), **more: str) -> bytes:
     """An error as JSON in the form that Hasura Actions read. `code` names the kind of error and is stable."""
     return json.dumps({"message": message, **more, "extensions": {"code": code, **extensions}}).encode()
+
+
+def _origin(request: Request | None) -> dict[str, str]:
+    if request is None:
+        return {}
+    return {"method": request.method, "path": request.url.partition("?")[0], "request_id": request.request_id}

@@ -10,10 +10,11 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from gateway.http.parser import RequestParser
 from gateway.http.request import Request
-from gateway.http.response import Response, json_error
+from gateway.http.response import Response, json_error, rejection
 from gateway.http.wire import RejectedRequest
 from gateway.records import log
 from gateway.records.record import BODY_LIMIT
@@ -52,7 +53,7 @@ class Connection:
         self._context = context
         self._parser = RequestParser(context.max_body_bytes)
         self._request: Request | None = None
-        self._call: Call | None = None
+        self._call: Call[Any] | None = None
         self._task: asyncio.Task[Response | None] | asyncio.Task[None] | None = None
         self._started = time.monotonic()
 
@@ -61,8 +62,8 @@ class Connection:
         try:
             if self._parser.receive(self._sock):
                 return self._respond()
-        except RejectedRequest as rejection:
-            self._reject(rejection)
+        except RejectedRequest as error:
+            self._reject(error)
             return True
         except OSError:
             self.close()
@@ -91,8 +92,8 @@ class Connection:
                 while not await self._parser.receive_more(self._sock, self._context.loop):
                     pass
             self._respond()
-        except RejectedRequest as rejection:
-            self._reject(rejection)
+        except RejectedRequest as error:
+            self._reject(error)
         except TimeoutError:
             self._reject(RejectedRequest(408, "request-timeout", "the request took too long to arrive"))
         except OSError:
@@ -103,8 +104,8 @@ class Connection:
     def _respond(self) -> bool:
         try:
             return self._run()
-        except RejectedRequest as rejection:
-            self._reject(rejection)
+        except RejectedRequest as error:
+            self._reject(error)
         except Exception:  # a fault in this program must not leave the client waiting
             log.write_lines(self._request.request_id if self._request else log.NO_REQUEST, traceback.format_exc())
             self._send(json_error(500, "internal-error", "internal error", self._request))
@@ -140,8 +141,8 @@ class Connection:
             self._record(Response(_CLIENT_CLOSED_REQUEST, []), 0)
             self.close()
 
-    def _reject(self, rejection: RejectedRequest) -> None:
-        self._send(json_error(rejection.status, rejection.code, str(rejection), self._request))
+    def _reject(self, error: RejectedRequest) -> None:
+        self._send(rejection(error, self._request))
 
     def _send_async(self, response: Response) -> None:
         self._context.loop.remove_reader(self._sock)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import Context
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult
 
@@ -27,15 +27,25 @@ _REQUEST_ERROR = re.compile(r"\bREQUEST_ERROR\b")
 
 
 class CompiledEndpoint:
-    """One endpoint. `index` is its place in Config.endpoints.
+    """One endpoint. `index` is its place in Config.endpoints; `files` are those of its code, for tracebacks.
 
-    `is_async` if any of its cells awaits: then its calls run concurrently, each in a namespace of its own.
+    `is_async` if it awaits: then its calls run concurrently.
     """
+
+    files: frozenset[str]
+    is_async: bool
+
+    def __init__(self, index: int, endpoint: Endpoint, limit_s: float) -> None:
+        self.index = index
+        self.limit_s = limit_s if endpoint.limit_s is None else endpoint.limit_s
+
+
+class CellEndpoint(CompiledEndpoint):
+    """One whose cells run for each request; if any of them awaits, in a namespace of their own."""
 
     def __init__(self, shell: Any, index: int, endpoint: Endpoint, limit_s: float) -> None:
         """CompileError: a cell does not compile."""
-        self.index = index
-        self.limit_s = limit_s if endpoint.limit_s is None else endpoint.limit_s
+        super().__init__(index, endpoint, limit_s)
         self.cells = CompiledCells(shell, endpoint.cells)
         self.response_info = CompiledCells(shell, endpoint.response_cells)
         self.has_response_info = bool(endpoint.response_cells)
@@ -44,8 +54,11 @@ class CompiledEndpoint:
         self.files = self.cells.files | self.response_info.files
 
 
+Kind = TypeVar("Kind", bound=CompiledEndpoint)
+
+
 @dataclass(slots=True)
-class Call:
+class Call(Generic[Kind]):
     """One request to an endpoint. `started` and `deadline` are seconds of time.monotonic.
 
     `path` are the path parameters. `is_decoded` once the cells have their REQUEST; `is_over` once the response no
@@ -53,7 +66,7 @@ class Call:
     under the name REQUEST; `slot` is the call's place on the scoreboard.
     """
 
-    endpoint: CompiledEndpoint
+    endpoint: Kind
     request: Request
     path: dict[str, str]
     namespace: dict[str, Any]
@@ -80,7 +93,7 @@ class CellExecutor:
         self._errors = errors
         self.json_decoder = ReusingDecoder()
 
-    def execute(self, call: Call) -> Response:
+    def execute(self, call: Call[CellEndpoint]) -> Response:
         """The response, whatever the cells do, none of which awaits.
 
         TimeLimit: it has passed. RejectedRequest: the request cannot be decoded.
@@ -107,7 +120,7 @@ class CellExecutor:
                 response = self._error_response(error, call)
         return response
 
-    async def execute_async(self, call: Call) -> Response:
+    async def execute_async(self, call: Call[CellEndpoint]) -> Response:
         """The same where a cell awaits. One coroutine for both would take 2 µs of a request's 35."""
         self._decode(call)
         endpoint = call.endpoint
@@ -127,7 +140,7 @@ class CellExecutor:
                 response = self._error_response(error, call)
         return response
 
-    def _decode(self, call: Call) -> None:
+    def _decode(self, call: Call[CellEndpoint]) -> None:
         """Here, so that a large body is decoded within the time limit too."""
         text, value = call.request.encode(call.path)
         call.namespace["REQUEST"] = text
@@ -153,7 +166,7 @@ class CellExecutor:
         finally:
             self._shell.events.trigger("post_run_cell", run)
 
-    def _prepare_response_info(self, call: Call, response: Response) -> bool:
+    def _prepare_response_info(self, call: Call[CellEndpoint], response: Response) -> bool:
         """Whether the ResponseInfo cells are to run."""
         if call.endpoint.handles_errors:
             call.namespace["REQUEST_ERROR"] = json.dumps(response.error)
@@ -162,10 +175,10 @@ class CellExecutor:
         call.output.clear()
         return True
 
-    def _apply_response_info(self, call: Call, response: Response, value: Any) -> None:
+    def _apply_response_info(self, call: Call[CellEndpoint], response: Response, value: Any) -> None:
         response_info.apply(result.to_info(value, call.output), response, call.endpoint.response_info.cells)
 
-    def _error_response(self, error: BaseException, call: Call) -> Response:
+    def _error_response(self, error: BaseException, call: Call[CellEndpoint]) -> Response:
         if call.is_over or isinstance(error, _CALL_ENDS):  # over: most likely the task was cancelled
             raise error
         return self._errors.from_exception(error, call.request, call.endpoint.files)

@@ -22,7 +22,7 @@ def from_response(value: Any) -> Response | None:
         return None
     if not 200 <= value.status_code <= 599:  # nginx and HTTP accept no others; 1xx is not a final response
         raise ValueError(f"the response has the status {value.status_code}: give one from 200 to 599")
-    headers = _headers(value.headers.to_wsgi_list())
+    headers = checked_headers(value.headers.to_wsgi_list())
     if value.status_code in WITHOUT_BODY:
         value.close()
         return Response(value.status_code, headers)
@@ -39,12 +39,12 @@ def from_http_exception(error: BaseException, request: Request) -> Response | No
     if error.response is not None:  # abort(Response(…)), redirects
         return from_response(error.response) if 200 <= error.response.status_code <= 599 else None
     status = error.code if error.code and 200 <= error.code <= 599 else 500
-    headers = [pair for pair in _headers(error.get_headers()) if pair[0].lower() != "content-type"]
+    headers = [pair for pair in checked_headers(error.get_headers()) if pair[0].lower() != "content-type"]
     code = (error.name or "error").lower().replace(" ", "-")
     return json_error(status, code, error.description or error.name, request, headers)
 
 
-def _headers(pairs: Headers) -> Headers:
+def checked_headers(pairs: Headers) -> Headers:
     """`pairs` without the headers that the server sets. ValueError: one could start another header line."""
     for name, value in pairs:
         if not HEADER_NAME.fullmatch(name) or CONTROL.search(value):

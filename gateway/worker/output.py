@@ -135,6 +135,15 @@ class Output:
         self.stderr = self.stderr.concat(text + "\n")
 
 
+class LogOutput(Output):
+    """The output of a function, whose value is the response: what it prints goes to the log too."""
+
+    __slots__ = ()
+
+    def write_stdout(self, text: str) -> int:
+        return self.write_stderr(text)
+
+
 CURRENT: ContextVar[Output | None] = ContextVar("notebook_request", default=None)
 
 
@@ -146,8 +155,8 @@ class OutputStreams:
         self._stderr: Any = sys.stderr
 
     def redirect(self) -> None:
-        _redirect(self._stdout, Output.write_stdout)
-        _redirect(self._stderr, Output.write_stderr)
+        _redirect(self._stdout, lambda output, text: output.write_stdout(text))
+        _redirect(self._stderr, lambda output, text: output.write_stderr(text))
 
     def restore(self) -> None:
         """Put our streams back where a cell has replaced or deleted them."""

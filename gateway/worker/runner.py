@@ -13,14 +13,14 @@ from types import coroutine
 from typing import Any
 
 from gateway.http.request import Request
-from gateway.http.response import BodyStream, Response, json_error
+from gateway.http.response import BodyStream, Response, rejection
 from gateway.http.wire import RejectedRequest
 from gateway.protocol.scoreboard import Scoreboard
 from gateway.records import log
 from gateway.worker import namespace
-from gateway.worker.endpoint import Call, CellExecutor, CompiledEndpoint
+from gateway.worker.endpoint import Call, CellEndpoint, CellExecutor, CompiledEndpoint
 from gateway.worker.error_response import ErrorResponses
-from gateway.worker.output import CURRENT, Output, OutputStreams, raise_displayed_errors
+from gateway.worker.output import CURRENT, LogOutput, Output, OutputStreams, raise_displayed_errors
 from gateway.worker.time_limit import Sent, TimeLimit, Watchdog, Yielded
 
 _ABSENT = object()
@@ -55,21 +55,27 @@ class Runner:
         self._executor.json_decoder.install()
         raise_displayed_errors(self._shell)
 
-    def open(self, endpoint: CompiledEndpoint, request: Request, path: dict[str, str]) -> Call:
+    def open(self, endpoint: CompiledEndpoint, request: Request, path: dict[str, str]) -> Call[Any]:
         """A call that is ready to run; it must be closed."""
         self._streams.restore()
         self._shell.events.trigger("pre_execute")
-        output = Output(request.request_id, self._max_output)
-        if endpoint.is_async:
+        call: Call[Any]
+        if not isinstance(endpoint, CellEndpoint):
+            output: Output = LogOutput(request.request_id, self._max_output)
+            call = Call(endpoint, request, path, {}, self._context.copy(), output)
+            call.context.run(CURRENT.set, output)
+        elif endpoint.is_async:
+            output = Output(request.request_id, self._max_output)
             call = Call(endpoint, request, path, self._fresh_namespace.copy(), self._context.copy(), output)
             call.context.run(CURRENT.set, output)
         else:
+            output = Output(request.request_id, self._max_output)
             call = Call(endpoint, request, path, self._globals, self._context, output)
         call.shadowed = call.namespace.get("REQUEST", _ABSENT)
         call.slot = self._scoreboard.begin(request.request_id.encode(), call.started, endpoint.limit_s)
         return call
 
-    def close(self, call: Call) -> None:
+    def close(self, call: Call[Any]) -> None:
         """Release everything the call holds, and restore the REQUEST of an ordinary cell if there is one."""
         call.is_over = True
         self._scoreboard.end(call.slot)
@@ -82,14 +88,14 @@ class Runner:
             call.namespace["REQUEST"] = call.shadowed
         self._shell.events.trigger("post_execute")
 
-    def run(self, call: Call) -> Response:
+    def run(self, call: Call[Any]) -> Response:
         """The response of cells that do not await."""
         try:
             return call.context.run(self._run, call)
         except BaseException as error:  # an interrupt that reached the event loop would end the kernel
             return self._error_response(error, call)
 
-    def start(self, call: Call, on_response: Callable[[Response], None]) -> "asyncio.Task[Response | None]":
+    def start(self, call: Call[Any], on_response: Callable[[Response], None]) -> "asyncio.Task[Response | None]":
         """Run cells that await, concurrently; `on_response` is called unless the call is over before.
 
         At the limit it is called at once, whether or not the task reacts to its cancellation.
@@ -111,14 +117,14 @@ class Runner:
         task.add_done_callback(on_done)
         return task
 
-    def next_chunk(self, call: Call, stream: BodyStream) -> bytes | None:
+    def next_chunk(self, call: Call[Any], stream: BodyStream) -> bytes | None:
         """The next chunk of a body that a cell generates, None after the last. StreamError: the cell failed."""
         try:
             return call.context.run(self._step, lambda stream: next(stream, None), stream, call.deadline)
         except BaseException as error:
             raise StreamError(self._error_response(error, call).traceback) from None
 
-    def close_stream(self, call: Call, stream: BodyStream) -> None:
+    def close_stream(self, call: Call[Any], stream: BodyStream) -> None:
         """Let the cell clean up after its body; an exception is only logged."""
         deadline = time.monotonic() + call.endpoint.limit_s
         try:
@@ -126,13 +132,16 @@ class Runner:
         except BaseException as error:
             self._error_response(error, call)
 
-    def _run(self, call: Call) -> Response:
+    def _run(self, call: Call[Any]) -> Response:
         CURRENT.set(call.output)
-        return self._step(self._executor.execute, call, call.deadline)
+        executor = self._executor if isinstance(call.endpoint, CellEndpoint) else call.endpoint
+        response: Response = self._step(executor.execute, call, call.deadline)
+        return response
 
-    async def _run_async(self, call: Call) -> Response | None:
+    async def _run_async(self, call: Call[Any]) -> Response | None:
         try:
-            return await self._drive(self._executor.execute_async(call), call.deadline)
+            executor = self._executor if isinstance(call.endpoint, CellEndpoint) else call.endpoint
+            return await self._drive(executor.execute_async(call), call.deadline)
         except BaseException as error:  # an interrupt that reached the event loop would end the kernel
             return None if call.is_over else self._error_response(error, call)
 
@@ -162,10 +171,10 @@ class Runner:
                 log.write("a cell called exit(): this kernel ends\n")
                 os._exit(0)
 
-    def _error_response(self, error: BaseException, call: Call) -> Response:
+    def _error_response(self, error: BaseException, call: Call[Any]) -> Response:
         endpoint = call.endpoint
         if isinstance(error, RejectedRequest):
-            return json_error(error.status, error.code, str(error), call.request)
+            return rejection(error, call.request)
         if isinstance(error, TimeLimit):
             if not call.is_decoded:
                 return self._errors.from_slow_decoding(call.request, endpoint.limit_s)

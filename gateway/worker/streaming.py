@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from typing import Any
 
 from gateway.http.response import BodyStream
 from gateway.http.wire import LAST_CHUNK, chunk
@@ -18,7 +19,7 @@ class StreamSender:
     its last chunk, so that the client notices: nginx needs `proxy_http_version 1.1` for that.
     """
 
-    def __init__(self, runner: Runner, call: Call, stream: BodyStream, is_chunked: bool) -> None:
+    def __init__(self, runner: Runner, call: Call[Any], stream: BodyStream, is_chunked: bool) -> None:
         self.sent = 0
         self.beginning = bytearray()
         self.traceback = ""  # of what ended it early
