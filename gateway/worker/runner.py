@@ -74,6 +74,7 @@ class Runner:
         call.is_over = True
         self._scoreboard.end(call.slot)
         call.output.close()
+        call.request.content = b""
         self._executor.json_decoder.withdraw()
         call.namespace.pop("REQUEST_ERROR", None)
         if call.shadowed is _ABSENT:
