@@ -1,7 +1,7 @@
 """Turns the result of a cell into a response, as the stock gateway does.
 
-The body is what the cell printed; else the last expression's mime bundle as JSON; else empty. It is `text/plain`,
-unless a ResponseInfo cell says otherwise. A last expression that is a flask.Response is the response, and what
+The body is what the cell printed; else the last expression's mime bundle as JSON; else empty. It is `text/plain` in
+UTF-8, unless a ResponseInfo cell says otherwise. A last expression that is a flask.Response is the response, and what
 such a cell printed goes to the log.
 """
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from jupyter_client.jsonutil import json_default
 
-from gateway.http.response import Response
+from gateway.http.response import TEXT, Response
 from gateway.worker import flask_compat
 from gateway.worker.output import Output, OutputTooLong
 
@@ -20,7 +20,7 @@ def to_response(shell: Any, value: Any, output: Output) -> Response:
     """The response of a cell whose last expression is `value`. Raises as `to_bytes` does."""
     response = flask_compat.from_response(value)
     if response is None:
-        return Response(HTTPStatus.OK, [("Content-Type", "text/plain")], to_bytes(shell, value, output))
+        return Response(HTTPStatus.OK, [("Content-Type", TEXT)], to_bytes(shell, value, output))
     if text := to_bytes(shell, None, output):
         output.write_stderr(text.decode())
     return response
