@@ -17,6 +17,8 @@ from collections.abc import Sequence
 from contextvars import ContextVar
 from typing import Any, Protocol
 
+from gateway.http.request import Request
+from gateway.http.response import Response
 from gateway.notebook.failure import ANSI
 from gateway.records import log
 from gateway.records.record import NO_TEXT
@@ -37,11 +39,20 @@ class Pipe(Protocol):
     def detach(self) -> None: ...
 
 
+class Contexts(Protocol):
+    """What Flask knows of a request; `process` completes its response, and `close` must be called after that."""
+
+    def process(self, response: Response) -> Response: ...
+
+    def close(self) -> None: ...
+
+
 class Output:
     """The output of one request.
 
-    `displayed_error` is an exception that IPython displayed instead of raising it; `pipes` are of programs that the
-    cell has started, and belong to the body until it is taken.
+    `request` is None once it is closed; `contexts` are those of Flask if the cell has touched them. `displayed_error`
+    is an exception that IPython displayed instead of raising it; `pipes` are of programs that the cell has started,
+    and belong to the body until it is taken.
     """
 
     __slots__ = (
@@ -50,16 +61,20 @@ class Output:
         "_log",
         "_room",
         "_stdout",
+        "contexts",
         "displayed_error",
         "is_open",
         "limit",
         "pipes",
+        "request",
         "request_id",
         "stderr",
     )
 
-    def __init__(self, request_id: str, limit: int) -> None:
-        self.request_id = request_id
+    def __init__(self, request: Request, limit: int) -> None:
+        self.request: Request | None = request
+        self.request_id = request.request_id
+        self.contexts: Contexts | None = None
         self.displayed_error: BaseException | None = None
         self.is_open = True
         self.limit = self._room = limit
@@ -107,7 +122,7 @@ class Output:
         if self.pipes:
             self._detach_pipes()
         self.is_open = False
-        self.displayed_error = None
+        self.request = self.contexts = self.displayed_error = None
         self._stdout.close()
         self._flush_stderr()
         if self._log:

@@ -17,7 +17,7 @@ from gateway.http.response import BodyStream, Response, json_error
 from gateway.http.wire import RejectedRequest
 from gateway.protocol.scoreboard import Scoreboard
 from gateway.records import log
-from gateway.worker import namespace
+from gateway.worker import flask_context, namespace
 from gateway.worker.endpoint import Call, CellExecutor, CompiledEndpoint
 from gateway.worker.error_response import ErrorResponses
 from gateway.worker.output import CURRENT, Output, OutputStreams, raise_displayed_errors
@@ -54,12 +54,13 @@ class Runner:
         self._streams.redirect()
         self._executor.json_decoder.install()
         raise_displayed_errors(self._shell)
+        flask_context.install(self._context)
 
     def open(self, endpoint: CompiledEndpoint, request: Request, path: dict[str, str]) -> Call:
         """A call that is ready to run; it must be closed."""
         self._streams.restore()
         self._shell.events.trigger("pre_execute")
-        output = Output(request.request_id, self._max_output)
+        output = Output(request, self._max_output)
         if endpoint.is_async:
             call = Call(endpoint, request, path, self._fresh_namespace.copy(), self._context.copy(), output)
             call.context.run(CURRENT.set, output)
@@ -73,7 +74,10 @@ class Runner:
         """Release everything the call holds, and restore the REQUEST of an ordinary cell if there is one."""
         call.is_over = True
         self._scoreboard.end(call.slot)
+        contexts = call.output.contexts
         call.output.close()
+        if contexts is not None:
+            self._clean_up(call, contexts.close)
         call.request.content = b""
         self._executor.json_decoder.withdraw()
         call.namespace.pop("REQUEST_ERROR", None)
@@ -121,21 +125,31 @@ class Runner:
 
     def close_stream(self, call: Call, stream: BodyStream) -> None:
         """Let the cell clean up after its body; an exception is only logged."""
+        self._clean_up(call, stream.close)
+
+    def _clean_up(self, call: Call, close: Callable[[], None]) -> None:
         deadline = time.monotonic() + call.endpoint.limit_s
         try:
-            call.context.run(self._step, lambda stream: stream.close(), stream, deadline)
+            call.context.run(self._step, lambda _: close(), None, deadline)
         except BaseException as error:
             self._error_response(error, call)
 
     def _run(self, call: Call) -> Response:
         CURRENT.set(call.output)
-        return self._step(self._executor.execute, call, call.deadline)
+        response = self._step(self._executor.execute, call, call.deadline)
+        return response if call.output.contexts is None else self._process(response, call)
 
     async def _run_async(self, call: Call) -> Response | None:
         try:
-            return await self._drive(self._executor.execute_async(call), call.deadline)
+            response = await self._drive(self._executor.execute_async(call), call.deadline)
+            return response if call.output.contexts is None else self._process(response, call)
         except BaseException as error:  # an interrupt that reached the event loop would end the kernel
             return None if call.is_over else self._error_response(error, call)
+
+    def _process(self, response: Response, call: Call) -> Response:
+        """`response` as Flask completes it; for a call that has touched Flask's contexts."""
+        contexts = call.output.contexts
+        return self._step(contexts.process, response, call.deadline) if contexts is not None else response
 
     @coroutine
     def _drive(self, inner: Coroutine[Any, Any, Response], deadline: float) -> Generator[Any, Any, Response]:
