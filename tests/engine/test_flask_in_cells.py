@@ -176,6 +176,13 @@ print(flask.request.args['q'])
 await task
 print(later[-1])
 
+# GET /tuple/:case
+import flask
+r = flask.Response('made')
+case = json.loads(REQUEST)['path']['case']
+{'status': (r, 201), 'headers': (r, {'X-A': 'b'}), 'both': (r, '418 Teapot', [('X-A', 'b')]), 'plain': ('made', 201),
+ 'wrong': (r, 201, {}, 'more')}[case]
+
 # GET /session
 import flask
 flask.session['a'] = 1
@@ -353,6 +360,17 @@ def test_outside_of_a_request_flask_says_so_itself(worker: Worker) -> None:
         "except RuntimeError as error: assert 'an active HTTP request' in str(error), error\n"
         "assert not flask.has_request_context() and not flask.has_app_context()"
     )
+
+
+def test_a_tuple_with_a_response_is_read_as_flask_reads_it(api: Arbiter) -> None:
+    created = api.get("/tuple/status")
+    assert (created.status, created.text) == (201, "made")
+    assert api.get("/tuple/headers").headers["X-A"] == "b"
+    both = api.get("/tuple/both")
+    assert (both.status, both.headers["X-A"]) == (418, "b")
+    assert api.get("/tuple/plain").json == {"text/plain": "('made', 201)"}
+    wrong = api.get("/tuple/wrong")
+    assert (wrong.status, "valid response tuple" in wrong.json["message"]) == (500, True)
 
 
 def test_a_session_needs_the_key_of_an_application(api: Arbiter) -> None:
