@@ -23,13 +23,26 @@ _TEXT = ("image/svg+xml", "text/html", "application/json", "text/markdown", "tex
 def to_response(shell: Any, value: Any) -> Response | None:
     """`value` as an image, a page, JSON or marked-up text, whichever comes first; None if it has a plain text only.
 
+    What it displays, if it displays itself.
+
     Raises what its `_repr_…_` raises, which IPython displays instead.
     """
-    bundle, _ = shell.display_formatter.format(value)
+    bundle = format_value(shell, value)
     output = CURRENT.get()
     if output is not None and output.displayed_error is not None:
         raise output.displayed_error
+    if not bundle and output is not None:
+        return output.take_displayed()
     return from_bundle(bundle)
+
+
+def format_value(shell: Any, value: Any) -> Bundle:
+    """The mime bundle of `value`, as IPython makes it; what is displayed is another (displays.py). Empty for an object
+    that displays itself.
+    """
+    formatter = shell.display_formatter
+    bundle: Bundle = type(formatter).format(formatter, value)[0]
+    return bundle
 
 
 def from_bundle(bundle: Bundle) -> Response | None:

@@ -17,10 +17,10 @@ from gateway.http.response import BodyStream, Response, json_error
 from gateway.http.wire import RejectedRequest
 from gateway.protocol.scoreboard import Scoreboard
 from gateway.records import log
-from gateway.worker import flask_context, namespace
+from gateway.worker import displays, flask_context, namespace
 from gateway.worker.endpoint import Call, CellExecutor, CompiledEndpoint
 from gateway.worker.error_response import ErrorResponses
-from gateway.worker.output import CURRENT, Output, OutputStreams, raise_displayed_errors
+from gateway.worker.output import CURRENT, Output, OutputStreams
 from gateway.worker.time_limit import Sent, TimeLimit, Watchdog, Yielded
 
 _ABSENT = object()
@@ -49,11 +49,11 @@ class Runner:
         self._context = copy_context()  # shared by all cells that do not await
 
     def install(self) -> None:
-        """Redirect the kernel's output, json.loads and displayed errors to the current call."""
+        """Redirect the kernel's output, displays and json.loads to the current call, and give it Flask's contexts."""
         self._shell.builtin_trap.__enter__()  # get_ipython() in modules, as while IPython runs a cell
         self._streams.redirect()
         self._executor.json_decoder.install()
-        raise_displayed_errors(self._shell)
+        displays.install(self._shell)
         flask_context.install(self._context)
 
     def open(self, endpoint: CompiledEndpoint, request: Request, path: dict[str, str]) -> Call:
