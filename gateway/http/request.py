@@ -46,19 +46,19 @@ class Request:
     """One complete request.
 
     `request_id` is the client's X-Request-Id if that is safe to log, else a new one. `size` is the length of the
-    body in bytes. `encode` empties `body`, so that its memory is freed early.
+    body in bytes. `content` is the body as it was sent, until the call that runs for it is closed.
     """
 
-    __slots__ = ("body", "headers", "method", "request_id", "size", "target")
+    __slots__ = ("content", "headers", "method", "request_id", "size", "target")
 
-    def __init__(self, method: str, target: bytes, headers: Headers, body: bytes) -> None:
+    def __init__(self, method: str, target: bytes, headers: Headers, content: bytes) -> None:
         self.method = method
         self.target = target
         self.headers = headers
         for name in _HIDDEN:
             headers.pop(name, None)
-        self.body = body
-        self.size = len(body)
+        self.content = content
+        self.size = len(content)
         client_id = self.header("X-Request-Id")
         self.request_id = client_id if _VALID_ID.fullmatch(client_id) else f"{_worker_id}-{next(_request_numbers):x}"
 
@@ -77,9 +77,8 @@ class Request:
         `path` are the path parameters. RejectedRequest: the query or the body cannot be decoded, or a form has too many
         fields.
         """
-        content, self.body = self.body, b""
         try:
-            body = decode_body(self.header("Content-Type"), content)
+            body = decode_body(self.header("Content-Type"), self.content)
             _, has_query, query = self.target.partition(b"?")
             args = decode_fields(query) if has_query else {}
             extra = f", {_to_json(dict(body.extra))[1:-1]}" if body.extra else ""

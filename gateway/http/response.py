@@ -12,6 +12,8 @@ from gateway.http.wire import Headers, RejectedRequest
 
 # Set by the server; a cell cannot override them.
 FRAMING = frozenset({"content-length", "transfer-encoding", "connection", "x-request-id"})
+# Without the charset, `requests` reads text as Latin-1, and a browser as windows-1252.
+TEXT = "text/plain; charset=utf-8"
 WITHOUT_BODY = frozenset({204, 304})
 # A header name is a token (RFC 9110). A control character in a value could start another header line.
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")

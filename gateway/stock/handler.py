@@ -11,6 +11,7 @@ from kernel_gateway.notebook_http.handlers import NotebookAPIHandler
 from kernel_gateway.notebook_http.request_utils import format_request, headers_to_dict, parse_args, parse_body
 
 from gateway.http import response_info
+from gateway.http.response import TEXT
 from gateway.http.wire import RejectedRequest
 from gateway.notebook.failure import ANSI
 from gateway.records import log
@@ -69,7 +70,7 @@ class CellHandler(JsonErrorHandler, NotebookAPIHandler):  # type: ignore[misc]
         deadline, method = time.monotonic() + self.limit, self.request.method
         await kernel.run(request, deadline, self.max_output, self.request_id)
         output = await kernel.run(self.sources[method], deadline, self.max_output, self.request_id)
-        self.set_header("Content-Type", "text/plain")
+        self.set_header("Content-Type", TEXT)
         info = None
         if not output.error and method in self.response_sources:
             info = await kernel.run(self.response_sources[method], deadline, self.max_output, self.request_id)

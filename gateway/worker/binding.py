@@ -78,7 +78,7 @@ class Binding:
         try:
             values = self._query(request.target)
             fields: Mapping[str, Any] = {}
-            if parameters.has_body and not self.whole and request.body:
+            if parameters.has_body and not self.whole and request.content:
                 fields, hint = self._body_fields(request)
                 values.update(fields)
             values.update(path)
@@ -110,7 +110,7 @@ class Binding:
 
     def _body_fields(self, request: Request) -> tuple[Mapping[str, Any], str]:
         """The body's fields; and what to say if they do not fit, because it has none."""
-        media, content = bodies.media_type(request.header("Content-Type")), request.body
+        media, content = bodies.media_type(request.header("Content-Type")), request.content
         if bodies.is_json(media) or not media:
             try:
                 value = from_json(content)
@@ -147,7 +147,7 @@ class Binding:
 
     def _bind_whole(self, request: Request, adapter: TypeAdapter[Any]) -> Any:
         """The model that the body is; or its field of the parameter's name, unless the model has one of that name."""
-        content, name = request.body, str(self.parameters.whole)
+        content, name = request.content, str(self.parameters.whole)
         if not content:
             default = adapter.get_default_value()
             return default.value if default else adapter.validate_python({})
@@ -164,17 +164,16 @@ class Binding:
             raise invalid(error, hint, [name] if is_field else []) from None
 
     def _add_special(self, arguments: dict[str, Any], request: Request, path: Mapping[str, str]) -> None:
-        special, content = self.parameters.special, request.body
+        special = self.parameters.special
         if "headers" in special:
             arguments["headers"] = HeaderMapping(request.headers)
         if "body" in special:
             arguments["body"] = self._bind_body(request)
         if "request" in special:
             arguments["request"] = request.encode(dict(path))[1]()
-            request.body = content
 
     def _bind_body(self, request: Request) -> Any:
-        kind, content = request.header("Content-Type"), request.body
+        kind, content = request.header("Content-Type"), request.content
         if self.parameters.hints.get("body") is bytes:
             return content
         if self.body and content and bodies.is_json(bodies.media_type(kind)):

@@ -113,7 +113,7 @@ class Connection:
 
     def _run(self) -> bool:
         request = self._request = self._parser.request()
-        self._body = request.body[:BODY_LIMIT]  # for the record
+        self._body = request.content[:BODY_LIMIT]  # for the record
         target = self._context.dispatcher.dispatch(request)
         if isinstance(target, Response):
             self._send(target)

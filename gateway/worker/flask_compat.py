@@ -1,4 +1,4 @@
-"""Flask's vocabulary in a cell: `flask.abort(404)`, and a last expression that is a `flask.Response`.
+"""Flask's vocabulary in a cell: `flask.abort(404)`, and a last expression that is a `flask.Response` or a tuple of one.
 
 Any werkzeug HTTPException and Response will do. Neither package is imported here: a cell that uses them has
 done so.
@@ -13,12 +13,17 @@ from gateway.http.wire import Headers
 
 
 def from_response(value: Any) -> Response | None:
-    """The response that a werkzeug Response describes, None if `value` is not one. Generators stay unread.
+    """The response that a werkzeug Response describes, or Flask's tuple of one, (response, status, headers).
 
-    ValueError: it has a status or a header that cannot be sent.
+    None if `value` is neither. Generators stay unread. ValueError: it has a status or a header that cannot be sent.
+    TypeError: Flask cannot read the tuple.
     """
     module = sys.modules.get("werkzeug.wrappers") if value is not None else None
-    if module is None or not isinstance(value, module.Response):
+    if module is None:
+        return None
+    if isinstance(value, tuple) and value and isinstance(value[0], module.Response) and "flask" in sys.modules:
+        value = sys.modules["flask"].current_app.make_response(value)
+    if not isinstance(value, module.Response):
         return None
     if not 200 <= value.status_code <= 599:  # nginx and HTTP accept no others; 1xx is not a final response
         raise ValueError(f"the response has the status {value.status_code}: give one from 200 to 599")

@@ -42,13 +42,15 @@ class FunctionEndpoint(CompiledEndpoint):
         """The response of the function. Raises what it raises; InvalidInput, RejectedRequest: it was not called."""
         arguments = self.binding.bind(call.request, call.path)
         self._begin(call)
-        return to_response(self._shell, self.binding.call(arguments), call.request.header("Accept"))
+        value = self.binding.call(arguments)
+        return to_response(self._shell, value, call.output, call.request.header("Accept"))
 
     async def execute_async(self, call: "Call[FunctionEndpoint]") -> Response:
         """The same for a function that awaits."""
         arguments = self.binding.bind(call.request, call.path)
         self._begin(call)
-        return to_response(self._shell, await self.binding.call(arguments), call.request.header("Accept"))
+        value = await self.binding.call(arguments)
+        return to_response(self._shell, value, call.output, call.request.header("Accept"))
 
     def _begin(self, call: "Call[FunctionEndpoint]") -> None:
         if time.monotonic() >= call.deadline:  # the watchdog's thread may have had no turn yet

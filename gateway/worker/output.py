@@ -17,7 +17,8 @@ from collections.abc import Sequence
 from contextvars import ContextVar
 from typing import Any, Protocol
 
-from gateway.notebook.failure import ANSI
+from gateway.http.request import Request
+from gateway.http.response import Response
 from gateway.records import log
 from gateway.records.record import NO_TEXT
 
@@ -37,11 +38,20 @@ class Pipe(Protocol):
     def detach(self) -> None: ...
 
 
+class Contexts(Protocol):
+    """What Flask knows of a request; `process` completes its response, and `close` must be called after that."""
+
+    def process(self, response: Response) -> Response: ...
+
+    def close(self) -> None: ...
+
+
 class Output:
     """The output of one request.
 
-    `displayed_error` is an exception that IPython displayed instead of raising it; `pipes` are of programs that the
-    cell has started, and belong to the body until it is taken.
+    `request` is None once it is closed; `contexts` are those of Flask if the cell has touched them. `displayed_error`
+    is an exception that IPython displayed instead of raising it; `displayed` is the last of `displays` objects that are
+    not sent yet; `pipes` are of programs that the cell has started, and belong to the body until it is taken.
     """
 
     __slots__ = (
@@ -50,17 +60,25 @@ class Output:
         "_log",
         "_room",
         "_stdout",
+        "contexts",
+        "displayed",
         "displayed_error",
+        "displays",
         "is_open",
         "limit",
         "pipes",
+        "request",
         "request_id",
         "stderr",
     )
 
-    def __init__(self, request_id: str, limit: int) -> None:
-        self.request_id = request_id
+    def __init__(self, request: Request, limit: int) -> None:
+        self.request: Request | None = request
+        self.request_id = request.request_id
+        self.contexts: Contexts | None = None
+        self.displayed: Response | None = None
         self.displayed_error: BaseException | None = None
+        self.displays = 0
         self.is_open = True
         self.limit = self._room = limit
         self._stdout = io.StringIO()
@@ -95,19 +113,26 @@ class Output:
             raise OutputTooLong(self.limit)
         return data
 
+    def take_displayed(self) -> Response | None:
+        """What was displayed last, which is to be sent."""
+        response, self.displayed = self.displayed, None
+        self.displays -= response is not None
+        return response
+
     def clear(self) -> None:
-        """Discard what was printed, and its length."""
+        """Discard what was printed or displayed, and its length."""
         self._stdout.seek(0)
         self._stdout.truncate()
         self._room = self.limit
-        self.displayed_error = None
+        self.displayed = self.displayed_error = None
+        self.displays = 0
 
     def close(self) -> None:
         """Free everything, as a task that the cell started may still hold the context."""
         if self.pipes:
             self._detach_pipes()
         self.is_open = False
-        self.displayed_error = None
+        self.request = self.contexts = self.displayed = self.displayed_error = None
         self._stdout.close()
         self._flush_stderr()
         if self._log:
@@ -161,21 +186,6 @@ class OutputStreams:
     def restore(self) -> None:
         """Put our streams back where a cell has replaced or deleted them."""
         sys.stdout, sys.stderr = self._stdout, self._stderr
-
-
-def raise_displayed_errors(shell: Any) -> None:
-    """Fail the request if IPython displays an exception instead of raising it, as for `%run`; log it outside of one."""
-    show = shell._showtraceback
-
-    def _showtraceback(kind: type[BaseException], error: BaseException, lines: list[str]) -> None:
-        output = CURRENT.get()
-        if output is None:
-            log.write_lines(log.NO_REQUEST, ANSI.sub("", "\n".join(lines)))
-            show(kind, error, lines)
-        else:
-            output.displayed_error = error
-
-    shell._showtraceback = _showtraceback
 
 
 def _redirect(stream: Any, write_to_request: Any) -> None:

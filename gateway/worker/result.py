@@ -1,8 +1,8 @@
 """Turns the result of a cell into a response, as the stock gateway does.
 
-The body is what the cell printed; else the last expression's mime bundle as JSON; else empty. It is `text/plain`,
-unless a ResponseInfo cell says otherwise. A last expression that is a flask.Response is the response, and what
-such a cell printed goes to the log.
+The body is what the cell printed; else the last expression's mime bundle as JSON. It is `text/plain` in UTF-8, unless
+a ResponseInfo cell says otherwise. Else the response is what the cell displayed last; else it is empty. A last
+expression that is a flask.Response is the response, and what such a cell printed goes to the log.
 """
 
 import json
@@ -11,18 +11,24 @@ from typing import Any
 
 from jupyter_client.jsonutil import json_default
 
-from gateway.http.response import Response
-from gateway.worker import flask_compat
+from gateway.http.response import TEXT, Response
+from gateway.worker import displays, flask_compat, rich_display
 from gateway.worker.output import Output, OutputTooLong
 
 
 def to_response(shell: Any, value: Any, output: Output) -> Response:
     """The response of a cell whose last expression is `value`. Raises as `to_bytes` does."""
     response = flask_compat.from_response(value)
-    if response is None:
-        return Response(HTTPStatus.OK, [("Content-Type", "text/plain")], to_bytes(shell, value, output))
-    if text := to_bytes(shell, None, output):
-        output.write_stderr(text.decode())
+    if response is not None:
+        if text := to_bytes(shell, None, output):
+            output.write_stderr(text.decode())
+    elif body := to_bytes(shell, value, output):
+        response = Response(HTTPStatus.OK, [("Content-Type", TEXT)], body)
+    else:
+        response = displays.take_last(output) or Response(HTTPStatus.OK, [("Content-Type", TEXT)])
+        _check(response.body, output)
+    if output.displays:
+        displays.log_unsent(output)
     return response
 
 
@@ -57,5 +63,5 @@ def _mime_bundle(shell: Any, value: Any) -> bytes:
     """The mime bundle as JSON; empty for None and for objects that display themselves."""
     if value is None:
         return b""
-    bundle, _ = shell.display_formatter.format(value)
+    bundle = rich_display.format_value(shell, value)
     return json.dumps(bundle, default=json_default).encode() if bundle else b""

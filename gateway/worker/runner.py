@@ -17,10 +17,10 @@ from gateway.http.response import BodyStream, Response, rejection
 from gateway.http.wire import RejectedRequest
 from gateway.protocol.scoreboard import Scoreboard
 from gateway.records import log
-from gateway.worker import namespace
+from gateway.worker import displays, flask_context, namespace
 from gateway.worker.endpoint import Call, CellEndpoint, CellExecutor, CompiledEndpoint
 from gateway.worker.error_response import ErrorResponses
-from gateway.worker.output import CURRENT, LogOutput, Output, OutputStreams, raise_displayed_errors
+from gateway.worker.output import CURRENT, LogOutput, Output, OutputStreams
 from gateway.worker.time_limit import Sent, TimeLimit, Watchdog, Yielded
 
 _ABSENT = object()
@@ -49,11 +49,12 @@ class Runner:
         self._context = copy_context()  # shared by all cells that do not await
 
     def install(self) -> None:
-        """Redirect the kernel's output, json.loads and displayed errors to the current call."""
+        """Redirect the kernel's output, displays and json.loads to the current call, and give it Flask's contexts."""
         self._shell.builtin_trap.__enter__()  # get_ipython() in modules, as while IPython runs a cell
         self._streams.redirect()
         self._executor.json_decoder.install()
-        raise_displayed_errors(self._shell)
+        displays.install(self._shell)
+        flask_context.install(self._context)
 
     def open(self, endpoint: CompiledEndpoint, request: Request, path: dict[str, str]) -> Call[Any]:
         """A call that is ready to run; it must be closed."""
@@ -61,15 +62,15 @@ class Runner:
         self._shell.events.trigger("pre_execute")
         call: Call[Any]
         if not isinstance(endpoint, CellEndpoint):
-            output: Output = LogOutput(request.request_id, self._max_output)
+            output: Output = LogOutput(request, self._max_output)
             call = Call(endpoint, request, path, {}, self._context.copy(), output)
             call.context.run(CURRENT.set, output)
         elif endpoint.is_async:
-            output = Output(request.request_id, self._max_output)
+            output = Output(request, self._max_output)
             call = Call(endpoint, request, path, self._fresh_namespace.copy(), self._context.copy(), output)
             call.context.run(CURRENT.set, output)
         else:
-            output = Output(request.request_id, self._max_output)
+            output = Output(request, self._max_output)
             call = Call(endpoint, request, path, self._globals, self._context, output)
         call.shadowed = call.namespace.get("REQUEST", _ABSENT)
         call.slot = self._scoreboard.begin(request.request_id.encode(), call.started, endpoint.limit_s)
@@ -79,7 +80,11 @@ class Runner:
         """Release everything the call holds, and restore the REQUEST of an ordinary cell if there is one."""
         call.is_over = True
         self._scoreboard.end(call.slot)
+        contexts = call.output.contexts
         call.output.close()
+        if contexts is not None:
+            self._clean_up(call, contexts.close)
+        call.request.content = b""
         self._executor.json_decoder.withdraw()
         call.namespace.pop("REQUEST_ERROR", None)
         if call.shadowed is _ABSENT:
@@ -126,9 +131,12 @@ class Runner:
 
     def close_stream(self, call: Call[Any], stream: BodyStream) -> None:
         """Let the cell clean up after its body; an exception is only logged."""
+        self._clean_up(call, stream.close)
+
+    def _clean_up(self, call: Call[Any], close: Callable[[], None]) -> None:
         deadline = time.monotonic() + call.endpoint.limit_s
         try:
-            call.context.run(self._step, lambda stream: stream.close(), stream, deadline)
+            call.context.run(self._step, lambda _: close(), None, deadline)
         except BaseException as error:
             self._error_response(error, call)
 
@@ -136,14 +144,20 @@ class Runner:
         CURRENT.set(call.output)
         executor = self._executor if isinstance(call.endpoint, CellEndpoint) else call.endpoint
         response: Response = self._step(executor.execute, call, call.deadline)
-        return response
+        return response if call.output.contexts is None else self._process(response, call)
 
     async def _run_async(self, call: Call[Any]) -> Response | None:
         try:
             executor = self._executor if isinstance(call.endpoint, CellEndpoint) else call.endpoint
-            return await self._drive(executor.execute_async(call), call.deadline)
+            response = await self._drive(executor.execute_async(call), call.deadline)
+            return response if call.output.contexts is None else self._process(response, call)
         except BaseException as error:  # an interrupt that reached the event loop would end the kernel
             return None if call.is_over else self._error_response(error, call)
+
+    def _process(self, response: Response, call: Call[Any]) -> Response:
+        """`response` as Flask completes it; for a call that has touched Flask's contexts."""
+        contexts = call.output.contexts
+        return self._step(contexts.process, response, call.deadline) if contexts is not None else response
 
     @coroutine
     def _drive(self, inner: Coroutine[Any, Any, Response], deadline: float) -> Generator[Any, Any, Response]:

@@ -11,12 +11,12 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from gateway.http.response import WITHOUT_BODY, Response
+from gateway.http.response import TEXT, WITHOUT_BODY, Response
 from gateway.http.wire import Headers
-from gateway.worker import flask_compat
+from gateway.worker import displays, flask_compat, rich_display
+from gateway.worker.output import Output
 
-JSON, TEXT = "application/json", "text/plain; charset=utf-8"
-EVENTS = "text/event-stream"
+JSON, EVENTS = "application/json", "text/event-stream"
 
 _JSON_TYPES = frozenset({dict, list, int, float, bool, set, frozenset})
 _DATA = (dict, list, int, float, set, frozenset, enum.Enum, decimal.Decimal, uuid.UUID)
@@ -24,18 +24,28 @@ _DATES = (datetime.date, datetime.time, datetime.timedelta)
 _DATA_PACKAGES = frozenset({"numpy", "pandas", "polars"})
 
 
-def to_response(shell: Any, value: Any, accept: str) -> Response:
-    """The response that a function returns as `value`, for a caller with this `Accept` header.
+def to_response(shell: Any, value: Any, output: Output, accept: str) -> Response:
+    """The response of a function that returns `value`, to a caller with this `Accept` header.
 
-    TypeError, ValueError: it cannot be sent.
+    What it displays is the response if it returns nothing. Raises what IPython displayed instead of raising it;
+    TypeError, ValueError: the value cannot be sent.
     """
+    response = (displays.take_last(output) if value is None else None) or _convert(shell, value, accept)
+    if output.displayed_error is not None:
+        raise output.displayed_error
+    if output.displays:
+        displays.log_unsent(output)
+    return response
+
+
+def _convert(shell: Any, value: Any, accept: str) -> Response:
     kind = type(value)
     if kind in _JSON_TYPES:
         return _respond(JSON, dump_json(value))
     if value is None:
         return Response(HTTPStatus.NO_CONTENT, [])
     if kind is tuple and (parts := _split_tuple(value)):
-        return _with_parts(to_response(shell, parts[0], accept), *parts[1:])
+        return _with_parts(_convert(shell, parts[0], accept), *parts[1:])
     if isinstance(value, str) and not isinstance(value, enum.Enum):
         return _respond(TEXT, value.encode("utf-8", "replace"))
     if isinstance(value, bytes | bytearray | memoryview):
@@ -45,7 +55,7 @@ def to_response(shell: Any, value: Any, accept: str) -> Response:
         return response
     if isinstance(value, Iterator | AsyncIterator):
         return _stream(value, EVENTS in accept)
-    if not _is_data(value) and (response := rich_display(shell, value)):
+    if not _is_data(value) and (response := rich_display.to_response(shell, value)):
         return response
     return _respond(JSON, dump_json(value))
 
@@ -53,8 +63,8 @@ def to_response(shell: Any, value: Any, accept: str) -> Response:
 def dump_json(value: Any) -> bytes:
     """JSON as pydantic writes it; NaN, which JSON does not have, as null. TypeError: it cannot be written."""
     try:
-        return to_json(value, fallback=_convert, inf_nan_mode="null")
-    except ValueError as error:  # pydantic's own, around that of _convert
+        return to_json(value, fallback=_to_plain, inf_nan_mode="null")
+    except ValueError as error:  # pydantic's own, around that of _to_plain
         raise TypeError(str(error).removeprefix("Error serializing to JSON: ").removeprefix("TypeError: ")) from None
 
 
@@ -110,7 +120,7 @@ def _is_data(value: Any) -> bool:
     )
 
 
-def _convert(value: Any) -> Any:
+def _to_plain(value: Any) -> Any:
     """What pydantic does not know: arrays, scalars and tables of NumPy, pandas and polars. TypeError: neither do we."""
     if hasattr(value, "to_dicts"):  # a DataFrame of polars
         return value.to_dicts()
@@ -125,10 +135,6 @@ def _convert(value: Any) -> Any:
         return None
     kind = type(value)
     raise TypeError(f"a {kind.__module__}.{kind.__qualname__} has no form as JSON: return a dictionary, a list or text")
-
-
-def rich_display(shell: Any, value: Any) -> Response | None:
-    return None
 
 
 def _stream(values: Any, as_events: bool) -> Response:

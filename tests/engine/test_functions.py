@@ -199,6 +199,28 @@ async def async_fails():
 async def async_late():
     await asyncio.sleep(30)
 
+# POST /flask
+def in_flask(a: int):
+    @flask.after_this_request
+    def add(response):
+        response.headers["X-Added"] = "yes"
+        return response
+    return flask.jsonify(a=a, raw=flask.request.get_data(as_text=True), arg=flask.request.args["q"])
+
+# GET /figure
+class Figure:
+    def _repr_png_(self): return b"\x89PNG"
+def figure(): return Figure()
+
+# GET /page
+class Html:
+    def _repr_html_(self): return "<b>é</b>"
+async def html(): return Html()
+
+# GET /displays
+def displays():
+    display({"a": 1})
+
 # GET /cell
 print('a cell')
 
@@ -415,6 +437,19 @@ def test_what_a_function_prints_is_in_the_log_and_breaks_no_response(api: Arbite
     answer = api.get("/prints", X_Request_Id="prints-1")
     assert answer.json == {"ok": True}
     assert "[prints-1] errors" in api.workers[0].wait_for_log("[prints-1] to the log")
+
+
+def test_flask_works_as_in_a_view(api: Arbiter) -> None:
+    answer = api.post("/flask?q=x", b'{"a":  1}')
+    assert answer.json == {"a": 1, "raw": '{"a":  1}', "arg": "x"}
+    assert answer.headers["X-Added"] == "yes"
+
+
+def test_what_jupyter_would_display(api: Arbiter) -> None:
+    figure, page = api.get("/figure"), api.get("/page")
+    assert (figure.headers["Content-Type"], figure.body) == ("image/png", b"\x89PNG")
+    assert (page.headers["Content-Type"], page.text) == ("text/html; charset=utf-8", "<b>é</b>")
+    assert api.get("/displays").json == {"a": 1}
 
 
 def test_errors_and_abort(api: Arbiter) -> None:

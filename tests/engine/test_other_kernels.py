@@ -54,7 +54,8 @@ def bash(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slot]:
 
 
 def test_its_cells_answer(bash: Slot) -> None:
-    assert bash.get("/hi/there").text == "hi bash\n"
+    answer = bash.get("/hi/there")
+    assert (answer.text, answer.headers["content-type"]) == ("hi bash\n", "text/plain; charset=utf-8")
     assert bash.post_json("/echo", {"a": 1}).json()["body"] == {"a": 1}
 
 
@@ -142,14 +143,16 @@ def test_while_no_kernel_can_be_brought_up_callers_are_told(bash: Slot, harm: st
 def test_a_cell_without_end_is_ended_and_the_next_request_is_answered(bash: Slot) -> None:
     answer = bash.get("/endless")
     assert (answer.status, answer.json()["extensions"]["code"]) == (504, "timeout")
-    assert bash.get("/hi/there").text == "hi bash\n"
+    answer = bash.get("/hi/there")
+    assert (answer.text, answer.headers["content-type"]) == ("hi bash\n", "text/plain; charset=utf-8")
 
 
 def test_a_kernel_that_dies_fails_its_request_and_is_replaced_and_seeded(bash: Slot) -> None:
     deaths = bash.status()["kernel_deaths"]
     answer = bash.get("/dies")
     assert (answer.status, answer.json()["extensions"]["code"]) == (502, "kernel-died")
-    assert bash.get("/hi/there").text == "hi bash\n"
+    answer = bash.get("/hi/there")
+    assert (answer.text, answer.headers["content-type"]) == ("hi bash\n", "text/plain; charset=utf-8")
     eventually(lambda: bash.status()["kernel_deaths"] == deaths + 1, 10)
 
 
@@ -158,7 +161,8 @@ def test_a_kernel_that_died_while_idle_fails_no_request(bash: Slot) -> None:
     kernel = next(process for process in kernels if "bash_kernel" in process.command)
     os.kill(kernel.pid, signal.SIGKILL)
     eventually(lambda: processes.has_ended(kernel.pid), 5, "its end")
-    assert bash.get("/hi/there").text == "hi bash\n"
+    answer = bash.get("/hi/there")
+    assert (answer.text, answer.headers["content-type"]) == ("hi bash\n", "text/plain; charset=utf-8")
 
 
 def test_more_requests_than_may_wait_are_refused(bash: Slot) -> None:

@@ -108,7 +108,7 @@ def test_a_call_is_told_with_what_was_asked_and_answered(api: Arbiter, record_lo
     assert (record["method"], record["path"], record["endpoint"]) == ("GET", "/invoke/said/a?x=1", "/said/:what")
     assert (record["status"], record["response"]["body"]) == (200, {"size": 5, "cut": False, "text": "said\n"})
     assert ["X-Mine", "yes"] in record["request"]["headers"]
-    assert ["Content-Type", "text/plain"] in record["response"]["headers"]
+    assert ["Content-Type", "text/plain; charset=utf-8"] in record["response"]["headers"]
     assert 0 < record["seconds"] < 20
 
 

@@ -106,6 +106,12 @@ def test_json_by_any_name_is_parsed(kind: str) -> None:
     assert describe("/x", [("Content-Type", kind)], b'{"a": 1}')["body"] == {"a": 1}
 
 
+def test_the_bytes_that_were_sent_are_kept_beside_request() -> None:
+    received = request(headers=[("Content-Type", "application/json")], body=b'{"price": 10.00}')
+    received.encode({})
+    assert received.content == b'{"price": 10.00}'
+
+
 def test_a_form_with_a_charset_is_a_form() -> None:
     kind = "application/x-www-form-urlencoded; charset=UTF-8"
     assert describe("/x", [("Content-Type", kind)], b"a=1")["body"] == {"a": ["1"]}
