@@ -41,7 +41,8 @@ class EnginePersonality(LoggingConfigurable):  # type: ignore[misc]
             reason = "no cell begins with a comment such as # GET /hello_world"
             raise NotebookError.outside_cells("NoEndpoints", ". ".join([reason, *hints[:3]]))
         for error in self.api.errors:
-            raise NotebookError(Failure(error.cell, error.line, "DuplicateEndpoint", error.message, ""))
+            where = f"Cell {error.cell}, line {error.line}: DuplicateEndpoint: {error.message}"
+            raise NotebookError(Failure(error.cell, error.line, "DuplicateEndpoint", error.message, where))
         self.functions = self.api.functions
         self.endpoints = [_describe(endpoint, self.docs) for endpoint in self.api.endpoints]
         settings = self.parent.slot

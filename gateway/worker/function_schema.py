@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
+from gateway.http.body import MULTIPART
 from gateway.worker import type_hints
 from gateway.worker.binding import NO_SCHEMA
 from gateway.worker.function_endpoint import FunctionEndpoint
@@ -62,7 +63,13 @@ def describe(endpoints: Sequence[Any]) -> dict[str, Any]:
 
 def _adapters(endpoint: FunctionEndpoint) -> dict[str, TypeAdapter[Any]]:
     binding = endpoint.binding
-    adapters = {"fields": binding.fields, "whole": binding.whole, "body": binding.body, "returns": _returns(endpoint)}
+    adapters = {
+        "fields": binding.fields,
+        "whole": binding.whole,
+        "rest": binding.rest,
+        "body": binding.body,
+        "returns": _returns(endpoint),
+    }
     return {part: adapter for part, adapter in adapters.items() if adapter is not None}
 
 
@@ -108,8 +115,12 @@ def _body(endpoint: FunctionEndpoint, parts: dict[str, Schema], properties: Sche
     if properties or parameters.rest is not None:
         names = [name for name in properties if name in required]
         schema = {"type": "object", "properties": properties, **({"required": names} if names else {})}
+        if rest := parts.get("rest", {}).get("additionalProperties"):
+            schema["additionalProperties"] = rest
         has_files = any(type_hints.contains(h, bytes) or parameters.files for h in parameters.fields.values())
-        return _content("multipart/form-data" if has_files else JSON, schema, bool(names))
+        if has_files:  # a part's name is in its header
+            return _content(MULTIPART, {**schema, "propertyNames": {"pattern": r"^[^\x00-\x1f\x7f]+$"}}, bool(names))
+        return _content(JSON, schema, bool(names))
     if "body" in parameters.special:
         is_raw = parameters.hints.get("body") is bytes
         return _content("*/*" if is_raw else JSON, {} if is_raw else parts.get("body", {}), False)
