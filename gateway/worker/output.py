@@ -95,6 +95,12 @@ class Output:
             raise OutputTooLong(self.limit)
         return data
 
+    def log_stdout(self) -> None:
+        """Log what was printed since `clear`: it is not in a body that something else makes."""
+        if self._room != self.limit:
+            self.write_stderr(self._stdout.getvalue())
+            self.clear()
+
     def clear(self) -> None:
         """Discard what was printed, and its length."""
         self._stdout.seek(0)

@@ -21,8 +21,8 @@ def to_response(shell: Any, value: Any, output: Output) -> Response:
     response = flask_compat.from_response(value)
     if response is None:
         return Response(HTTPStatus.OK, [("Content-Type", "text/plain")], to_bytes(shell, value, output))
-    if text := to_bytes(shell, None, output):
-        output.write_stderr(text.decode())
+    to_bytes(shell, None, output)
+    output.log_stdout()
     return response
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from control.traffic.exchange import Exchange
+from tests.support.arbiter import eventually
 
 BOUNDS = [0.1, 1.0]
 
@@ -36,3 +37,24 @@ def batch(*requests: list[Any], deaths: int = 0) -> dict[str, Any]:
 
 def count(endpoint: str | None, status: int, buckets: list[int], seconds: float = 0.5) -> list[Any]:
     return [endpoint, "GET", status, seconds, buckets]
+
+
+class RecordLog:
+    """All that was told."""
+
+    def __init__(self) -> None:
+        self.batches: list[dict[str, Any]] = []
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        return [record for batch in self.batches for record in batch["records"]]
+
+    def of(self, request_id: str) -> dict[str, Any]:
+        """The record of the request with that id, once it has come."""
+        return eventually(
+            lambda: next((one for one in self.records if one["request_id"] == request_id), None), request_id
+        )
+
+    def count(self, endpoint: str | None, status: int) -> int:
+        requests = [one for batch in self.batches for one in batch["requests"]]
+        return sum(sum(buckets) for where, _, code, _, buckets in requests if (where, code) == (endpoint, status))
