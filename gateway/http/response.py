@@ -36,8 +36,8 @@ class BodyStream(Protocol):
 class Response:
     """A response. `stream`, if it is set, makes what follows `body`.
 
-    `error` is for ResponseInfo cells: {"type", "message", "status"}, None without an error. `traceback` is for the
-    record of the request, not for the client.
+    `error` is for ResponseInfo cells: {"type", "message", "status"}, None without an error. `traceback` and
+    `is_broken_off`, whether the client got a part of the body only, are for the record of the request.
     """
 
     status: int
@@ -46,6 +46,7 @@ class Response:
     stream: BodyStream | None = None
     error: dict[str, Any] | None = None
     traceback: str = ""
+    is_broken_off: bool = False
 
 
 def json_error(

@@ -75,7 +75,10 @@ class Runner:
         self.executor.json_decoder.withdraw()
         call.namespace.pop("REQUEST_ERROR", None)
         if not call.is_detached:
-            put_request(call, call.shadowed)
+            if call.shadowed is _ABSENT:
+                call.namespace.pop("REQUEST", None)
+            else:
+                call.namespace["REQUEST"] = call.shadowed
         self._shell.events.trigger("post_execute")
 
     def run(self, call: Call) -> Response:

@@ -72,7 +72,8 @@ class StreamSender:
         if self._response is None:
             self._on_failure(self._streamed.response_at_limit())
         elif not self._is_complete:
-            self._break_off(self._response, "the response body was cut off at the time limit")
+            self._response.is_broken_off = True
+            self._response.traceback = "the response body was cut off at the time limit"
             log.write_lines(self._call.request.request_id, self._response.traceback)
         self.end()
 
@@ -83,7 +84,8 @@ class StreamSender:
             else:
                 await self._send_pieces(response, self._head(response, self._is_http_1_1))
         except StreamError as error:
-            self._break_off(response, str(error))
+            response.is_broken_off = True
+            response.traceback = str(error)
         except OSError:
             pass  # the client has disconnected, which is no failure of the cell
         self._is_complete = True
@@ -101,7 +103,3 @@ class StreamSender:
             self._call.output.log_stdout()
         if self._is_http_1_1:
             await loop.sock_sendall(self._sock, LAST_CHUNK)
-
-    @staticmethod
-    def _break_off(response: Response, reason: str) -> None:
-        response.traceback = reason

@@ -258,7 +258,7 @@ def test_a_stream_that_fails_before_its_first_piece_is_an_error_response(
     assert response.json["extensions"]["request_id"] == request_id
     assert api.ask("HEAD", path).status == status
     record = record_log.of(request_id)
-    assert record["status"] == status
+    assert (record["status"], record["is_broken_off"]) == (status, False)
     assert bool(record["traceback"]["text"]) == (status != 404)
     assert api.get("/ok").status == 200
 
@@ -293,8 +293,10 @@ def test_an_async_generator_that_fails_later_breaks_off(api: Arbiter, record_log
     raw = api.raw(b"GET /invoke/async/breaks HTTP/1.1\r\nX-Request-Id: async-breaks\r\n\r\n")
     assert raw.endswith(b"5\r\nfirst\r\n")
     record = record_log.of("async-breaks")
-    assert record["status"] == 200
+    assert (record["status"], record["is_broken_off"]) == (200, True)
     assert "in the middle" in record["traceback"]["text"]
+    counts = [count for batch in record_log.batches for count in batch["broken_off"]]
+    assert counts.count(["/async/breaks", "GET", 1]) == 1
 
 
 def test_an_abort_after_the_first_piece_breaks_off_and_is_logged(
@@ -303,6 +305,7 @@ def test_an_abort_after_the_first_piece_breaks_off_and_is_logged(
     raw = api.raw(b"GET /invoke/later HTTP/1.1\r\nX-Request-Id: later\r\n\r\n")
     assert raw.endswith(b"5\r\nfirst\r\n")
     worker.wait_for_log("[later] NotFound: 404 Not Found: no such row")
+    assert record_log.of("later")["is_broken_off"]
 
 
 def test_others_run_between_the_pieces_of_an_async_generator_and_see_nothing_of_it(
@@ -342,7 +345,7 @@ def test_a_client_that_leaves_ends_an_async_generator(api: Arbiter, record_log: 
     events = eventually(lambda: api.get("/events").json, "its end")
     assert events == ["cleaned up", "closed"]
     record = record_log.of("left")
-    assert (record["status"], record["response"]["body"]["size"]) == (200, 5)
+    assert (record["status"], record["is_broken_off"], record["response"]["body"]["size"]) == (200, False, 5)
 
 
 @pytest.mark.parametrize("path", ["/async/limited", "/async/stubborn", "/async/spins"])
@@ -352,7 +355,7 @@ def test_an_async_generator_is_cut_off_at_the_limit(api: Arbiter, record_log: Re
     assert raw.endswith(b"5\r\nfirst\r\n")
     assert time.monotonic() - before < 5
     record = record_log.of(path[7:])
-    assert record["status"] == 200
+    assert (record["status"], record["is_broken_off"]) == (200, True)
     assert api.get("/ok").status == 200
     api.get("/events")
 
@@ -362,7 +365,7 @@ def test_a_client_that_does_not_read_holds_the_kernel_until_the_limit_only(api: 
         sock.sendall(b"GET /invoke/unread HTTP/1.1\r\nX-Request-Id: unread\r\n\r\n")
         assert sock.recv(1)
         assert api.get("/ok").status == 200
-        assert "cut off" in record_log.of("unread")["traceback"]["text"]
+        assert record_log.of("unread")["is_broken_off"]
 
 
 def test_what_a_generator_prints_goes_to_the_log(api: Arbiter, worker: Worker, record_log: RecordLog) -> None:

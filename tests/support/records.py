@@ -1,5 +1,6 @@
 """Records of requests, as kernels send them, for tests."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from control.traffic.exchange import Exchange
@@ -31,8 +32,9 @@ def exchange(**changes: Any) -> Exchange:
     return Exchange.from_json("1", record(**changes))
 
 
-def batch(*requests: list[Any], deaths: int = 0) -> dict[str, Any]:
-    return {"bounds": BOUNDS, "requests": list(requests), "kernel_deaths": deaths, "records": []}
+def batch(*requests: list[Any], broken_off: Sequence[list[Any]] = (), deaths: int = 0) -> dict[str, Any]:
+    counts = {"requests": list(requests), "broken_off": list(broken_off), "kernel_deaths": deaths}
+    return {"bounds": BOUNDS, **counts, "records": []}
 
 
 def count(endpoint: str | None, status: int, buckets: list[int], seconds: float = 0.5) -> list[Any]:
