@@ -35,7 +35,7 @@ class Runner:
         self, shell: Any, scoreboard: Scoreboard, watchdog: Watchdog, errors: ErrorResponses, max_output: int
     ) -> None:
         self._shell = shell
-        self._scoreboard = scoreboard
+        self.scoreboard = scoreboard
         self._watchdog = watchdog
         self._errors = errors
         self._max_output = max_output
@@ -64,13 +64,13 @@ class Runner:
         else:
             call = Call(endpoint, request, path, self._globals, self.context, output)
         call.shadowed = call.namespace.get("REQUEST", _ABSENT)
-        call.slot = self._scoreboard.begin(request.request_id.encode(), call.started, endpoint.limit_s)
+        call.slot = self.scoreboard.begin(request.request_id.encode(), call.started, endpoint.limit_s)
         return call
 
     def close(self, call: Call) -> None:
         """Release everything the call holds, and restore the REQUEST of an ordinary cell if there is one."""
         call.is_over = True
-        self._scoreboard.end(call.slot)
+        self.scoreboard.end(call.slot)
         call.output.close()
         self.executor.json_decoder.withdraw()
         call.namespace.pop("REQUEST_ERROR", None)

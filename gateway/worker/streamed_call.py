@@ -44,13 +44,16 @@ class StreamedCall:
             raise StreamError(self._traceback(error)) from None
 
     async def close(self) -> None:
-        """Let the cell clean up; an exception is only logged."""
-        deadline = time.monotonic() + self.call.endpoint.limit_s
+        """Let the cell clean up, within a limit of its own; an exception is only logged."""
+        started, limit_s = time.monotonic(), self.call.endpoint.limit_s
+        slot = self._runner.scoreboard.begin(self.call.request.request_id.encode(), started, limit_s)
         try:
-            async with asyncio.timeout_at(deadline):
-                await self._drive(self._stream.close(), deadline)
+            async with asyncio.timeout_at(started + limit_s):
+                await self._drive(self._stream.close(), started + limit_s)
         except BaseException as error:
             self._traceback(error)
+        finally:
+            self._runner.scoreboard.end(slot)
 
     def response_at_limit(self) -> Response:
         return self._runner.error_response(TimeLimit(), self.call)

@@ -11,7 +11,7 @@ from tests.support.arbiter import Arbiter, Worker, eventually, notebook, serving
 from tests.support.records import RecordLog
 
 NOTEBOOK = r"""
-import asyncio, contextvars, flask, json, sys, time
+import asyncio, contextvars, flask, json, os, time
 events = []
 here = contextvars.ContextVar('here', default='outside')
 REQUEST = json.dumps({'body': 'from the notebook'})
@@ -183,9 +183,26 @@ flask.Response(pieces())
 
 # GET /blocking
 def pieces():
-    for number in range(5):
-        time.sleep(0.04)  # blocks the kernel
+    for number in range(10):
+        time.sleep(0.05)  # blocks the kernel
         yield f'{number},'
+flask.Response(pieces())
+
+# GET /await/blocking
+await asyncio.sleep(0)
+def pieces():
+    for number in range(10):
+        time.sleep(0.05)  # blocks the kernel
+        yield f'{number},'
+flask.Response(pieces())
+
+# GET /cleans-up within 1 s
+def pieces():
+    try:
+        while True: yield 'x' * 100_000
+    finally:
+        while not os.path.exists('seen'):
+            time.sleep(0.01)  # until the scoreboard has been read
 flask.Response(pieces())
 
 # GET /unread within 0.5 s
@@ -323,7 +340,7 @@ def test_others_run_between_the_pieces_of_an_async_generator_and_see_nothing_of_
 
 def test_an_async_generator_runs_beside_other_requests_and_a_plain_one_before_them(api: Arbiter) -> None:
     """A cell's plain generator shares names with all other cells, so that none may run until it has ended."""
-    for path, runs_beside in (("/async/30", True), ("/blocking", False)):
+    for path, runs_beside in (("/async/60", True), ("/await/blocking", True), ("/blocking", False)):
         with ThreadPoolExecutor(1) as pool, api.connect() as sock:
             sock.sendall(f"GET /invoke{path} HTTP/1.1\r\n\r\n".encode())
             eventually(lambda: b"0" in sock.recv(65536), "the first piece")
@@ -366,6 +383,19 @@ def test_a_client_that_does_not_read_holds_the_kernel_until_the_limit_only(api: 
         assert sock.recv(1)
         assert api.get("/ok").status == 200
         assert record_log.of("unread")["is_broken_off"]
+
+
+def test_the_arbiter_sees_a_generator_that_cleans_up_after_its_limit(
+    api: Arbiter, worker: Worker, record_log: RecordLog
+) -> None:
+    """Else a kernel that is stuck there would never be replaced."""
+    with api.connect() as sock:
+        sock.sendall(b"GET /invoke/cleans-up HTTP/1.1\r\nX-Request-Id: cleans-up\r\n\r\n")
+        assert record_log.of("cleans-up")["is_broken_off"]
+        (running,) = eventually(lambda: worker.state().running, "its cleanup on the scoreboard")
+        assert running.request_id == "cleans-up"
+        (api.directory / "seen").touch()
+        eventually(lambda: not worker.state().running, "its end")
 
 
 def test_what_a_generator_prints_goes_to_the_log(api: Arbiter, worker: Worker, record_log: RecordLog) -> None:
