@@ -21,19 +21,25 @@ CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class BodyStream(Protocol):
-    """A body that is generated in chunks; `close` must be called, at its end or earlier."""
+    """A body that is generated in pieces (gateway/worker/streams.py); `close` must run, at its end or earlier.
 
-    def __next__(self) -> bytes: ...
+    `next_piece` is None after the last. Unless `is_async`, neither ever awaits.
+    """
 
-    def close(self) -> None: ...
+    @property
+    def is_async(self) -> bool: ...
+
+    async def next_piece(self) -> bytes | None: ...
+
+    async def close(self) -> None: ...
 
 
 @dataclass(slots=True)
 class Response:
-    """A response. `stream`, if it is set, is sent instead of `body`.
+    """A response. `stream`, if it is set, makes what follows `body`.
 
-    `error` is for ResponseInfo cells: {"type", "message", "status"}, None without an error. `traceback` is for the
-    record of the request, not for the client.
+    `error` is for ResponseInfo cells: {"type", "message", "status"}, None without an error. `traceback` and
+    `is_broken_off`, whether the client got a part of the body only, are for the record of the request.
     """
 
     status: int
@@ -42,6 +48,7 @@ class Response:
     stream: BodyStream | None = None
     error: dict[str, Any] | None = None
     traceback: str = ""
+    is_broken_off: bool = False
 
 
 def json_error(

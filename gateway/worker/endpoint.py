@@ -13,7 +13,7 @@ from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult
 
 from gateway.http import response_info
 from gateway.http.request import Request
-from gateway.http.response import Response
+from gateway.http.response import BodyStream, Response
 from gateway.protocol.messages import Endpoint
 from gateway.worker import result
 from gateway.worker.compiler import CompiledCells
@@ -29,11 +29,14 @@ _REQUEST_ERROR = re.compile(r"\bREQUEST_ERROR\b")
 class CompiledEndpoint:
     """One endpoint. `index` is its place in Config.endpoints; `files` are those of its code, for tracebacks.
 
-    `is_async` if it awaits: then its calls run concurrently.
+    `is_async` if it awaits: then its calls run concurrently. Calls of one that `is_exclusive` share names, so that no
+    other may run until such a call is over.
     """
 
     files: frozenset[str]
     is_async: bool
+    is_exclusive: bool
+    has_response_info = False
 
     def __init__(self, index: int, endpoint: Endpoint, limit_s: float) -> None:
         self.index = index
@@ -51,6 +54,7 @@ class CellEndpoint(CompiledEndpoint):
         self.has_response_info = bool(endpoint.response_cells)
         self.handles_errors = any(_REQUEST_ERROR.search(cell.source) for cell in endpoint.response_cells)
         self.is_async = self.cells.is_async or self.response_info.is_async
+        self.is_exclusive = not self.is_async
         self.files = self.cells.files | self.response_info.files
 
 
@@ -64,6 +68,9 @@ class Call(Generic[Kind]):
     `path` are the path parameters. `is_decoded` once the cells have their REQUEST; `is_over` once the response no
     longer matters: the client has disconnected, or the limit has passed. `shadowed` is what the notebook itself has
     under the name REQUEST; `slot` is the call's place on the scoreboard.
+
+    While its body is streamed, a call is `is_detached` between its steps, when others may run: then `shadowed` has its
+    own REQUEST.
     """
 
     endpoint: Kind
@@ -75,6 +82,7 @@ class Call(Generic[Kind]):
     started: float = field(default_factory=time.monotonic)
     is_decoded: bool = False
     is_over: bool = False
+    is_detached: bool = False
     shadowed: Any = None
     slot: int = 0
 
@@ -113,7 +121,7 @@ class CellExecutor:
             response = result.to_response(self._shell, value, call.output)
         except BaseException as error:
             response = self._error_response(error, call)
-        if endpoint.has_response_info and self._prepare_response_info(call, response):
+        if endpoint.has_response_info and response.stream is None and self._prepare_response_info(call, response):
             try:
                 self._apply_response_info(call, response, endpoint.response_info.run(call.namespace))
             except BaseException as error:
@@ -133,9 +141,26 @@ class CellExecutor:
             response = result.to_response(self._shell, value, call.output)
         except BaseException as error:
             response = self._error_response(error, call)
-        if endpoint.has_response_info and self._prepare_response_info(call, response):
+        if endpoint.has_response_info and response.stream is None and self._prepare_response_info(call, response):
             try:
                 self._apply_response_info(call, response, await endpoint.response_info.run_async(call.namespace))
+            except BaseException as error:
+                response = self._error_response(error, call)
+        return response
+
+    async def begin_stream(self, call: Call[Any], response: Response, stream: BodyStream) -> Response:
+        """The response with the first piece of its body, without which its head must not be sent (PEP 3333).
+
+        So what fails until then is an error response like any other. Then the ResponseInfo cells, as above.
+        """
+        try:
+            while not response.body and (piece := await stream.next_piece()) is not None:
+                response.body = piece
+        except BaseException as error:
+            response = self._error_response(error, call)
+        if call.endpoint.has_response_info and self._prepare_response_info(call, response):
+            try:
+                self._apply_response_info(call, response, await call.endpoint.response_info.run_async(call.namespace))
             except BaseException as error:
                 response = self._error_response(error, call)
         return response

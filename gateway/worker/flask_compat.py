@@ -10,6 +10,7 @@ from typing import Any
 from gateway.http.request import Request
 from gateway.http.response import CONTROL, FRAMING, HEADER_NAME, WITHOUT_BODY, Response, json_error
 from gateway.http.wire import Headers
+from gateway.worker.streams import AsyncStream, SyncStream
 
 
 def from_response(value: Any) -> Response | None:
@@ -31,8 +32,10 @@ def from_response(value: Any) -> Response | None:
     if value.status_code in WITHOUT_BODY:
         value.close()
         return Response(value.status_code, headers)
+    if hasattr(value.response, "__aiter__"):
+        return Response(value.status_code, headers, stream=AsyncStream(value.response, on_close=value.close))
     if value.is_streamed or value.direct_passthrough:
-        return Response(value.status_code, headers, stream=_Stream(value))
+        return Response(value.status_code, headers, stream=SyncStream(value.iter_encoded(), on_close=value.close))
     return Response(value.status_code, headers, value.get_data())
 
 
@@ -55,20 +58,3 @@ def checked_headers(pairs: Headers) -> Headers:
         if not HEADER_NAME.fullmatch(name) or CONTROL.search(value):
             raise ValueError(f"the response sets the header {name!r} to {value!r}")
     return [pair for pair in pairs if pair[0].lower() not in FRAMING]
-
-
-class _Stream:
-    """The body of a streamed Response; `close` runs what `call_on_close` registered."""
-
-    def __init__(self, value: Any) -> None:
-        self._response = value
-        self._chunks = value.iter_encoded()
-
-    def __next__(self) -> bytes:
-        chunk = next(self._chunks)
-        if not isinstance(chunk, (bytes, bytearray, memoryview)):  # bytes(5) would be five zeros
-            raise TypeError(f"a response is streamed as str or bytes, not as {type(chunk).__name__}")
-        return bytes(chunk)
-
-    def close(self) -> None:
-        self._response.close()

@@ -18,7 +18,9 @@ from gateway.worker.value_response import to_response
 
 
 class FunctionEndpoint(CompiledEndpoint):
-    """One that calls a function for each request."""
+    """One that calls a function for each request, with nothing of it in the kernel's globals."""
+
+    is_exclusive = False
 
     def __init__(self, shell: Any, index: int, endpoint: Endpoint, limit_s: float) -> None:
         """CompileError: the function cannot be bound."""

@@ -119,13 +119,22 @@ class Output:
         self.displays -= response is not None
         return response
 
+    def log_stdout(self) -> None:
+        """Log what was printed since `clear`: it is not in a body that something else makes."""
+        if self._room != self.limit:
+            self.write_stderr(self._stdout.getvalue())
+            self._clear_stdout()
+
     def clear(self) -> None:
         """Discard what was printed or displayed, and its length."""
+        self._clear_stdout()
+        self.displayed = self.displayed_error = None
+        self.displays = 0
+
+    def _clear_stdout(self) -> None:
         self._stdout.seek(0)
         self._stdout.truncate()
         self._room = self.limit
-        self.displayed = self.displayed_error = None
-        self.displays = 0
 
     def close(self) -> None:
         """Free everything, as a task that the cell started may still hold the context."""

@@ -5,7 +5,7 @@ import datetime
 import decimal
 import enum
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -15,6 +15,7 @@ from gateway.http.response import TEXT, WITHOUT_BODY, Response
 from gateway.http.wire import Headers
 from gateway.worker import displays, flask_compat, rich_display
 from gateway.worker.output import Output
+from gateway.worker.streams import AsyncStream, SyncStream
 
 JSON, EVENTS = "application/json", "text/event-stream"
 
@@ -138,7 +139,11 @@ def _to_plain(value: Any) -> Any:
 
 
 def _stream(values: Any, as_events: bool) -> Response:
-    raise TypeError("streams")
+    kind, encode = (EVENTS, encode_event) if as_events else (TEXT, encode_piece)
+    stream = AsyncStream(values, encode) if isinstance(values, AsyncIterator) else SyncStream(values, encode)
+    # Of nginx: it would collect pieces until a buffer is full.
+    headers = [("Content-Type", kind), ("Cache-Control", "no-cache"), ("X-Accel-Buffering", "no")]
+    return Response(HTTPStatus.OK, headers, stream=stream)
 
 
 def encode_piece(value: Any) -> bytes:
@@ -156,6 +161,3 @@ def encode_event(value: Any) -> bytes:
         return bytes(value)
     text = value if isinstance(value, str) else dump_json(value).decode()
     return "".join(f"data: {line}\n" for line in text.splitlines() or [""]).encode("utf-8", "replace") + b"\n"
-
-
-Encoder = Callable[[Any], bytes]

@@ -1,5 +1,6 @@
 """Functions as endpoints: binding, validation, values, what keeps one from being served."""
 
+import http.client
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -10,7 +11,7 @@ from gateway.notebook import annotations
 from tests.support.arbiter import Arbiter
 
 SEED = """
-import asyncio, dataclasses, datetime, decimal, enum, functools, uuid
+import asyncio, time, dataclasses, datetime, decimal, enum, functools, uuid
 from typing import Annotated, Any, Generic, Literal, NotRequired, TypeVar
 import flask, numpy, pandas
 from pydantic import BaseModel, Field, field_validator
@@ -50,6 +51,7 @@ class Dog(BaseModel):
 class Color(enum.Enum):
     RED = "red"
 
+STEPS = []
 T = TypeVar("T")
 
 class Page(BaseModel, Generic[T]):
@@ -220,6 +222,34 @@ async def html(): return Html()
 # GET /displays
 def displays():
     display({"a": 1})
+
+# GET /stream/:n
+def stream(n: int):
+    try:
+        for number in range(n):
+            print("piece", number)
+            if number == 3:
+                raise ValueError("broken")
+            yield "é" if number == 0 else {"n": number}
+    finally:
+        STEPS.append(n)
+
+# GET /steps
+def steps(): return STEPS
+
+# GET /slow-stream
+def slow_stream(seconds: float = 0.2):
+    for number in range(3):
+        yield str(number)
+        time.sleep(seconds)  # holds the kernel, as a plain function does; it is free between pieces
+
+# GET /async-stream
+async def async_stream(fail: bool = False):
+    if fail:
+        flask.abort(404, "no such stream")
+    for number in range(3):
+        yield number
+        await asyncio.sleep(0.2)
 
 # GET /cell
 print('a cell')
@@ -450,6 +480,37 @@ def test_what_jupyter_would_display(api: Arbiter) -> None:
     assert (figure.headers["Content-Type"], figure.body) == ("image/png", b"\x89PNG")
     assert (page.headers["Content-Type"], page.text) == ("text/html; charset=utf-8", "<b>é</b>")
     assert api.get("/displays").json == {"a": 1}
+
+
+def test_a_generator_is_streamed(api: Arbiter) -> None:
+    answer = api.get("/stream/3", X_Request_Id="stream-1")
+    assert (answer.headers["Content-Type"], answer.text) == (TEXT, 'é{"n":1}\n{"n":2}\n')
+    assert 3 in api.get("/steps").json
+    api.workers[0].wait_for_log("[stream-1] piece 2")
+    events = api.get("/stream/2", Accept="text/event-stream")
+    assert (events.headers["Content-Type"], events.text) == ("text/event-stream", 'data: é\n\ndata: {"n":1}\n\n')
+    assert api.get("/async-stream").text == "0\n1\n2\n"
+    assert api.get("/stream/x").status == 422
+    assert (api.get("/async-stream?fail=1").status, api.get("/async-stream?fail=1").json["message"]) == (
+        404,
+        "no such stream",
+    )
+
+
+def test_a_stream_that_fails_breaks_off(api: Arbiter) -> None:
+    with pytest.raises(http.client.IncompleteRead):
+        api.get("/stream/9")
+    assert api.get("/cell").text == "a cell\n"
+
+
+def test_others_run_between_the_pieces_of_a_function(api: Arbiter) -> None:
+    with api.connect() as sock:
+        sock.sendall(b"GET /invoke/slow-stream HTTP/1.1\r\nHost: x\r\n\r\n")
+        received = sock.recv(65536)
+        assert api.get("/cell").text == "a cell\n"
+        rest = b"".join(iter(lambda: sock.recv(65536), b""))
+    assert b"1\r\n2\r\n" not in received  # it was not over
+    assert rest.endswith(b"0\r\n\r\n")
 
 
 def test_errors_and_abort(api: Arbiter) -> None:
