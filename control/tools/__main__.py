@@ -7,6 +7,7 @@ import uvicorn
 from control.config.run_dir import RunDir
 from control.config.settings import Settings
 from control.tools.api import Api
+from control.tools.disconnect import cancel_on_disconnect
 from control.tools.idle import IdleServer
 from control.tools.server import create_server
 
@@ -23,7 +24,9 @@ def main() -> None:
         max_request_body_size=settings.max_body_mb * MEGABYTE,
         host="",  # nginx has checked Origin and the password; by default, only requests to localhost are served
     )
-    config = uvicorn.Config(app, log_level="warning", access_log=False, ws="none", server_header=False)
+    config = uvicorn.Config(
+        cancel_on_disconnect(app), log_level="warning", access_log=False, ws="none", server_header=False
+    )
     # The listening socket is stdin (`fcgi-program`); supervisord goes on listening when this program ends.
     IdleServer(config, IDLE_LIMIT).run([socket.socket(fileno=0)])
 
