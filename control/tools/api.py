@@ -108,4 +108,5 @@ class Api:
 def _client(socket: str) -> httpx2.AsyncClient:
     """Without time limits, as the API has them, and without keep-alive, which would outlive a restart."""
     transport = httpx2.AsyncHTTPTransport(uds=socket, limits=httpx2.Limits(max_keepalive_connections=0))
-    return httpx2.AsyncClient(transport=transport, base_url="http://localhost", timeout=None, trust_env=False)
+    headers = {"User-Agent": "notebook-api-tools", "Connection": "close"}
+    return httpx2.AsyncClient(transport=transport, base_url="http://localhost", timeout=None, headers=headers)

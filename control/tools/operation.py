@@ -8,6 +8,7 @@ from typing import Any
 from control.tools.schema import Schema, Schemas
 
 JSON = "application/json"
+BINARY = "application/octet-stream"
 MULTIPART = "multipart/form-data"
 FORMS = (MULTIPART, "application/x-www-form-urlencoded")
 METHODS = ("get", "post", "put", "patch", "delete")
@@ -63,12 +64,12 @@ def _read_paths(paths: Mapping[str, Any], prefix: str, schemas: Schemas) -> Iter
 
 def _read(operation: Mapping[str, Any], method: str, path: str, schemas: Schemas) -> Operation:
     parameters = operation.get("parameters", [])
-    texts = [operation.get("summary", ""), operation.get("description", "")]
+    summary, text = operation.get("summary", ""), operation.get("description", "")
     return Operation(
         name=operation["operationId"],
         method=method,
         path=path,
-        description="\n\n".join(text for text in dict.fromkeys(texts) if text),
+        description=text if text.startswith(summary) else f"{summary}\n\n{text}".strip(),
         parameters=parameters,
         body=_read_body(operation.get("requestBody"), {each["name"] for each in parameters}, schemas),
         output=_read_output(operation.get("responses", {}).get("200", {}), schemas),
@@ -82,6 +83,7 @@ def _read_body(body: Mapping[str, Any] | None, names: set[str], schemas: Schemas
         return None
     media = JSON if JSON in body["content"] else next(iter(body["content"]))
     schema = body["content"][media].get("schema", {})
+    media = BINARY if media == "*/*" else media  # the function takes bytes
     whole = schemas.resolve(schema)
     has_fields = whole.get("type") == "object" and ("properties" in whole or "additionalProperties" in whole)
     fields = whole.get("properties", {}) if has_fields and (media == JSON or media in FORMS) else None

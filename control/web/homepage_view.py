@@ -111,7 +111,7 @@ class HomepageView:
     @property
     def mcp_address(self) -> str | None:
         """Where agents call the functions of the served notebook; None if it has none."""
-        functions = [each for each in self.status.endpoints if "function" in each] if self.status else []
+        functions = [each for each in self.status.endpoints if each.get("function")] if self.status else []
         return f"{self.address}/mcp" if functions else None
 
     @property

@@ -59,8 +59,9 @@ def test_a_body_that_may_be_left_out_is_left_out() -> None:
     assert (made.body, "Content-Type" in made.headers) == (b"", False)
 
 
-def test_bytes_are_given_in_base64_and_sent_as_they_are() -> None:
-    body = {"required": True, "content": {"application/octet-stream": {"schema": {}}}}
+@pytest.mark.parametrize("media", ["application/octet-stream", "*/*"])
+def test_bytes_are_given_in_base64_and_sent_as_they_are(media: str) -> None:
+    body = {"required": True, "content": {media: {"schema": {}}}}
 
     made = call({"body": base64.b64encode(b"\x00\xff").decode()}, method="post", requestBody=body)
 

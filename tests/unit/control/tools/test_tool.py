@@ -23,7 +23,7 @@ def tool(**operation: Any) -> types.Tool:
 def test_its_docstring_describes_it() -> None:
     assert tool(summary="Converts.", description="Into euros.").description == "Converts.\n\nInto euros."
     assert tool(summary="Converts.").description == "Converts."
-    assert tool(summary="Converts.", description="Converts.").description == "Converts."
+    assert tool(summary="Converts.", description="Converts.\n\nInto euros.").description == "Converts.\n\nInto euros."
     assert tool().description is None
 
 
