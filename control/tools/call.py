@@ -25,17 +25,29 @@ def to_call(operation: Operation, arguments: Arguments, headers: Mapping[str, st
     """Raises ArgumentError. What the request can hold is checked by the API."""
     in_path, in_query = operation.names("path"), operation.names("query")
     rest = {name: value for name, value in arguments.items() if name not in {*in_path, *in_query}}
+    _check(operation, rest)
     target = operation.path
     for name in in_path:
         target = target.replace(f"{{{name}}}", _segment(name, arguments.get(name)))
     query = [(name, text) for name in in_query for text in _texts(arguments.get(name))]
-    kind, body = _body(operation.body, rest) if operation.body else _nothing(rest, operation)
+    kind, body = _body(operation.body, rest) if operation.body else (None, b"")
     return Call(
         operation.method,
         f"{target}?{urlencode(query)}" if query else target,
         {**headers, **({"Content-Type": kind} if kind else {})},
         body,
     )
+
+
+def _check(operation: Operation, rest: Arguments) -> None:
+    """Any may be a field of the body; without fields, each must be known."""
+    body = operation.body
+    if body and body.fields is not None:
+        return
+    known = [*operation.names("path"), *operation.names("query"), *([BODY] if body else [])]
+    for name in rest:
+        if name not in known:
+            raise ArgumentError(f"{name}: There is no such argument. The arguments are: {', '.join(known) or 'none'}.")
 
 
 def _segment(name: str, value: Any) -> str:
@@ -53,14 +65,6 @@ def _texts(value: Any) -> Iterator[str]:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _nothing(rest: Arguments, operation: Operation) -> tuple[None, bytes]:
-    """There is no body, so what is left has no place."""
-    if rest:
-        known = ", ".join(operation.names("path") + operation.names("query")) or "none"
-        raise ArgumentError(f"{next(iter(rest))}: There is no such argument. The arguments are: {known}.")
-    return None, b""
 
 
 def _body(body: Body, rest: Arguments) -> tuple[str | None, bytes]:

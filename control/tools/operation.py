@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from control.tools.schema import Schema, Schemas
+from control.tools.schema import Schema, Schemas, without_null
 
 JSON = "application/json"
 BINARY = "application/octet-stream"
@@ -82,7 +82,7 @@ def _read_body(body: Mapping[str, Any] | None, names: set[str], schemas: Schemas
     if not body:
         return None
     media = JSON if JSON in body["content"] else next(iter(body["content"]))
-    schema = body["content"][media].get("schema", {})
+    schema = without_null(body["content"][media].get("schema", {}))
     media = BINARY if media == "*/*" else media  # the function takes bytes
     whole = schemas.resolve(schema)
     has_fields = whole.get("type") == "object" and ("properties" in whole or "additionalProperties" in whole)

@@ -36,6 +36,12 @@ class Schemas:
         return {**_rewrite(schema), **({"$defs": definitions} if definitions else {})}
 
 
+def without_null(schema: Schema) -> Schema:
+    """The schema of a value that may also be null; any other schema itself."""
+    variants = [each for each in schema.get("anyOf", ()) if each.get("type") != "null"]
+    return variants[0] if len(variants) == 1 else schema
+
+
 def is_file(schema: Schema) -> bool:
     """Bytes in a form (https://spec.openapis.org/oas/v3.1.1#considerations-for-file-uploads)."""
     kind = schema.get("format") == "binary" or "contentMediaType" in schema

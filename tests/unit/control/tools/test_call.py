@@ -102,3 +102,7 @@ def test_a_path_needs_its_parameter(arguments: dict[str, Any]) -> None:
 def test_an_argument_that_has_no_place_is_an_error_that_names_those_there_are() -> None:
     with pytest.raises(ArgumentError, match=r"^amout: There is no such argument. The arguments are: amount\.$"):
         call({"amout": 5}, parameters=[parameter("amount", "query")])
+    with pytest.raises(ArgumentError, match=r"^body: There is no such argument. The arguments are: none\.$"):
+        call({"body": 5})
+    with pytest.raises(ArgumentError, match=r"^name: There is no such argument. The arguments are: id, body\.$"):
+        call({"name": "x"}, method="put", parameters=[parameter("id", "query")], body={"type": "array"})

@@ -81,6 +81,15 @@ def test_so_is_a_body_that_is_no_object() -> None:
     assert tool(method="post", body=schema).input_schema["properties"] == {"body": schema}
 
 
+def test_the_fields_of_a_model_that_may_be_left_out_are_properties_too() -> None:
+    schema = {"anyOf": [ITEM, {"type": "null"}], "default": None}
+
+    made = tool(method="post", requestBody={"content": {"application/json": {"schema": schema}}})
+
+    assert set(made.input_schema["properties"]) == {"name", "parts"}
+    assert "required" not in made.input_schema
+
+
 def test_any_further_fields_may_be_given_where_the_function_takes_them() -> None:
     fields = {"type": "object", "properties": {"a": {"type": "string"}}, "additionalProperties": True}
 
