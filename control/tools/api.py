@@ -12,6 +12,7 @@ from control.tools.operation import Operation, read_operations
 
 DOCUMENT = "/invoke/_api/spec/openapi.json"
 NOT_SERVING = "No notebook is being served. Start one on the homepage, or with /process/start?notebook=<project>."
+BROKEN_OFF = "The response broke off. The log says why."
 RESTARTING = "The API is restarting. Try again in a second."
 
 
@@ -101,6 +102,8 @@ class Api:
                 if len(body) > self._max_answer:
                     raise NoAnswer(f"The response is larger than {self._max_answer:,} bytes (MAX_OUTPUT_MB).")
             return Answer(response.status_code, response.headers, bytes(body))
+        except httpx2.TransportError:
+            raise NoAnswer(BROKEN_OFF) from None
         finally:
             await response.aclose()
 

@@ -22,7 +22,7 @@ from tests.support.waiting import eventually
 
 SHARED = """
 import asyncio, pathlib
-from typing import Literal
+from typing import Iterator, Literal
 import flask
 from pydantic import BaseModel, Field
 
@@ -52,6 +52,8 @@ FUNCTIONS = [
     "# GET /fails\ndef fails() -> str:\n    return {}['nothing']",
     "# GET /waits\nasync def wait(folder: str) -> str:\n    (pathlib.Path(folder) / 'begun').touch()\n    try:\n"
     "        await asyncio.Event().wait()\n    finally:\n        (pathlib.Path(folder) / 'ended').touch()",
+    "# GET /pieces\ndef pieces(count: int = 3) -> Iterator[str]:\n    for number in range(count):\n"
+    "        yield f'{number} '\n    if count > 3:\n        raise ValueError",
     "# GET /cell\nprint('no tool')",
 ]
 INITIALIZE = {
@@ -141,7 +143,7 @@ def test_nothing_runs_until_a_request_with_a_password_comes_and_then_all_are_ans
 def test_the_functions_are_the_tools(tools: Stack) -> None:
     [listed] = talk(tools, list_tools)
 
-    names = ["convert", "put_item", "find_row", "upload", "picture", "delete_item", "fails", "wait"]
+    names = ["convert", "put_item", "find_row", "upload", "picture", "delete_item", "fails", "wait", "pieces"]
     assert sorted(listed) == sorted(names)
     convert = listed["convert"]
     assert convert.description == "Converts an amount of US dollars.\n\nAt the rate of the day."
@@ -165,6 +167,7 @@ def test_a_call_returns_what_the_function_returns(tools: Stack) -> None:
 
     assert converted.structured_content == {"amount": 3.0, "currency": "EUR"}
     assert put.structured_content == {"name": "x", "price": 1.0, "parts": [{"size": 2.0}]}
+    assert text(call(tools, "pieces")) == "0 1 2 "
     assert text(uploaded) == "ä: 10"
     assert image == types.ImageContent(data=base64.b64encode(b"\x89PNG").decode(), mime_type="image/png")
     assert text(call(tools, "delete_item", number=5)) == ""
@@ -179,6 +182,7 @@ def test_a_call_returns_what_the_function_returns(tools: Stack) -> None:
         ("convert", {"amount": 1, "into": "EUR"}, "into: There is no such argument."),
         ("find_row", {"name": "x"}, "no such row"),
         ("fails", {}, "KeyError: 'nothing'"),
+        ("pieces", {"count": 4}, "The response broke off."),
     ],
 )
 def test_what_went_wrong_reaches_the_agent(tools: Stack, name: str, arguments: dict[str, Any], message: str) -> None:

@@ -20,6 +20,7 @@ from control.tools.server import create_server
 from tests.support.openapi_document import document, function, parameter
 
 MAX_ANSWER = 1000
+CUT = "a response that breaks off"
 Result = TypeVar("Result")
 ADD = function("add", path="/add/{a}", parameters=[parameter("a", "path", "integer")])
 DOWN = "No notebook is being served"
@@ -50,6 +51,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if answer:
             self.send_response(answer[0])
             self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(answer[1]) + (answer[1] == CUT)))
             self.end_headers()
             self.wfile.write(answer[1].encode())
 
@@ -196,6 +198,16 @@ def test_without_a_gateway_too_a_call_ends_with_an_error(run: RunDir, start: Cal
     [result] = talk(run, add(a=1))
 
     assert (result.is_error, text(result)) == (True, "The API is restarting. Try again in a second.")
+
+
+def test_a_response_that_breaks_off_is_an_error_and_the_gateway_is_not_asked(
+    run: RunDir, start: Callable[[str], FakeApi]
+) -> None:
+    start("blue").answers = [(200, CUT)]
+
+    [result] = talk(run, add(a=1))
+
+    assert (result.is_error, text(result)) == (True, "The response broke off. The log says why.")
 
 
 def test_a_response_without_an_end_is_an_error(run: RunDir, start: Callable[[str], FakeApi]) -> None:
