@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.client import IncompleteRead
 
 from control.deployment import unix_http
 
@@ -21,6 +22,8 @@ def translate_errors(timeout: float) -> Iterator[None]:
         raise NoResponse(f"No response arrived within {timeout:g} s (REQUEST_TIMEOUT).") from None
     except (FileNotFoundError, ConnectionRefusedError):
         raise NoResponse("Nothing is being served. Start the API first.") from None
+    except IncompleteRead:
+        raise NoResponse("The response broke off. The log of the API says why.") from None
     except (*unix_http.ERRORS, ValueError) as error:
         why = str(error) or type(error).__name__
         raise NoResponse(f"The API closed the connection without a response ({why}). See its log.") from None

@@ -25,6 +25,7 @@ class Counters:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._requests: Counter[Labels] = Counter()
+        self._broken_off: Counter[tuple[str, str]] = Counter()
         self._durations: dict[tuple[str, str], Histogram] = {}
         self.kernel_deaths = 0
 
@@ -39,6 +40,8 @@ class Counters:
                 histogram = self._durations.setdefault((label, method), Histogram(Counter(dict.fromkeys(bounds, 0))))
                 histogram.seconds += seconds
                 histogram.buckets.update(dict(zip(bounds, buckets, strict=True)))
+            for endpoint, method, count in batch["broken_off"]:
+                self._broken_off[endpoint or OTHER, method] += int(count)
 
     def add_rejection(self, method: str, status: int) -> None:
         """Count a request that nginx rejected: it has neither endpoint nor duration."""
@@ -48,6 +51,11 @@ class Counters:
     def requests(self) -> dict[Labels, int]:
         with self._lock:
             return dict(self._requests)
+
+    def broken_off(self) -> dict[tuple[str, str], int]:
+        """Responses whose body broke off, by endpoint and method."""
+        with self._lock:
+            return dict(self._broken_off)
 
     def durations(self) -> dict[tuple[str, str], Histogram]:
         """By endpoint and method."""

@@ -3,6 +3,7 @@
 import base64
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any
 
 Headers = list[tuple[str, str | None]]  # None: masked by the kernel
@@ -70,7 +71,8 @@ class Message:
 class Exchange:
     """`at` is the Unix time of the request's start, `path` includes the query.
 
-    `endpoint` is as annotated, None where none matched; `status` is 499 where the client disconnected first. One that
+    `endpoint` is as annotated, None where none matched; `status` is 499 where the client disconnected first. Of a
+    response that `is_broken_off` the client got the status, but only the beginning of the body. One that
     nginx rejected (`is_rejected`) has no query, no body and few headers.
     """
 
@@ -87,6 +89,7 @@ class Exchange:
     stderr: Text
     traceback: Text
     is_rejected: bool = False
+    is_broken_off: bool = False
 
     @classmethod
     def from_json(cls, exchange_id: str, data: dict[str, Any]) -> "Exchange":
@@ -106,7 +109,17 @@ class Exchange:
 
     @property
     def is_error(self) -> bool:
-        return self.status >= 400
+        return self.status >= 400 or self.is_broken_off
+
+    @property
+    def outcome(self) -> str:
+        """The status, and whether the body broke off, in words."""
+        unofficial = {499: "Client Closed Request"}  # nginx's
+        try:
+            text = f"{self.status} {unofficial.get(self.status) or HTTPStatus(self.status).phrase}"
+        except ValueError:
+            text = str(self.status)
+        return f"{text}, broken off" if self.is_broken_off else text
 
     def summary(self) -> dict[str, Any]:
         """As listed in JSON; sizes in bytes."""
@@ -117,6 +130,7 @@ class Exchange:
             "path": self.path,
             "endpoint": self.endpoint,
             "status": self.status,
+            "broken_off": self.is_broken_off,
             "milliseconds": round(self.milliseconds, 3),
             "request_size": self.request.body.size,
             "response_size": self.response.body.size,

@@ -28,6 +28,7 @@ class Metrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         yield self._requests()
+        yield self._broken_off()
         yield self._durations()
         yield from self._gateway()
         deaths = "Kernels that died, or were killed, and were replaced."
@@ -42,6 +43,13 @@ class Metrics(Collector):
         text = "Requests by status; 499: the client disconnected first."
         family = CounterMetricFamily("notebook_api_requests", text, labels=["endpoint", "method", "status"])
         for labels, count in self.counters.requests().items():
+            family.add_metric(labels, count)
+        return family
+
+    def _broken_off(self) -> Metric:
+        text = "Responses whose body broke off after its status had been sent."
+        family = CounterMetricFamily("notebook_api_responses_broken_off", text, labels=["endpoint", "method"])
+        for labels, count in self.counters.broken_off().items():
             family.add_metric(labels, count)
         return family
 

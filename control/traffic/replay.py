@@ -121,4 +121,5 @@ class ReplayRequest:
             response=Message(list(response.headers.items()), Body.from_bytes(response.body, response.size)),
             stderr=Text(),
             traceback=Text(),
+            is_broken_off=False,
         )

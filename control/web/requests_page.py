@@ -2,7 +2,6 @@
 
 import hashlib
 from dataclasses import dataclass
-from http import HTTPStatus
 
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
@@ -47,7 +46,8 @@ class RequestList:
 
 def contains(exchange: Exchange, text: str) -> bool:
     """Whether all words of `text` are in the exchange's line in the list."""
-    line = f"{exchange.method} {exchange.path} {exchange.status} {exchange.request_id}".lower()
+    status = f"{exchange.status} broken off" if exchange.is_broken_off else exchange.status
+    line = f"{exchange.method} {exchange.path} {status} {exchange.request_id}".lower()
     return all(word in line for word in text.lower().split())
 
 
@@ -82,16 +82,6 @@ def replay_one(exchange_id: str) -> ResponseReturnValue:
 @requests_page.errorhandler(UnknownRequest)
 def show_not_found(error: UnknownRequest) -> tuple[str, int]:
     return render_template("request_not_found.html", reason=str(error)), error.status
-
-
-@requests_page.app_template_filter("status_text")
-def format_status(status: int) -> str:
-    """404 to "404 Not Found"."""
-    unofficial = {499: "Client Closed Request"}  # nginx's
-    try:
-        return f"{status} {unofficial.get(status) or HTTPStatus(status).phrase}"
-    except ValueError:
-        return str(status)
 
 
 @requests_page.app_template_filter("duration")

@@ -6,6 +6,7 @@ KernelGatewayApp loads the module that its setting `api` names, and calls `creat
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from types import MappingProxyType
 from typing import Any
 
 from kernel_gateway.base.handlers import NotFoundHandler
@@ -18,10 +19,10 @@ from gateway.arbiter.channel import WorkerChannels
 from gateway.arbiter.crash_verdicts import Verdict
 from gateway.arbiter.pool import Pool
 from gateway.http.regular_file import read_regular
-from gateway.notebook import annotations, endpoint_docs, openapi
+from gateway.notebook import annotations, endpoint_docs, function_docs, openapi
 from gateway.notebook.endpoint_docs import EndpointDoc
-from gateway.notebook.failure import NotebookError
-from gateway.protocol.messages import Config, Endpoint
+from gateway.notebook.failure import Failure, NotebookError
+from gateway.protocol.messages import Config, Endpoint, Message
 
 SWAGGER = "/_api/spec/swagger.json"
 SOURCE = "/_api/source"
@@ -39,6 +40,10 @@ class EnginePersonality(LoggingConfigurable):  # type: ignore[misc]
             hints = [f"Cell {p.cell}, line {p.line}: {p.message}" for p in self.api.problems]
             reason = "no cell begins with a comment such as # GET /hello_world"
             raise NotebookError.outside_cells("NoEndpoints", ". ".join([reason, *hints[:3]]))
+        for error in self.api.errors:
+            where = f"Cell {error.cell}, line {error.line}: DuplicateEndpoint: {error.message}"
+            raise NotebookError(Failure(error.cell, error.line, "DuplicateEndpoint", error.message, where))
+        self.functions = self.api.functions
         self.endpoints = [_describe(endpoint, self.docs) for endpoint in self.api.endpoints]
         settings = self.parent.slot
         self.channels: WorkerChannels | None = None
@@ -65,7 +70,7 @@ class EnginePersonality(LoggingConfigurable):  # type: ignore[misc]
         app = self.parent
         self.channels = WorkerChannels(app.slot.workers_socket)
         config, limit = self.worker_config, app.slot.start_timeout
-        self.pool = Pool(app.kernel_manager, self.channels, app.listener, config, limit, app.log)
+        self.pool = Pool(app.kernel_manager, self.channels, app.listener, config, self.document, limit, app.log)
         self.pool.on_death = app.observer.recorder.record_death
         self.pool.outage.on_rejection = app.observer.record_rejection
         await self.pool.start(app.slot.kernels)
@@ -103,12 +108,17 @@ class EnginePersonality(LoggingConfigurable):  # type: ignore[misc]
         """Why nginx got no response to a request; None if no kernel died in it. `started`: monotonic."""
         return await self.pool.explain(request_id, started) if self.pool else None
 
+    def document(self, description: Message) -> dict[str, tuple[str, str]]:
+        """The OpenAPI document, with a worker's description of the functions; also for `status`."""
+        docs = function_docs.add(self.docs, self.api.endpoints, description)
+        examples = function_docs.add(docs, self.api.endpoints, description, with_examples=True)
+        self.endpoints = [_describe(endpoint, examples) for endpoint in self.api.endpoints]
+        text = build_openapi(self.parent.slot.project, self.text, self.api.endpoints, docs, description)
+        return {openapi.PATH: ("application/json", text)}
+
     def _static(self) -> dict[str, tuple[str, str]]:
-        app, endpoints = self.parent, self.api.endpoints
-        documents = {
-            SWAGGER: ("application/json", self._swagger()),
-            openapi.PATH: ("application/json", build_openapi(app.slot.project, self.text, endpoints, self.docs)),
-        }
+        app = self.parent
+        documents = {SWAGGER: ("application/json", self._swagger())}
         if app.slot.allow_notebook_download:
             documents[SOURCE] = ("application/x-ipynb+json", read_regular(app.notebook.path).decode())
         return documents
@@ -122,21 +132,34 @@ class EnginePersonality(LoggingConfigurable):  # type: ignore[misc]
 
 
 def build_openapi(
-    project: str, text: str, endpoints: Sequence[Endpoint], docs: Mapping[endpoint_docs.Key, EndpointDoc]
+    project: str,
+    text: str,
+    endpoints: Sequence[Endpoint],
+    docs: Mapping[endpoint_docs.Key, EndpointDoc],
+    description: Mapping[str, Any] = MappingProxyType({}),
 ) -> str:
-    """The OpenAPI document of a notebook; `text` and `docs` are what it says of itself and its endpoints."""
+    """The OpenAPI document of a notebook; `text` and `docs` are what it says of itself and its endpoints.
+
+    `description` is what a worker says of its functions (gateway.worker.function_schema).
+    """
+    functions = description.get("functions", {})
     operations = [
-        openapi.Operation(endpoint.method, endpoint.path, "\n".join(cell.source for cell in endpoint.response_cells))
-        for endpoint in endpoints
+        openapi.Operation(
+            endpoint.method,
+            endpoint.path,
+            "\n".join(cell.source for cell in endpoint.response_cells),
+            functions.get(str(index)),
+        )
+        for index, endpoint in enumerate(endpoints)
     ]
-    return openapi.build(project, text, operations, docs)
+    return openapi.build(project, text, operations, docs, description.get("schemas", {}))
 
 
 def _describe(endpoint: Endpoint, docs: Mapping[endpoint_docs.Key, EndpointDoc]) -> dict[str, Any]:
-    """{"method", "path"} and, if the notebook has one, an `example`: {"path", "body"} of a request."""
+    """{"method", "path"}, and if it has them, its `function` and an `example`: {"path", "body"} of a request."""
     doc = docs.get((endpoint.method, endpoint.path), EndpointDoc())
-    example = doc.request(endpoint.path)
-    return {"method": endpoint.method, "path": endpoint.path, **({"example": example} if example else {})}
+    parts = {"function": endpoint.function, "example": doc.request(endpoint.path)}
+    return {"method": endpoint.method, "path": endpoint.path, **{name: part for name, part in parts.items() if part}}
 
 
 def endpoint_keys(source: str) -> Sequence[endpoint_docs.Key]:

@@ -12,7 +12,7 @@ from gateway.arbiter import prefork
 from gateway.arbiter.channel import WorkerChannels, run_in_background
 from gateway.arbiter.crash_verdicts import CrashVerdicts, Verdict
 from gateway.arbiter.outage import Outage
-from gateway.arbiter.worker_handle import GRACE, WorkerHandle
+from gateway.arbiter.worker_handle import GRACE, Document, WorkerHandle
 from gateway.arbiter.worker_starter import WorkerStarter
 from gateway.protocol.messages import Config
 
@@ -35,12 +35,13 @@ class Pool:
         channels: WorkerChannels,
         listener: socket.socket,
         config: Config,
+        document: Document,
         start_timeout: float,
         log: Any,
     ) -> None:
         self.manager = manager
         self.listener = listener
-        self.starter = WorkerStarter(manager, channels, listener, config, start_timeout)
+        self.starter = WorkerStarter(manager, channels, listener, config, document, start_timeout)
         self.log = log
         self.verdicts = CrashVerdicts()
         self.workers: list[WorkerHandle] = []

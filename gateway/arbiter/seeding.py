@@ -28,6 +28,8 @@ from gateway.worker.{module} import {function}
 sys.path.remove({root!r})
 {function}{arguments!r}
 """
+# Evaluated right after the cell, in the same message (user_expressions).
+CAPTURE_CODE = "__import__('gateway.worker.functions', fromlist=['capture']).capture({number}, {function})"
 # The history is a database of everything that was ever run, requests included.
 IPYKERNEL_ARGUMENTS = ["--HistoryManager.enabled=False"]
 
@@ -74,9 +76,10 @@ class SeedingManager(SeedingMappingKernelManager):  # type: ignore[misc]
             async with self._client(kernel_id) as client:
                 async with asyncio.timeout(STARTUP_TIMEOUT):
                     await self._prepare(client, kernel_id)
+                functions = self.parent.personality.functions
                 for number, source in enumerate(notebook.cells, start=1):
-                    if self.parent.personality.should_seed_cell(source):
-                        await self._run_cell(client, kernel_id, number, source)
+                    if number in functions or self.parent.personality.should_seed_cell(source):
+                        await self._run_cell(client, kernel_id, number, source, functions.get(number))
         except BaseException as error:
             await self.shutdown_kernel(kernel_id, now=not isinstance(error, NotebookError))
             raise
@@ -137,15 +140,17 @@ class SeedingManager(SeedingMappingKernelManager):  # type: ignore[misc]
             if not await self.get_kernel(kernel_id).is_alive():
                 raise NotebookError.outside_cells("KernelDied", "the kernel ended before it ran a cell")
 
-    async def _run_cell(self, client: Any, kernel_id: str, number: int, source: str) -> None:
-        reply = await self._execute(client, kernel_id, number, source)
+    async def _run_cell(self, client: Any, kernel_id: str, number: int, source: str, function: str | None) -> None:
+        """Run a cell, and keep its `function` if it has one that is an endpoint."""
+        expressions = {"function": CAPTURE_CODE.format(number=number, function=function)} if function else {}
+        reply = await self._execute(client, kernel_id, number, source, user_expressions=expressions)
         if reply["status"] != "ok":
             raise NotebookError.in_cell(number, reply, source)
         if any(payload.get("source") == "ask_exit" for payload in reply.get("payload", [])):
             raise _kernel_died(number)
 
     async def _execute(
-        self, client: Any, kernel_id: str, cell: int | None, code: str, **options: bool
+        self, client: Any, kernel_id: str, cell: int | None, code: str, **options: Any
     ) -> dict[str, Any]:
         """Run code; returns the content of its `execute_reply`, raises NotebookError if the kernel dies.
 

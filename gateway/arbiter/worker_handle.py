@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import time
+from collections.abc import Callable
 from contextlib import suppress
 
 from gateway.arbiter.channel import WorkerChannel
@@ -18,6 +19,10 @@ GRACE = 2.0
 # Pings in a row, PING_AFTER apart (gateway/arbiter/pool.py), to which a worker replies that it cannot accept: requests
 # that await may hold all descriptors for a moment.
 MAX_REFUSALS = 2
+
+
+# Of a worker's "compiled" message, the documents that it serves: Config.static.
+Document = Callable[[Message], dict[str, tuple[str, str]]]
 
 
 class WorkerHandle:
@@ -37,14 +42,23 @@ class WorkerHandle:
         self._overdue: set[RunningRequest] = set()  # at the last check
         self.last_message = self.last_ping = time.monotonic()
 
-    async def attach(self, listener: int, config: Config) -> None:
-        """Hand over the listening socket; returns when the worker accepts, raises NotebookError."""
+    async def attach(self, listener: int, config: Config, document: Document) -> None:
+        """Hand over the listening socket; returns when the worker accepts, raises NotebookError.
+
+        `document` makes, of a description of the functions, the documents that the worker serves.
+        """
         await self.channel.send({"do": "serve", "config": config.to_json()}, (listener, self.scoreboard_fd))
+        reply = await self._receive_reply()
+        if reply["did"] == "failed":
+            raise _compile_error(reply["errors"])
+        await self.channel.send({"do": "accept", "static": document(reply)})
+        await self._receive_reply()
+
+    async def _receive_reply(self) -> Message:
         reply = await self.channel.receive()
         if reply is None:
             raise NotebookError.outside_cells("KernelDied", "the kernel ended before it accepted requests")
-        if reply["did"] == "failed":
-            raise _compile_error(reply["errors"])
+        return reply
 
     async def read_messages(self) -> None:
         """Read messages until the kernel exits."""

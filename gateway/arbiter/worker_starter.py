@@ -5,7 +5,7 @@ import socket
 from typing import Any
 
 from gateway.arbiter.channel import WorkerChannels
-from gateway.arbiter.worker_handle import WorkerHandle
+from gateway.arbiter.worker_handle import Document, WorkerHandle
 from gateway.notebook.failure import NotebookError
 from gateway.protocol.messages import Config
 
@@ -16,12 +16,19 @@ class WorkerStarter:
     """Starts kernels with `manager`, and hands them `listener` and `config` over `channels`."""
 
     def __init__(
-        self, manager: Any, channels: WorkerChannels, listener: socket.socket, config: Config, start_timeout: float
+        self,
+        manager: Any,
+        channels: WorkerChannels,
+        listener: socket.socket,
+        config: Config,
+        document: Document,
+        start_timeout: float,
     ) -> None:
         self._manager = manager
         self._channels = channels
         self._listener = listener
         self._config = config
+        self._document = document
         self._start_timeout = start_timeout  # seconds
         # The tasks whose kernel accepts requests, or may, and is not returned yet.
         self.attaching: set[asyncio.Task[Any] | None] = set()
@@ -61,7 +68,7 @@ class WorkerStarter:
                 await reply  # raises
             worker = WorkerHandle(kernel_id, hello.result())
             try:
-                await worker.attach(self._listener.fileno(), self._config)
+                await worker.attach(self._listener.fileno(), self._config, self._document)
                 # Until then the kernel is busy with the end of the cell, and would miss its turn. If a request has
                 # ended it by now, this worker has died; its start has not failed.
                 await asyncio.wait([reply])

@@ -15,6 +15,8 @@ _PIECE = 64 * 1024  # bytes that are percent-decoded at once
 
 Args = dict[str, list[str]]
 
+FORM, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
+
 
 def decode_fields(encoded: bytes) -> Args:
     """A query or a form, with blank values, as in stock. UnicodeDecodeError: it is not UTF-8."""
@@ -51,22 +53,32 @@ class Body(NamedTuple):
 _NO_BODY = Body("", '""')
 
 
+def media_type(content_type: str) -> str:
+    """`application/json` of `application/json; charset=utf-8`."""
+    return content_type.partition(";")[0].strip().lower()
+
+
+def is_json(media: str) -> bool:
+    """As RFC 6839 has it, 3.1: also `application/cloudevents+json`."""
+    return media == "application/json" or (media.startswith("application/") and media.endswith("+json"))
+
+
 def decode_body(content_type: str, content: bytes) -> Body:
     """By its type. ValueError: it cannot be decoded; RejectedRequest: it is a form with too many fields."""
     if not content and not content_type:
         return _NO_BODY
-    media = content_type.partition(";")[0].strip().lower()
-    if media == "multipart/form-data":
-        return _multipart(content_type, content)
+    media = media_type(content_type)
+    if media == MULTIPART:
+        fields, files = decode_multipart(content_type, content)
+        uploads = {name: [_file(file) for file in group] for name, group in files.items()}
+        return Body(fields, extra={"files": uploads} if uploads else {})
     try:
         text = content.decode()
     except UnicodeDecodeError:
         return Body(None, extra={"body_base64": base64.b64encode(content).decode()})
-    if media == "application/x-www-form-urlencoded":
-        if content.count(b"&") >= MAX_FIELDS:
-            raise too_many_fields()
-        return Body(decode_fields(content))
-    if media == "application/json" or (media.startswith("application/") and media.endswith("+json")):
+    if media == FORM:
+        return Body(decode_form(content))
+    if is_json(media):
         try:
             return Body(json.loads(text), text)
         except ValueError:
@@ -76,8 +88,15 @@ def decode_body(content_type: str, content: bytes) -> Body:
     return Body(text)
 
 
-def _multipart(content_type: str, content: bytes) -> Body:
-    """Fields and files, by the parser that stock uses. ValueError: it is not a multipart body."""
+def decode_form(content: bytes) -> Args:
+    """A form. UnicodeDecodeError: it is not UTF-8; RejectedRequest: it has too many fields."""
+    if content.count(b"&") >= MAX_FIELDS:
+        raise too_many_fields()
+    return decode_fields(content)
+
+
+def decode_multipart(content_type: str, content: bytes) -> tuple[Args, dict[str, list[Any]]]:
+    """Fields, and files as HTTPFile, by the parser that stock uses. ValueError: it is not a multipart body."""
     from tornado.httputil import (
         HTTPFile,
         HTTPInputError,
@@ -96,11 +115,7 @@ def _multipart(content_type: str, content: bytes) -> Body:
         if "too many parts" in str(error):
             raise too_many_fields() from None
         raise ValueError(str(error)) from None
-    uploads = {name: [_file(file) for file in group] for name, group in files.items()}
-    return Body(
-        {name: [value.decode() for value in values] for name, values in fields.items()},
-        extra={"files": uploads} if uploads else {},
-    )
+    return {name: [value.decode() for value in values] for name, values in fields.items()}, files
 
 
 def too_many_fields() -> RejectedRequest:

@@ -3,9 +3,11 @@
 One request per connection: nginx does not keep connections to the kernels alive, and every response says `close`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from http import HTTPStatus
+from types import MappingProxyType
+from typing import Any
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 LAST_CHUNK = b"0\r\n\r\n"
@@ -15,12 +17,16 @@ Headers = list[tuple[str, str]]
 
 
 class RejectedRequest(Exception):
-    """A request that gets an error response, with this `status`, `code` and message, in place of its cell's."""
+    """A request that gets an error response, with this `status`, `code` and message, in place of its cell's.
 
-    def __init__(self, status: int, code: str, message: str) -> None:
+    `details` are further `extensions` of the error.
+    """
+
+    def __init__(self, status: int, code: str, message: str, details: Mapping[str, Any] = MappingProxyType({})) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
+        self.details = details
 
 
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}

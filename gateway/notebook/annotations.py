@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from gateway.notebook import function_endpoints
+from gateway.notebook.problem import Problem
 from gateway.protocol.messages import Cell, Endpoint
 
 METHODS = "GET|PUT|POST|DELETE|PATCH"
@@ -40,16 +42,6 @@ LIKE_TIMEOUT = re.compile(r"#+ ?timeout ?([:=]|\d)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class Problem:
-    """A line that is no annotation but looks like one, or that may be meant otherwise. `cell`, `line` count from 1."""
-
-    cell: int
-    line: int
-    text: str
-    message: str
-
-
-@dataclass(frozen=True)
 class Annotation:
     """The annotation on a cell's line number `line`, with the time limit (seconds) from the line below it.
 
@@ -71,10 +63,16 @@ class Annotation:
 
 @dataclass
 class ApiDefinition:
-    """The endpoints of a notebook, and what is to be reported of its annotations."""
+    """The endpoints of a notebook, and what is to be reported of its annotations; with `errors` it cannot be served."""
 
     endpoints: list[Endpoint] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    errors: list[Problem] = field(default_factory=list)
+
+    @property
+    def functions(self) -> dict[int, str]:
+        """The functions that are endpoints, by the numbers of their cells."""
+        return {endpoint.cells[0].number: endpoint.function for endpoint in self.endpoints if endpoint.function}
 
 
 def read(source: str) -> Annotation | None:
@@ -107,11 +105,20 @@ def parse(sources: Iterable[str]) -> ApiDefinition:
         for key in annotation.keys:
             (infos if annotation.is_response_info else handlers).setdefault(key, []).append(cell)
             limits[key] = annotation.limit_s or limits.get(key)
-    api.endpoints = [
-        Endpoint(method, path, tuple(cells), tuple(infos.get((method, path), ())), limits[method, path])
-        for (method, path), cells in handlers.items()
-    ]
-    api.problems += [_orphan_problem(key, cells[0]) for key, cells in infos.items() if key not in handlers]
+    found = function_endpoints.find(handlers)
+    api.problems += found.problems
+    api.errors += found.errors
+    for key, cells in handlers.items():
+        function = found.names.get(key)
+        response_cells = () if function else tuple(infos.get(key, ()))
+        api.endpoints.append(Endpoint(*key, tuple(cells), response_cells, limits[key], function))
+    for key, cells in infos.items():
+        if key not in handlers:
+            api.problems.append(
+                _info_problem(cells[0], f"there is no endpoint {' '.join(key)} that it could belong to")
+            )
+        elif key in found.names:
+            api.problems.append(_info_problem(cells[0], "it does not run: what the function returns is the response"))
     return api
 
 
@@ -179,9 +186,8 @@ def _find_doubts(cell: Cell, annotation: Annotation) -> Iterator[Problem]:
             yield Problem(cell.number, number, line, message)
 
 
-def _orphan_problem(key: tuple[str, str], cell: Cell) -> Problem:
-    method, path = key
+def _info_problem(cell: Cell, reason: str) -> Problem:
     annotation = read(cell.source)
     line = annotation.line if annotation else 1
-    message = f"there is no endpoint {method} {path} that this ResponseInfo could belong to"
-    return Problem(cell.number, line, _normalize_space(cell.source.splitlines()[line - 1]), message)
+    text = _normalize_space(cell.source.splitlines()[line - 1])
+    return Problem(cell.number, line, text, f"this ResponseInfo has no effect: {reason}")

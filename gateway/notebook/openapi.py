@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from gateway.notebook import literals
@@ -38,7 +39,24 @@ AN_ERROR = {
     "message": "ValueError: not a number",
     "extensions": {"code": "cell-failed", "method": "GET", "path": "/invoke/price", "request_id": "8d3f0c"},
 }
-COMPONENTS = {
+INVALID_INPUT = {
+    "description": "The request does not fit the schema.",
+    "content": {
+        "application/json": {
+            "schema": {"$ref": "#/components/schemas/Error"},
+            "example": {
+                "message": "amount: Input should be a valid number",
+                "extensions": {
+                    "code": "invalid-input",
+                    "errors": [
+                        {"loc": ["amount"], "message": "Input should be a valid number", "type": "float_parsing"}
+                    ],
+                },
+            },
+        }
+    },
+}
+COMPONENTS: dict[str, Any] = {
     "schemas": {"Error": ERROR},
     "responses": {
         "Error": {
@@ -53,15 +71,28 @@ COMPONENTS = {
 
 @dataclass(frozen=True)
 class Operation:
-    """One endpoint: its method and path as annotated, and the source of its ResponseInfo cells, if any."""
+    """One endpoint: its method and path as annotated, and the source of its ResponseInfo cells, if any.
+
+    `function` is what gateway.worker.function_schema says of it, if it is a function.
+    """
 
     method: str
     path: str
     info: str = ""
+    function: Mapping[str, Any] | None = None
 
 
-def build(title: str, text: str, operations: Sequence[Operation], docs: Mapping[Key, EndpointDoc]) -> str:
-    """The document as JSON. `text` is Markdown about the whole API; `info.version` is a hash of the document."""
+def build(
+    title: str,
+    text: str,
+    operations: Sequence[Operation],
+    docs: Mapping[Key, EndpointDoc],
+    schemas: Mapping[str, Any] = MappingProxyType({}),
+) -> str:
+    """The document as JSON. `text` is Markdown about the whole API; `info.version` is a hash of the document.
+
+    `schemas` are those that functions refer to.
+    """
     info = {"title": title, **({"description": text} if text else {})}
     document = {
         "openapi": "3.1.1",
@@ -69,7 +100,7 @@ def build(title: str, text: str, operations: Sequence[Operation], docs: Mapping[
         "servers": [{"url": "/invoke"}],
         "security": [{"basic": []}],
         "paths": _paths(operations, docs),
-        "components": COMPONENTS,
+        "components": {**COMPONENTS, "schemas": {**COMPONENTS["schemas"], **schemas}},
     }
     version = hashlib.blake2s(json.dumps(document).encode(), digest_size=4).hexdigest()
     return json.dumps({**document, "info": {**info, "version": version}})
@@ -88,29 +119,74 @@ def _paths(operations: Sequence[Operation], docs: Mapping[Key, EndpointDoc]) -> 
             continue  # as in the router, the first of two equal ones wins
         words = "_".join([method, *re.findall(r"[A-Za-z0-9]+", template.text)])
         doc = docs.get((operation.method, operation.path), EndpointDoc())
-        parameters = _path_parameters(template, own, doc.path) + _query_parameters(doc.args)
-        item[method] = {"operationId": ids.add(words), **_operation(operation, doc, parameters)}
+        function = operation.function
+        path_schemas = function["path"] if function else {}
+        parameters = _path_parameters(template, own, doc.path, path_schemas)
+        parameters += _typed_query(function["query"], doc.args) if function else _query_parameters(doc.args)
+        name = ids.add(function["name"] if function else words)
+        item[method] = {"operationId": name, **_operation(operation, doc, parameters)}
     return paths
 
 
 def _operation(operation: Operation, doc: EndpointDoc, parameters: list[dict[str, Any]]) -> dict[str, Any]:
+    function = operation.function
+    has_body = operation.method in WITH_BODY
+    body = _typed_body(function, doc.example) if function else _request_body(doc.example) if has_body else None
     parts = {
+        "x-function": function["name"] if function else None,
         "summary": doc.summary,
         "description": doc.description,
         "parameters": parameters,
-        "requestBody": _request_body(doc.example) if operation.method in WITH_BODY else None,
-        "responses": {**_success(operation), "default": {"$ref": "#/components/responses/Error"}},
+        "requestBody": body,
+        "responses": {
+            **(_typed_responses(function) if function else _success(operation)),
+            "default": {"$ref": "#/components/responses/Error"},
+        },
     }
     return {name: part for name, part in parts.items() if part}
 
 
-def _path_parameters(template: PathTemplate, own: PathTemplate, example: Mapping[str, str]) -> list[dict[str, Any]]:
-    """The template's parameters; the example has them under the endpoint's own names."""
+def _path_parameters(
+    template: PathTemplate, own: PathTemplate, example: Mapping[str, str], schemas: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """The template's parameters; the example and the schemas have them under the endpoint's own names."""
     return [
-        {"name": name, "in": "path", "required": True, "schema": {**TEXT, "minLength": 1}}
+        {"name": name, "in": "path", "required": True, "schema": schemas.get(annotated, {**TEXT, "minLength": 1})}
         | ({"example": example[annotated]} if annotated in example else {})
         for name, annotated in zip(template.names, own.annotated, strict=True)
     ]
+
+
+def _typed_query(query: Sequence[Mapping[str, Any]], example: Mapping[str, list[str]]) -> list[dict[str, Any]]:
+    """A function's parameters, with the example's values."""
+    parameters = []
+    for each in query:
+        values = example.get(each["name"], [])
+        shown = {"example": values if each["schema"].get("type") == "array" else values[0]} if values else {}
+        parameters.append({**each, "in": "query", **shown})
+    return parameters
+
+
+def _typed_body(function: Mapping[str, Any], example: Mapping[str, Any]) -> dict[str, Any] | None:
+    body = function["body"]
+    if body and "application/json" in body["content"] and example.get("body"):
+        content = {"application/json": {**body["content"]["application/json"], "example": example["body"]}}
+        return {**body, "content": content}
+    return dict(body) if body else None
+
+
+def _typed_responses(function: Mapping[str, Any]) -> dict[str, Any]:
+    responses = {
+        status: {"description": "Nothing." if status == "204" else "What the function returns.", **_content(content)}
+        for status, content in function["responses"].items()
+    }
+    if function["path"] or function["query"] or function["body"]:
+        responses["422"] = INVALID_INPUT
+    return responses
+
+
+def _content(content: Mapping[str, Any]) -> dict[str, Any]:
+    return {"content": dict(content)} if content else {}
 
 
 def _query_parameters(example: Mapping[str, list[str]]) -> list[dict[str, Any]]:

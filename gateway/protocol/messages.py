@@ -3,8 +3,10 @@
     worker  → arbiter  {"did": "hello", "kernel": "<id>", "pid": 4711}
     arbiter → worker   {"do": "serve", "config": Config} with two descriptors (SCM_RIGHTS) on its first byte:
                        the listening socket, then the scoreboard's memory
-    worker  → arbiter  {"did": "ready"}, and from then on it accepts
+    worker  → arbiter  {"did": "compiled", "functions": {…}, "schemas": {…}}: what OpenAPI says of its functions
                        or {"did": "failed", "errors": [{"cell": 3, "line": 2, "message": "SyntaxError: …"}]}
+    arbiter → worker   {"do": "accept", "static": Config.static}: documents to serve besides
+    worker  → arbiter  {"did": "ready"}, and from then on it accepts
     arbiter → worker   {"do": "ping"}: whether its main loop runs, and can accept connections
     worker  → arbiter  {"did": "pong", "can_accept": false}: no file descriptors are left
     arbiter → worker   {"do": "drain"}: finish what is in the backlog and in flight, accept nothing more
@@ -33,7 +35,8 @@ class Cell:
 class Endpoint:
     """One verb and path: its cells in notebook order, and its ResponseInfo cells if it has any.
 
-    `path` is as annotated ("/a/:b/c"), below Config.base_url. `limit_s` overrides Config.request_timeout_s.
+    `path` is as annotated ("/a/:b/c"), below Config.base_url. `limit_s` overrides Config.request_timeout_s. `function`
+    is the name of the function that is called for each request, if the endpoint's one cell defines one and has run.
     """
 
     method: str
@@ -41,6 +44,7 @@ class Endpoint:
     cells: tuple[Cell, ...]
     response_cells: tuple[Cell, ...] = ()
     limit_s: float | None = None
+    function: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

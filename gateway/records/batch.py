@@ -2,7 +2,7 @@
 
 import json
 from bisect import bisect_left
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -34,11 +34,13 @@ class Histogram:
 class Batch:
     """Counts are complete; only the last records are stored, so that the size is bounded.
 
-    `deaths` counts kernels that had to be replaced.
+    `broken_off` counts responses whose body broke off, which are in `histograms` too; `deaths` kernels that had to be
+    replaced.
     """
 
     def __init__(self) -> None:
         self.histograms: dict[Key, Histogram] = {}
+        self.broken_off: Counter[tuple[int, str]] = Counter()  # by endpoint and method
         self.records: deque[Record] = deque(maxlen=MAX_RECORDS)
         self.large: deque[Record] = deque()  # those that may be trimmed, also some that `records` has dropped
         self.deaths = 0
@@ -74,6 +76,7 @@ class Batch:
         """Add the batch that followed this one."""
         for key, histogram in later.histograms.items():
             self.histograms.setdefault(key, Histogram()).merge(histogram)
+        self.broken_off += later.broken_off
         self.records.extend(later.records)
         for record in later.large:
             self._add_large(record)
@@ -85,7 +88,8 @@ class Batch:
         {"sender": who is like no other, "number": of this batch, among the sender's,
         "oldest_unconfirmed": no batch with a smaller number is sent any more,
         "requests": [[path as annotated or null, method, status, seconds in all, [requests per bucket]], …],
-        "bounds": of the buckets, "kernel_deaths", "records": see record.py}
+        "bounds": of the buckets, "broken_off": [[path or null, method, responses whose body broke off], …],
+        "kernel_deaths", "records": see record.py}
         """
         message = {
             "sender": sender,
@@ -95,6 +99,10 @@ class Batch:
             "requests": [
                 [endpoints[index] if index >= 0 else None, method, status, histogram.seconds, histogram.buckets]
                 for (index, method, status), histogram in self.histograms.items()
+            ],
+            "broken_off": [
+                [endpoints[index] if index >= 0 else None, method, count]
+                for (index, method), count in self.broken_off.items()
             ],
             "kernel_deaths": self.deaths,
             "records": [record.to_json(endpoints) for record in self.records],

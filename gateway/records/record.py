@@ -2,6 +2,7 @@
 
 {"at": Unix time of its start, "seconds", "method", "path": with its query, as received,
  "endpoint": as annotated, null if none matched, "status": 499 if the client disconnected before the response,
+ "is_broken_off": whether the client got only the beginning of the body, although the status was sent,
  "request_id", "request": {"headers", "body"}, "response": {"headers", "body"}, "stderr": text, "traceback": text}
 
 headers   [[name, value], …], null for a masked value
@@ -69,6 +70,7 @@ class Record:
     seconds: float
     stderr: Excerpt = NO_TEXT
     traceback: Excerpt = NO_TEXT
+    is_broken_off: bool = False
 
     @property
     def size(self) -> int:
@@ -95,6 +97,7 @@ class Record:
             "path": redaction.mask_url(request.url),
             "endpoint": endpoints[self.endpoint] if self.endpoint >= 0 else None,
             "status": self.status,
+            "is_broken_off": self.is_broken_off,
             "request_id": request.request_id,
             "request": _message(_request_headers(request), self.request_body, request.size),
             "response": _message(headers, self.response_body, self.response_size),

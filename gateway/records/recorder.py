@@ -61,12 +61,15 @@ class Recorder:
         """A request and its response; `started` is of time.monotonic, `request_body` the body's beginning."""
         seconds = monotonic() - started
         self._batch.count(endpoint, request.method, response.status, seconds)
+        if response.is_broken_off:
+            self._batch.broken_off[endpoint, request.method] += 1
         if self._keeps_records:
             body = b"" if request.method == "HEAD" else response.body[:BODY_LIMIT]
             status, headers, trace = response.status, response.headers, Excerpt.tail(response.traceback)
             record = Record(
                 request, request_body, status, headers, body, response_size, endpoint, started, seconds, stderr, trace
             )
+            record.is_broken_off = response.is_broken_off
             self._batch.add(record)
         if self._remaining:
             self._send_at_once()

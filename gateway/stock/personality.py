@@ -5,7 +5,9 @@ and replaced as the engine's are.
 """
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import suppress
+from types import MappingProxyType
 from typing import Any
 
 from kernel_gateway.notebook_http import NotebookHTTPPersonality
@@ -24,6 +26,8 @@ from gateway.stock.pool import StockPool
 
 class StockPersonality(NotebookHTTPPersonality):  # type: ignore[misc]
     """The interface that KernelGatewayApp and GatewayApp expect; requests are served in this process."""
+
+    functions: Mapping[int, str] = MappingProxyType({})  # only cells of Python are read
 
     def __init__(self, **kwargs: Any) -> None:
         """Raises NotebookError if the notebook has no endpoint."""

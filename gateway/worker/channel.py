@@ -28,16 +28,20 @@ class ArbiterChannel:
         ConnectionError: the arbiter closed. TimeoutError: it sends nothing. ValueError: it sends something else.
         """
         self._buffer, fds, _, _ = socket.recv_fds(self._socket, 65536, 2, socket.MSG_CMSG_CLOEXEC)
-        while b"\n" not in self._buffer:
-            data = self._socket.recv(65536)
-            if not data:
-                raise ConnectionResetError("the arbiter closed the channel before it sent the configuration")
-            self._buffer += data
-        line, _, self._buffer = self._buffer.partition(b"\n")
-        message = decode(line)
+        message = self.receive()
         if message.get("do") != "serve" or len(fds) != 2:
             raise ValueError(f"expected a configuration and two descriptors, not {message} and {fds}")
         return Config.from_json(message["config"]), fds[0], fds[1]
+
+    def receive(self) -> Message:
+        """The next message. Raises as `receive_config` does."""
+        while b"\n" not in self._buffer:
+            data = self._socket.recv(65536)
+            if not data:
+                raise ConnectionResetError("the arbiter closed the channel during the handshake")
+            self._buffer += data
+        line, _, self._buffer = self._buffer.partition(b"\n")
+        return decode(line)
 
     def listen(self, on_message: Callable[[Message], None]) -> None:
         """From now on call `on_message` with each message. When the arbiter dies, this process exits."""

@@ -10,10 +10,12 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from gateway.http.parser import RequestParser
 from gateway.http.request import Request
-from gateway.http.response import Response, json_error
+from gateway.http.response import BodyStream, Response, json_error, rejection
 from gateway.http.wire import RejectedRequest
 from gateway.records import log
 from gateway.records.record import BODY_LIMIT
@@ -22,6 +24,7 @@ from gateway.worker.acceptor import Acceptor
 from gateway.worker.dispatch import Dispatcher
 from gateway.worker.endpoint import Call
 from gateway.worker.runner import Runner
+from gateway.worker.streamed_call import StreamedCall
 from gateway.worker.streaming import StreamSender
 
 _SLOW_READ_S = 60.0
@@ -45,14 +48,15 @@ class Context:
 class Connection:
     """Reads one request from `sock`, sends the response, and closes."""
 
-    __slots__ = ("_body", "_call", "_context", "_parser", "_request", "_sock", "_started", "_task")
+    __slots__ = ("_body", "_call", "_context", "_parser", "_request", "_sender", "_sock", "_started", "_task")
 
     def __init__(self, sock: socket.socket, context: Context) -> None:
         self._sock = sock
         self._context = context
         self._parser = RequestParser(context.max_body_bytes)
         self._request: Request | None = None
-        self._call: Call | None = None
+        self._call: Call[Any] | None = None
+        self._sender: StreamSender | None = None
         self._task: asyncio.Task[Response | None] | asyncio.Task[None] | None = None
         self._started = time.monotonic()
 
@@ -61,8 +65,8 @@ class Connection:
         try:
             if self._parser.receive(self._sock):
                 return self._respond()
-        except RejectedRequest as rejection:
-            self._reject(rejection)
+        except RejectedRequest as error:
+            self._reject(error)
             return True
         except OSError:
             self.close()
@@ -91,8 +95,8 @@ class Connection:
                 while not await self._parser.receive_more(self._sock, self._context.loop):
                     pass
             self._respond()
-        except RejectedRequest as rejection:
-            self._reject(rejection)
+        except RejectedRequest as error:
+            self._reject(error)
         except TimeoutError:
             self._reject(RejectedRequest(408, "request-timeout", "the request took too long to arrive"))
         except OSError:
@@ -103,8 +107,8 @@ class Connection:
     def _respond(self) -> bool:
         try:
             return self._run()
-        except RejectedRequest as rejection:
-            self._reject(rejection)
+        except RejectedRequest as error:
+            self._reject(error)
         except Exception:  # a fault in this program must not leave the client waiting
             log.write_lines(self._request.request_id if self._request else log.NO_REQUEST, traceback.format_exc())
             self._send(json_error(500, "internal-error", "internal error", self._request))
@@ -128,7 +132,7 @@ class Connection:
         return False
 
     def _on_early_data(self) -> None:
-        """While a cell awaits, the client has nothing to send: most likely it has disconnected."""
+        """While a cell awaits or streams, the client has nothing to send: most likely it has disconnected."""
         self._context.loop.remove_reader(self._sock)
         try:
             is_disconnected = not self._sock.recv(1, socket.MSG_DONTWAIT)
@@ -137,11 +141,13 @@ class Connection:
         if is_disconnected:
             if self._task is not None:
                 self._task.cancel()
+            if self._sender is not None and self._sender.end():
+                return
             self._record(Response(_CLIENT_CLOSED_REQUEST, []), 0)
             self.close()
 
-    def _reject(self, rejection: RejectedRequest) -> None:
-        self._send(json_error(rejection.status, rejection.code, str(rejection), self._request))
+    def _reject(self, error: RejectedRequest) -> None:
+        self._send(rejection(error, self._request))
 
     def _send_async(self, response: Response) -> None:
         self._context.loop.remove_reader(self._sock)
@@ -149,8 +155,7 @@ class Connection:
 
     def _send(self, response: Response) -> None:
         if response.stream is not None and self._call is not None:
-            body = StreamSender(self._context.runner, self._call, response.stream, self._parser.is_http_1_1())
-            self._send_stream(body, response)
+            self._send_stream(response, response.stream, self._call)
             return
         data = self._context.dispatcher.render(response, self._request)
         try:
@@ -176,26 +181,37 @@ class Connection:
         finally:
             self.close()
 
-    def _send_stream(self, body: StreamSender, response: Response) -> None:
-        """Send a body that a cell generates. If the cell does not await, the kernel is busy until its end."""
-        call, acceptor = body.call, self._context.acceptor
-        if not call.endpoint.is_async:
+    def _send_stream(self, response: Response, stream: BodyStream, call: Call[Any]) -> None:
+        """Send a body that a generator makes; if that is exclusive, the kernel is busy until its end."""
+        loop, acceptor, is_http_1_1 = self._context.loop, self._context.acceptor, self._parser.is_http_1_1()
+        streamed = StreamedCall(self._context.runner, call, stream)
+        head = partial(self._context.dispatcher.head, call.request)
+        sender = StreamSender(streamed, self._sock, is_http_1_1, head, self._send_async, self._end_stream)
+        if streamed.is_exclusive:
             acceptor.pause()
 
-        async def send() -> None:
-            self._sock.setblocking(False)
-            try:
-                head = self._context.dispatcher.head(response, call.request, body.is_chunked)
-                await body.send(self._sock, head)
-            finally:
-                self._close_call()
-                response.body, response.traceback = bytes(body.beginning), body.traceback
-                self._record(response, body.sent)
-                self.close()
-                if not call.endpoint.is_async:
-                    acceptor.resume()
+        def on_limit() -> None:  # ends it at once, whether or not the task reacts to its cancellation
+            sender.end_at_limit()
+            task.cancel()
 
-        self._task = self._context.loop.create_task(send())
+        def on_done(_: asyncio.Task[None]) -> None:
+            timer.cancel()
+            if streamed.is_exclusive:
+                acceptor.resume()
+
+        self._sock.setblocking(False)
+        self._sender = sender
+        self._task = task = loop.create_task(sender.run(response))
+        timer = loop.call_at(call.deadline, on_limit)
+        task.add_done_callback(on_done)
+        loop.add_reader(self._sock, self._on_early_data)
+
+    def _end_stream(self, response: Response, sent: int) -> None:
+        self._context.loop.remove_reader(self._sock)
+        self._context.loop.remove_writer(self._sock)  # before another connection has this descriptor
+        self._close_call()
+        self._record(response, sent)
+        self.close()
 
     def _close_call(self) -> None:
         if self._call is not None and not self._call.is_over:

@@ -42,7 +42,7 @@ class Dispatcher:
         kind, text = match.target
         return Response(HTTPStatus.OK, [("Content-Type", kind)], text)
 
-    def head(self, response: Response, request: Request, is_chunked: bool) -> bytes:
+    def head(self, request: Request, response: Response, is_chunked: bool) -> bytes:
         """The head of a response whose body is streamed."""
         return head(response.status, _headers(response, request), CHUNKED if is_chunked else "")
 

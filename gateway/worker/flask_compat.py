@@ -10,6 +10,7 @@ from typing import Any
 from gateway.http.request import Request
 from gateway.http.response import CONTROL, FRAMING, HEADER_NAME, WITHOUT_BODY, Response, json_error
 from gateway.http.wire import Headers
+from gateway.worker.streams import AsyncStream, SyncStream
 
 
 def from_response(value: Any) -> Response | None:
@@ -27,12 +28,14 @@ def from_response(value: Any) -> Response | None:
         return None
     if not 200 <= value.status_code <= 599:  # nginx and HTTP accept no others; 1xx is not a final response
         raise ValueError(f"the response has the status {value.status_code}: give one from 200 to 599")
-    headers = _headers(value.headers.to_wsgi_list())
+    headers = checked_headers(value.headers.to_wsgi_list())
     if value.status_code in WITHOUT_BODY:
         value.close()
         return Response(value.status_code, headers)
+    if hasattr(value.response, "__aiter__"):
+        return Response(value.status_code, headers, stream=AsyncStream(value.response, on_close=value.close))
     if value.is_streamed or value.direct_passthrough:
-        return Response(value.status_code, headers, stream=_Stream(value))
+        return Response(value.status_code, headers, stream=SyncStream(value.iter_encoded(), on_close=value.close))
     return Response(value.status_code, headers, value.get_data())
 
 
@@ -44,31 +47,14 @@ def from_http_exception(error: BaseException, request: Request) -> Response | No
     if error.response is not None:  # abort(Response(…)), redirects
         return from_response(error.response) if 200 <= error.response.status_code <= 599 else None
     status = error.code if error.code and 200 <= error.code <= 599 else 500
-    headers = [pair for pair in _headers(error.get_headers()) if pair[0].lower() != "content-type"]
+    headers = [pair for pair in checked_headers(error.get_headers()) if pair[0].lower() != "content-type"]
     code = (error.name or "error").lower().replace(" ", "-")
     return json_error(status, code, error.description or error.name, request, headers)
 
 
-def _headers(pairs: Headers) -> Headers:
+def checked_headers(pairs: Headers) -> Headers:
     """`pairs` without the headers that the server sets. ValueError: one could start another header line."""
     for name, value in pairs:
         if not HEADER_NAME.fullmatch(name) or CONTROL.search(value):
             raise ValueError(f"the response sets the header {name!r} to {value!r}")
     return [pair for pair in pairs if pair[0].lower() not in FRAMING]
-
-
-class _Stream:
-    """The body of a streamed Response; `close` runs what `call_on_close` registered."""
-
-    def __init__(self, value: Any) -> None:
-        self._response = value
-        self._chunks = value.iter_encoded()
-
-    def __next__(self) -> bytes:
-        chunk = next(self._chunks)
-        if not isinstance(chunk, (bytes, bytearray, memoryview)):  # bytes(5) would be five zeros
-            raise TypeError(f"a response is streamed as str or bytes, not as {type(chunk).__name__}")
-        return bytes(chunk)
-
-    def close(self) -> None:
-        self._response.close()

@@ -4,6 +4,7 @@ Flask finds its contexts in two context variables. Each holds a stand-in, for al
 are those of the context of the request that runs: so a request that does not touch them pays nothing.
 """
 
+import asyncio
 import builtins
 import os
 import sys
@@ -75,7 +76,7 @@ class RequestContexts:
                 raise TypeError(f"a function of after_this_request returned no response, but {processed!r}")
         except BaseException:
             if response.stream is not None:
-                response.stream.close()
+                self._closing = asyncio.ensure_future(response.stream.close())
             raise
         if result.stream is not None and processed.response is response.stream:
             result.stream = response.stream

@@ -119,13 +119,22 @@ class Output:
         self.displays -= response is not None
         return response
 
+    def log_stdout(self) -> None:
+        """Log what was printed since `clear`: it is not in a body that something else makes."""
+        if self._room != self.limit:
+            self.write_stderr(self._stdout.getvalue())
+            self._clear_stdout()
+
     def clear(self) -> None:
         """Discard what was printed or displayed, and its length."""
+        self._clear_stdout()
+        self.displayed = self.displayed_error = None
+        self.displays = 0
+
+    def _clear_stdout(self) -> None:
         self._stdout.seek(0)
         self._stdout.truncate()
         self._room = self.limit
-        self.displayed = self.displayed_error = None
-        self.displays = 0
 
     def close(self) -> None:
         """Free everything, as a task that the cell started may still hold the context."""
@@ -160,6 +169,15 @@ class Output:
         self.stderr = self.stderr.concat(text + "\n")
 
 
+class LogOutput(Output):
+    """The output of a function, whose value is the response: what it prints goes to the log too."""
+
+    __slots__ = ()
+
+    def write_stdout(self, text: str) -> int:
+        return self.write_stderr(text)
+
+
 CURRENT: ContextVar[Output | None] = ContextVar("notebook_request", default=None)
 
 
@@ -171,8 +189,8 @@ class OutputStreams:
         self._stderr: Any = sys.stderr
 
     def redirect(self) -> None:
-        _redirect(self._stdout, Output.write_stdout)
-        _redirect(self._stderr, Output.write_stderr)
+        _redirect(self._stdout, lambda output, text: output.write_stdout(text))
+        _redirect(self._stderr, lambda output, text: output.write_stderr(text))
 
     def restore(self) -> None:
         """Put our streams back where a cell has replaced or deleted them."""

@@ -19,8 +19,8 @@ def to_response(shell: Any, value: Any, output: Output) -> Response:
     """The response of a cell whose last expression is `value`. Raises as `to_bytes` does."""
     response = flask_compat.from_response(value)
     if response is not None:
-        if text := to_bytes(shell, None, output):
-            output.write_stderr(text.decode())
+        to_bytes(shell, None, output)
+        output.log_stdout()
     elif body := to_bytes(shell, value, output):
         response = Response(OK, [("Content-Type", TEXT)], body)
     else:

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import os
 import socket
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -14,7 +15,7 @@ from gateway.protocol.scoreboard import Scoreboard
 from gateway.worker import process, start_output
 from gateway.worker.channel import ArbiterChannel
 from gateway.worker.compiler import CellError, CompileError
-from gateway.worker.endpoint import CompiledEndpoint
+from gateway.worker.endpoint import CellEndpoint, CompiledEndpoint
 from gateway.worker.server import Server
 
 
@@ -35,6 +36,8 @@ def start(channel_path: str, kernel_id: str) -> None:
         channel.send({"did": "failed", "errors": [asdict(each) for each in error.errors]})
         listener.close()
         return
+    channel.send({"did": "compiled", **_describe(endpoints)})
+    config = replace(config, static=config.static | channel.receive()["static"])
     # Not before the cell that calls this has ended: IPython and ipykernel then restore sys.stdout and input(), which
     # would undo our changes.
     asyncio.get_running_loop().call_soon(_serve, channel, Server(shell, listener, scoreboard, config, endpoints))
@@ -45,10 +48,10 @@ def _compile(shell: Any, config: Config) -> list[CompiledEndpoint]:
     errors: list[CellError] = []
     for index, endpoint in enumerate(config.endpoints):
         try:
-            endpoints.append(CompiledEndpoint(shell, index, endpoint, config.request_timeout_s))
+            endpoints.append(_compile_one(shell, index, endpoint, config))
         except CompileError as error:
             if config.allow_broken:
-                endpoints.append(CompiledEndpoint(shell, index, _substitute(endpoint, error), config.request_timeout_s))
+                endpoints.append(_compile_one(shell, index, _substitute(endpoint, error), config))
             else:
                 errors += error.errors
     if errors:
@@ -56,10 +59,29 @@ def _compile(shell: Any, config: Config) -> list[CompiledEndpoint]:
     return endpoints
 
 
+def _compile_one(shell: Any, index: int, endpoint: Endpoint, config: Config) -> CompiledEndpoint:
+    """CompileError: a cell does not compile, or its function cannot be bound."""
+    if endpoint.function is None:
+        return CellEndpoint(shell, index, endpoint, config.request_timeout_s)
+    # Here, because it imports pydantic, which no other notebook is to wait for.
+    from gateway.worker.function_endpoint import FunctionEndpoint
+
+    return FunctionEndpoint(shell, index, endpoint, config.request_timeout_s)
+
+
+def _describe(endpoints: Sequence[CompiledEndpoint]) -> dict[str, Any]:
+    """What OpenAPI says of the functions among the endpoints."""
+    if all(isinstance(endpoint, CellEndpoint) for endpoint in endpoints):
+        return {"functions": {}, "schemas": {}}
+    from gateway.worker import function_schema
+
+    return function_schema.describe(endpoints)
+
+
 def _substitute(endpoint: Endpoint, error: CompileError) -> Endpoint:
     """A substitute for an endpoint that does not compile, which raises that error."""
     cell = Cell(endpoint.cells[0].number, f"raise SyntaxError({str(error)!r})")
-    return replace(endpoint, cells=(cell,), response_cells=())
+    return replace(endpoint, cells=(cell,), response_cells=(), function=None)
 
 
 def _serve(channel: ArbiterChannel, server: Server) -> None:

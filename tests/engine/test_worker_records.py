@@ -4,13 +4,13 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from control.traffic.batch_server import BatchServer
 from gateway.records.record import BODY_LIMIT, TEXT_LIMIT
 from tests.support.arbiter import Arbiter, eventually, notebook, serving
+from tests.support.records import RecordLog
 
 NOTEBOOK = r"""
 import asyncio, flask, json, logging, sys, time
@@ -58,27 +58,6 @@ flask.Response('x', headers={'X-Odd': 'caf\u00e9'})
 # GET /waits
 await asyncio.sleep(30)  # its caller leaves before
 """
-
-
-class RecordLog:
-    """All that was told."""
-
-    def __init__(self) -> None:
-        self.batches: list[dict[str, Any]] = []
-
-    @property
-    def records(self) -> list[dict[str, Any]]:
-        return [record for batch in self.batches for record in batch["records"]]
-
-    def of(self, request_id: str) -> dict[str, Any]:
-        """The record of the request with that id, once it has come."""
-        return eventually(
-            lambda: next((one for one in self.records if one["request_id"] == request_id), None), request_id
-        )
-
-    def count(self, endpoint: str | None, status: int) -> int:
-        requests = [one for batch in self.batches for one in batch["requests"]]
-        return sum(sum(buckets) for where, _, code, _, buckets in requests if (where, code) == (endpoint, status))
 
 
 @pytest.fixture(scope="module")

@@ -20,6 +20,15 @@ FAILING: dict[str, tuple[list[str], int | None, int | None, str | None, str | No
     "a missing module": (["import no_such_module"], 1, 1, "ModuleNotFoundError", "no_such_module"),
     "a cell that calls exit()": (["a = 1", "exit()"], 2, None, None, "exit()"),
     "a cell that ends its process": (["a = 1", "import os\nos._exit(1)"], 2, None, None, None),
+    "two functions of one path": (
+        ["# GET /y/:a\ndef f(a: str): ...", "# GET /y/:b\n\ndef g(b: str): ..."],
+        2,
+        3,
+        "DuplicateEndpoint",
+        "cell 1",
+    ),
+    "a function that cannot be bound": (["# GET /y\ndef f(a: int,\n      *args): ..."], 1, 3, "CannotBind", "*args"),
+    "an annotation that does not exist": (["# GET /y\ndef f(a: Nope): ..."], 1, 2, "NameError", "Nope"),
     "a cell that waits for input": (["a = 1", "input('name? ')"], 2, 1, None, "input"),
 }
 

@@ -19,6 +19,7 @@ from typing import Any, Self, TypeVar
 
 from jupyter_client.manager import KernelManager
 
+from gateway.arbiter.seeding import CAPTURE_CODE
 from gateway.protocol import scoreboard
 from gateway.protocol.messages import Cell, Config, Endpoint, Message, decode, encode
 
@@ -108,6 +109,10 @@ class Worker:
         self.client.wait_for_ready(timeout=DEADLINE_S)
         for cell in seed:
             self.execute(cell)
+        functions = {each.cells[0].number: each for each in config.endpoints if each.function}
+        for number, each in sorted(functions.items()):
+            code = CAPTURE_CODE.format(number=number, function=each.function)
+            self.execute(each.cells[0].source, user_expressions={"function": code})
         start = f"start({str(arbiter.channel_path)!r}, {self.log.stem!r})"
         self.client.execute(
             f"__import__('gateway.worker.start', fromlist=['x']).{start}",
@@ -121,6 +126,10 @@ class Worker:
         message = encode({"do": "serve", "config": config.to_json()})
         socket.send_fds(self.channel, [message], [arbiter.listener.fileno(), self.scoreboard])
         self.verdict = self.receive()
+        self.functions = self.verdict
+        if self.verdict["did"] == "compiled":
+            self.send({"do": "accept", "static": {}})
+            self.verdict = self.receive()
 
     def _accept(self, channels: socket.socket) -> socket.socket:
         try:
@@ -132,9 +141,9 @@ class Worker:
     def pid(self) -> int:
         return int(self.hello["pid"])
 
-    def execute(self, code: str) -> Message:
+    def execute(self, code: str, **options: Any) -> Message:
         """Run an ordinary cell by the Jupyter protocol; the reply's content. Fails if the cell does."""
-        reply = self.client.execute_interactive(code, timeout=DEADLINE_S, output_hook=lambda _message: None)
+        reply = self.client.execute_interactive(code, timeout=DEADLINE_S, output_hook=lambda _message: None, **options)
         assert reply["content"]["status"] == "ok", reply["content"]
         return dict(reply["content"])
 

@@ -1,8 +1,10 @@
 """Records of requests, as kernels send them, for tests."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from control.traffic.exchange import Exchange
+from tests.support.arbiter import eventually
 
 BOUNDS = [0.1, 1.0]
 
@@ -30,9 +32,31 @@ def exchange(**changes: Any) -> Exchange:
     return Exchange.from_json("1", record(**changes))
 
 
-def batch(*requests: list[Any], deaths: int = 0) -> dict[str, Any]:
-    return {"bounds": BOUNDS, "requests": list(requests), "kernel_deaths": deaths, "records": []}
+def batch(*requests: list[Any], broken_off: Sequence[list[Any]] = (), deaths: int = 0) -> dict[str, Any]:
+    counts = {"requests": list(requests), "broken_off": list(broken_off), "kernel_deaths": deaths}
+    return {"bounds": BOUNDS, **counts, "records": []}
 
 
 def count(endpoint: str | None, status: int, buckets: list[int], seconds: float = 0.5) -> list[Any]:
     return [endpoint, "GET", status, seconds, buckets]
+
+
+class RecordLog:
+    """All that was told."""
+
+    def __init__(self) -> None:
+        self.batches: list[dict[str, Any]] = []
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        return [record for batch in self.batches for record in batch["records"]]
+
+    def of(self, request_id: str) -> dict[str, Any]:
+        """The record of the request with that id, once it has come."""
+        return eventually(
+            lambda: next((one for one in self.records if one["request_id"] == request_id), None), request_id
+        )
+
+    def count(self, endpoint: str | None, status: int) -> int:
+        requests = [one for batch in self.batches for one in batch["requests"]]
+        return sum(sum(buckets) for where, _, code, _, buckets in requests if (where, code) == (endpoint, status))

@@ -58,6 +58,15 @@ def test_durations_are_a_histogram_of_all_statuses(api: Any) -> None:
     assert samples[f"{name}_sum{{endpoint=/a,method=GET}}"] == 13.0
 
 
+def test_responses_that_broke_off_are_counted_beside_their_status(api: Any) -> None:
+    counters = Counters()
+    counters.add(batch(count("/a", 200, [1, 2, 3]), broken_off=[["/a", "GET", 2]]))
+    counters.add(batch(count("/a", 200, [1, 0, 0]), broken_off=[["/a", "GET", 1]]))
+    samples = scrape(api, counters)
+    assert samples["notebook_api_responses_broken_off_total{endpoint=/a,method=GET}"] == 3
+    assert samples["notebook_api_requests_total{endpoint=/a,method=GET,status=200}"] == 7
+
+
 def test_kernels_deaths_restarts_and_the_build_are_metrics(api: Any) -> None:
     counters = Counters()
     counters.add(batch(deaths=2))

@@ -361,6 +361,9 @@ class Handler(BaseHTTPRequestHandler):
             self.server.late.wait(30)  # type: ignore[attr-defined]
         self.send_response(418)
         self.send_header("Content-Type", "text/plain; charset=utf-8")
+        if self.path == "/invoke/breaks":
+            self.send_header("Transfer-Encoding", "chunked")
+            body = b"9\r\npart"
         self.end_headers()
         self.wfile.write(body)
 
@@ -421,7 +424,11 @@ def test_only_the_beginning_of_a_long_body_is_returned(call: Callable[..., manua
 
 @pytest.mark.parametrize(
     ("target", "message"),
-    [("/late", "No response arrived within 0.3 s"), ("/vanish", "closed the connection without a response")],
+    [
+        ("/late", "No response arrived within 0.3 s"),
+        ("/vanish", "closed the connection without a response"),
+        ("/breaks", "The response broke off. The log of the API says why."),
+    ],
 )
 def test_a_request_without_a_response_says_why(
     call: Callable[..., manual_request.ManualResponse], target: str, message: str

@@ -15,6 +15,7 @@ def test_the_list_and_one_request_are_returned_as_json(recording_client: FlaskCl
         "path": "/invoke/a?b=1",
         "endpoint": "/a",
         "status": 200,
+        "broken_off": False,
         "milliseconds": 12.5,
         "request_size": 2,
         "response_size": 2,

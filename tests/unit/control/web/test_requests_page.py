@@ -24,6 +24,20 @@ def test_nothing_that_a_caller_sends_becomes_markup(recording_client: FlaskClien
     assert (again.status_code, "<img" in again.text) == (409, False)
 
 
+def test_a_response_that_broke_off_is_shown_as_failed(recording_client: FlaskClient, add: AddRecord) -> None:
+    add(path="/invoke/whole")
+    exchange_id = add(path="/invoke/broken", at=1_800_000_000.0, is_broken_off=True)
+    (summary, _) = recording_client.get("/process/requests").json["requests"]
+    assert (summary["status"], summary["broken_off"]) == (200, True)
+    for filters in ("failed=1", "text=broken+off"):
+        page = recording_client.get(f"/requests?{filters}").text
+        assert ("/broken" in page, "/whole" in page, "entry is-error" in page) == (True, False, True)
+        assert '<span class="visually-hidden">, broken off</span>' in page
+    page = recording_client.get(f"/requests/{exchange_id}").text
+    assert '<p class="state">200 OK, broken off</p>' in page
+    assert "card status is-failed" in page
+
+
 def test_a_page_version_that_was_seen_is_not_sent_again(recording_client: FlaskClient, add: AddRecord) -> None:
     add()
     seen = recording_client.get("/requests").text.partition('name="seen" value="')[2].partition('"')[0]

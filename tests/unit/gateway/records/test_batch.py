@@ -41,6 +41,16 @@ def test_of_many_calls_the_last_are_kept_and_of_large_ones_the_newest_whole() ->
             assert (part["size"], part["cut"], len(part["text"])) == (LARGE, False, LARGE)
 
 
+def test_counts_of_two_batches_add_up() -> None:
+    older, newer = Batch(), Batch()
+    for batch in (older, newer):
+        batch.count(0, "GET", 200, 0.1)
+        batch.broken_off[0, "GET"] += 1
+    older.merge(newer)
+    message = json.loads(older.encode(["/event"], "s", 0, 0))
+    assert (sum(message["requests"][0][4]), message["broken_off"]) == (2, [["/event", "GET", 2]])
+
+
 def test_a_small_call_loses_nothing_to_large_ones() -> None:
     size = SMALL // 3
     assert size > TRIMMED_BODY, "else a trim would leave it as it is"

@@ -1,0 +1,118 @@
+"""What the parameters of a function are, and from where in a request each comes."""
+
+import inspect
+import typing
+from collections.abc import Callable, Collection
+from typing import Annotated, Any
+
+import pydantic
+from pydantic.fields import FieldInfo
+from typing_extensions import TypedDict
+
+from gateway.notebook.functions import REQUEST_NAMES
+from gateway.worker import type_hints
+
+WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+
+
+class BindingError(Exception):
+    """A function cannot be an endpoint; `name` is the parameter at fault, or a name in the signature."""
+
+    def __init__(self, name: str | None, message: str) -> None:
+        super().__init__(message)
+        self.name = name
+
+
+class Parameters:
+    """The parameters of a function at a method and a path with the parameters `path`.
+
+    `fields` are the annotations of those that come from the path, the body's fields or the query; `special` are those
+    of body, headers and request that the function takes; `rest` is the annotation of `**fields`, None without one.
+    `whole` is the one that takes all of the body, because it is a model and alone. `returns` is the annotation of the
+    value, `Signature.empty` without one. `lists` and `files` are names, as requests have them, of fields that take
+    several values, and werkzeug's FileStorage.
+    """
+
+    def __init__(self, function: Callable[..., Any], method: str, path: Collection[str]) -> None:
+        """BindingError: the function cannot be bound."""
+        self.has_body = method in WITH_BODY
+        self.path = frozenset(path)
+        self._signature = _read_signature(function)
+        self.hints = _read_hints(function)
+        self.returns = self.hints.get("return", inspect.Signature.empty)
+        self.fields: dict[str, Any] = {}
+        self.special: frozenset[str] = frozenset()
+        self.positional: tuple[str, ...] = ()
+        self.rest: Any = None
+        for parameter in self._signature.parameters.values():
+            self._add(parameter)
+        if (missing := self.path - self.fields.keys()) and "request" not in self.special:
+            raise BindingError(None, f"it does not take the path's parameter {min(missing)}")
+        self.whole = self._find_whole()
+        self.names = {name: type_hints.alias(hint) or name for name, hint in self.fields.items()}
+        hints = [(self.names[name], hint) for name, hint in self.fields.items()]
+        if self.whole:
+            hints += type_hints.fields(self.fields[self.whole]).items()
+        self.lists = frozenset(name for name, hint in hints if type_hints.is_sequence(hint))
+        self.files = frozenset(name for name, hint in hints if type_hints.contains(hint, type_hints.file_storage()))
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """The fields but `whole`."""
+        return {name: hint for name, hint in self.fields.items() if name != self.whole}
+
+    def to_typed_dict(self, title: str) -> Any:
+        """The `inputs` as a type, for pydantic."""
+        return TypedDict(title, self.inputs)  # type: ignore[operator]
+
+    def _add(self, parameter: inspect.Parameter) -> None:
+        name, hint = parameter.name, self.hints.get(parameter.name, Any)
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            why = "name each parameter (a decorator needs functools.wraps)"
+            raise BindingError(name, f"*{name} cannot be bound: {why}")
+        if parameter.kind is parameter.VAR_KEYWORD:
+            self.rest = hint
+            return
+        if parameter.kind is parameter.POSITIONAL_ONLY:
+            self.positional += (name,)
+        if name in REQUEST_NAMES and name not in self.path:
+            self.special |= {name}
+            return
+        type_hints.adopt_file_storage(hint)
+        self.fields[name] = hint if name in self.path else _with_default(hint, parameter.default)
+
+    def _find_whole(self) -> str | None:
+        """The lone model. BindingError: there is a model, and no body."""
+        candidates = [name for name in self.fields if name not in self.path]
+        models = [name for name in candidates if type_hints.is_model(self.fields[name])]
+        if models and not self.has_body:
+            raise BindingError(models[0], f"{models[0]} is a model, which a query cannot hold: use POST, PUT or PATCH")
+        return models[0] if len(candidates) == 1 and models and self.rest is None else None
+
+
+def _read_signature(function: Any) -> inspect.Signature:
+    if not callable(function):
+        raise BindingError(None, f"it is a {type(function).__name__}, which cannot be called")
+    try:
+        return inspect.signature(function)
+    except (TypeError, ValueError) as error:
+        raise BindingError(None, f"its parameters are not known: {error}") from None
+
+
+def _read_hints(function: Any) -> dict[str, Any]:
+    target: Any = inspect.unwrap(function)
+    if not hasattr(target, "__annotations__") and not hasattr(target, "__code__"):
+        target = type(target).__call__  # an object that a decorator has made
+    try:
+        return typing.get_type_hints(target, include_extras=True)
+    except NameError as error:
+        raise BindingError(error.name, f"the annotation {error.name} does not exist") from None
+    except Exception as error:  # an annotation may be any expression
+        raise BindingError(None, f"its annotations cannot be read: {type(error).__name__}: {error}") from None
+
+
+def _with_default(hint: Any, default: Any) -> Any:
+    """The annotation with the default value. `x: int = Field(5, ge=1)` has both in one."""
+    if default is inspect.Parameter.empty:
+        return hint
+    return Annotated[hint, default if isinstance(default, FieldInfo) else pydantic.Field(default=default)]

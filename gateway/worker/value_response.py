@@ -1,0 +1,163 @@
+"""Turns what a function returns into a response."""
+
+import dataclasses
+import datetime
+import decimal
+import enum
+import uuid
+from collections.abc import AsyncIterator, Iterator, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from pydantic_core import to_json
+
+from gateway.http.response import TEXT, WITHOUT_BODY, Response
+from gateway.http.wire import Headers
+from gateway.worker import displays, flask_compat, rich_display
+from gateway.worker.output import Output
+from gateway.worker.streams import AsyncStream, SyncStream
+
+JSON, EVENTS = "application/json", "text/event-stream"
+
+_JSON_TYPES = frozenset({dict, list, int, float, bool, set, frozenset})
+_DATA = (dict, list, int, float, set, frozenset, enum.Enum, decimal.Decimal, uuid.UUID)
+_DATES = (datetime.date, datetime.time, datetime.timedelta)
+_DATA_PACKAGES = frozenset({"numpy", "pandas", "polars"})
+
+
+def to_response(shell: Any, value: Any, output: Output, accept: str) -> Response:
+    """The response of a function that returns `value`, to a caller with this `Accept` header.
+
+    What it displays is the response if it returns nothing. Raises what IPython displayed instead of raising it;
+    TypeError, ValueError: the value cannot be sent.
+    """
+    response = (displays.take_last(output) if value is None else None) or _convert(shell, value, accept)
+    if output.displayed_error is not None:
+        raise output.displayed_error
+    if output.displays:
+        displays.log_unsent(output)
+    return response
+
+
+def _convert(shell: Any, value: Any, accept: str) -> Response:
+    kind = type(value)
+    if kind in _JSON_TYPES:
+        return _respond(JSON, dump_json(value))
+    if value is None:
+        return Response(HTTPStatus.NO_CONTENT, [])
+    if kind is tuple and (parts := _split_tuple(value)):
+        return _with_parts(_convert(shell, parts[0], accept), *parts[1:])
+    if isinstance(value, str) and not isinstance(value, enum.Enum):
+        return _respond(TEXT, value.encode("utf-8", "replace"))
+    if isinstance(value, bytes | bytearray | memoryview):
+        return _respond("application/octet-stream", bytes(value))
+    response = flask_compat.from_response(value)
+    if response is not None:
+        return response
+    if isinstance(value, Iterator | AsyncIterator):
+        return _stream(value, EVENTS in accept)
+    if not _is_data(value) and (response := rich_display.to_response(shell, value)):
+        return response
+    return _respond(JSON, dump_json(value))
+
+
+def dump_json(value: Any) -> bytes:
+    """JSON as pydantic writes it; NaN, which JSON does not have, as null. TypeError: it cannot be written."""
+    try:
+        return to_json(value, fallback=_to_plain, inf_nan_mode="null")
+    except ValueError as error:  # pydantic's own, around that of _to_plain
+        raise TypeError(str(error).removeprefix("Error serializing to JSON: ").removeprefix("TypeError: ")) from None
+
+
+def _respond(media: str, body: bytes) -> Response:
+    return Response(HTTPStatus.OK, [("Content-Type", media)], body)
+
+
+def _split_tuple(value: tuple[Any, ...]) -> tuple[Any, int | None, Headers] | None:
+    """The parts of a tuple as Flask has them: (value, status), (value, headers) or (value, status, headers)."""
+    status: int | None = None
+    headers: Any = ()
+    match value:
+        case (_, code) if _is_status(code):
+            status = code
+        case (_, code, Mapping() | list() as lines) if _is_status(code):
+            status, headers = code, lines
+        case (_, Mapping() as lines):
+            headers = lines
+        case _:
+            return None
+    pairs = headers.items() if isinstance(headers, Mapping) else headers
+    return value[0], status, [(str(name), str(each)) for name, each in pairs]
+
+
+def _is_status(status: Any) -> bool:
+    return isinstance(status, int) and not isinstance(status, bool) and 100 <= status <= 599
+
+
+def _with_parts(response: Response, status: int | None, headers: Headers) -> Response:
+    """ValueError: the status or a header cannot be sent."""
+    if status is not None and status < HTTPStatus.OK:
+        raise ValueError(f"the function returns the status {status}: give one from 200 to 599")
+    if status is not None:
+        response.status = status
+    elif response.status == HTTPStatus.NO_CONTENT and headers:
+        response.status = HTTPStatus.OK
+    new = flask_compat.checked_headers(headers)
+    names = {name.lower() for name, _ in new}
+    response.headers = [pair for pair in response.headers if pair[0].lower() not in names] + new
+    if response.status in WITHOUT_BODY:
+        response.body = b""
+    return response
+
+
+def _is_data(value: Any) -> bool:
+    """Whether it is sent as JSON, also if it can display itself."""
+    kind = type(value)
+    return (
+        isinstance(value, _DATA + _DATES)
+        or hasattr(kind, "__pydantic_serializer__")
+        or dataclasses.is_dataclass(value)
+        or kind.__module__.partition(".")[0] in _DATA_PACKAGES
+    )
+
+
+def _to_plain(value: Any) -> Any:
+    """What pydantic does not know: arrays, scalars and tables of NumPy, pandas and polars. TypeError: neither do we."""
+    if hasattr(value, "to_dicts"):  # a DataFrame of polars
+        return value.to_dicts()
+    if hasattr(value, "to_dict") and hasattr(value, "columns"):  # a DataFrame of pandas
+        return value.astype(object).where(value.notna(), None).to_dict("records")
+    if hasattr(value, "to_list") and hasattr(value, "notna"):  # a Series
+        return value.astype(object).where(value.notna(), None).to_list()
+    for name in ("tolist", "to_list", "_repr_json_"):
+        if hasattr(value, name):
+            return getattr(value, name)()
+    if type(value).__name__ in ("NAType", "NaTType"):
+        return None
+    kind = type(value)
+    raise TypeError(f"a {kind.__module__}.{kind.__qualname__} has no form as JSON: return a dictionary, a list or text")
+
+
+def _stream(values: Any, as_events: bool) -> Response:
+    kind, encode = (EVENTS, encode_event) if as_events else (TEXT, encode_piece)
+    stream = AsyncStream(values, encode) if isinstance(values, AsyncIterator) else SyncStream(values, encode)
+    # Of nginx: it would collect pieces until a buffer is full.
+    headers = [("Content-Type", kind), ("Cache-Control", "no-cache"), ("X-Accel-Buffering", "no")]
+    return Response(HTTPStatus.OK, headers, stream=stream)
+
+
+def encode_piece(value: Any) -> bytes:
+    """A piece of a stream of text; what is no text is JSON on a line of its own."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace")
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value)
+    return dump_json(value) + b"\n"
+
+
+def encode_event(value: Any) -> bytes:
+    """A server-sent event (https://html.spec.whatwg.org/multipage/server-sent-events.html); bytes are one already."""
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value)
+    text = value if isinstance(value, str) else dump_json(value).decode()
+    return "".join(f"data: {line}\n" for line in text.splitlines() or [""]).encode("utf-8", "replace") + b"\n"
