@@ -4,11 +4,10 @@ Flask finds its contexts in two context variables. Each holds a stand-in, for al
 are those of the context of the request that runs: so a request that does not touch them pays nothing.
 """
 
-import asyncio
 import builtins
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextvars import Context, ContextVar, copy_context
 from dataclasses import replace
 from functools import cache, cached_property, partial
@@ -67,20 +66,15 @@ class RequestContexts:
         """`response` after the functions of `after_this_request`, and with the session's cookie. Raises as they do."""
         if "request_context" not in vars(self):
             return response
-        try:
-            given = self._app.response_class(response.stream or response.body, int(response.status))
-            given.headers = type(given.headers)(response.headers)
-            processed = self._context.run(self._app.process_response, given)
-            result = flask_compat.from_response(processed)
-            if result is None:
-                raise TypeError(f"a function of after_this_request returned no response, but {processed!r}")
-        except BaseException:
-            if response.stream is not None:
-                self._closing = asyncio.ensure_future(response.stream.close())
-            raise
-        if result.stream is not None and processed.response is response.stream:
-            result.stream = response.stream
-        return replace(result, error=response.error, traceback=response.traceback)
+        pieces: Iterator[bytes] = iter(())  # stands for a stream, which only its call can read
+        given = self._app.response_class(pieces if response.stream else response.body, int(response.status))
+        given.headers = type(given.headers)(response.headers)
+        processed = self._context.run(self._app.process_response, given)
+        result = flask_compat.from_response(processed)
+        if result is None:
+            raise TypeError(f"a function of after_this_request returned no response, but {processed!r}")
+        stream = response.stream if processed.response is pieces else result.stream
+        return replace(result, stream=stream, error=response.error, traceback=response.traceback)
 
     def close(self) -> None:
         """Call the functions that the application has for the end of a request. Raises as they do."""
