@@ -23,6 +23,7 @@ class RunDir:
         self.supervisor_socket = path / "supervisor.sock"
         self.control_socket = path / "control.sock"
         self.jupyter_socket = path / "jupyter.sock"
+        self.tools_socket = path / "tools.sock"  # supervisord's, which starts the program behind it on demand
         self.serving_link = path / "api"  # a symlink to the serving slot's folder; absent while nothing is served
         self.api_socket = self.serving_link / "api.sock"  # nginx's upstream: it resolves the link for each request
         self.api_admin_socket = self.serving_link / "admin.sock"  # where nginx asks why a request got no response

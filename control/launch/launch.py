@@ -181,6 +181,6 @@ def banner(settings: Settings, users: Credentials) -> str:
     if users.generated:
         lines.append(f"password  {users.owner.password}   (new at each start; NOTEBOOK_PASSWORD sets your own)")
     if users.api:
-        lines.append(f"API user  {users.api.name}   (opens /invoke/ alone)")
+        lines.append(f"API user  {users.api.name}   (opens /invoke/ and /mcp alone)")
     width = max(map(len, lines))
     return "\n".join(["", "=" * width, *lines, "=" * width, ""])

@@ -25,6 +25,7 @@ from control.config.run_dir import RunDir
 from control.config.settings import Settings
 from control.logs.lines import LineBuffer, strip_request
 from control.supervision.client import API_GROUP
+from control.supervision.on_demand import OnDemand
 from control.supervision.printer import Printer, RotatedFile, write_to_stdout
 from control.supervision.process_tree import kill_descendants, kill_orphaned_kernels
 from control.supervision.wakeup import SignalWakeup, poll_until
@@ -34,6 +35,7 @@ API_LOG_BYTES = 10_000_000
 SHUTDOWN_DRAIN = 6  # seconds
 SHUTDOWN = 9.2  # seconds, after which all programs are killed
 DRAIN = 0.2  # seconds for the last output, where that is blocked
+STACK_GROUP = "stack"  # as in conf/supervisord.conf.j2: the programs without which the stack ends
 MAX_EXITS = 5
 EXIT_WINDOW = 30  # seconds
 PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
@@ -126,6 +128,7 @@ class Stack(Supervisor):  # type: ignore[misc]
         self.output = output
         self.error: str | None = None
         self.exits: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=MAX_EXITS))
+        self.on_demand: dict[str, OnDemand] = {}  # by the name of the group
 
     def runforever(self) -> None:
         # Not in __init__: supervisord clears all subscriptions just before it calls this.
@@ -134,12 +137,14 @@ class Stack(Supervisor):  # type: ignore[misc]
         events.subscribe(events.SupervisorStoppingEvent, self.on_stopping)
         for event in (events.ProcessStateExitedEvent, events.ProcessStateBackoffEvent, events.ProcessStateStoppedEvent):
             events.subscribe(event, self.on_exit)
+        groups = self.process_groups.items()
+        self.on_demand = {name: OnDemand(group) for name, group in groups if hasattr(group, "socket_manager")}
         SignalWakeup()
         super().runforever()
 
     def on_fatal(self, event: Any) -> None:
-        """End the stack when one of its own programs does not start; the API's gateways never end it."""
-        if event.process.group.config.name != API_GROUP:
+        """End the stack when one of its own programs does not start; the others never end it."""
+        if event.process.group.config.name == STACK_GROUP:
             self.give_up(event.process)
 
     def give_up(self, process: Any) -> None:
@@ -166,9 +171,12 @@ class Stack(Supervisor):  # type: ignore[misc]
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
             kill_orphaned_kernels(process.pid)
+        group = process.group.config.name
+        if group in self.on_demand and not getattr(event, "expected", False):
+            self.on_demand[group].refuse()
         # supervisord counts only exits within startsecs; a program that exits just after would be restarted
         # for ever.
-        if self.options.mood == SupervisorStates.RUNNING and process.group.config.name != API_GROUP:
+        if self.options.mood == SupervisorStates.RUNNING and group == STACK_GROUP:
             exits = self.exits[process.config.name]
             exits.append(time.monotonic())
             if len(exits) == exits.maxlen and exits[-1] - exits[0] < EXIT_WINDOW:

@@ -17,6 +17,7 @@ from control.traffic.manual_request import DEFAULT_BODIES, ManualRequest
 
 LOG_LINES = 200
 LOG_CHARACTERS = 100_000  # a line may be long
+NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9_-]+")  # of a server, as agents name it
 PARAMETER = re.compile(r"(?<=/):(\w+)")
 
 
@@ -106,6 +107,20 @@ class HomepageView:
     def example_curl(self) -> str:
         """Calls the example cell that the page shows while there is no endpoint."""
         return Endpoint.at(self.address, self.user, {"method": "GET", "path": "/hello/:name"}).curl
+
+    @property
+    def mcp_address(self) -> str | None:
+        """Where agents call the functions of the served notebook; None if it has none."""
+        functions = [each for each in self.status.endpoints if each.get("function")] if self.status else []
+        return f"{self.address}/mcp" if functions else None
+
+    @property
+    def mcp_command(self) -> str:
+        """Adds that address to an agent, with a placeholder for the password."""
+        name = NOT_IN_A_NAME.sub("_", (self.status and self.status.notebook) or "notebook")
+        credentials = f"printf %s {shlex.quote(f'{self.user}:PASSWORD')} | base64 | tr -d '\\n'"
+        header = f'--header "Authorization: Basic $({credentials})"'
+        return f"claude mcp add --transport http {name} {shlex.quote(f'{self.address}/mcp')} {header}"
 
     def suggested_request(self) -> ManualRequest:
         return ManualRequest.suggest(self.status.endpoints if self.status else [])

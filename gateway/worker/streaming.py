@@ -39,7 +39,7 @@ class StreamSender:
         self._on_failure = on_failure
         self._on_end = on_end
         self._response: Response | None = None  # once its head is sent
-        self._is_complete = False
+        self._is_complete = False  # nothing more is to be sent
         self._sent = 0
         self._beginning = bytearray()
 
@@ -51,6 +51,7 @@ class StreamSender:
                 self._response = response
                 await self._send(response)
             elif begun is not None:
+                self._is_complete = True
                 self._on_failure(begun)
         finally:
             await self._streamed.close()
@@ -67,11 +68,11 @@ class StreamSender:
 
     def end_at_limit(self) -> None:
         """The same at the time limit, at which it breaks off."""
-        if self._call.is_over:
-            return
-        if self._response is None:
+        if self._is_complete or self._call.is_over:
+            pass  # what is left is the cell's cleanup
+        elif self._response is None:
             self._on_failure(self._streamed.response_at_limit())
-        elif not self._is_complete:
+        else:
             self._response.is_broken_off = True
             self._response.traceback = "the response body was cut off at the time limit"
             log.write_lines(self._call.request.request_id, self._response.traceback)

@@ -1,6 +1,7 @@
 """The request inspector, used as a person uses it, in a real browser against the real stack."""
 
 import pytest
+import requests
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
@@ -15,6 +16,8 @@ CELLS = [
     "print(json.dumps({'sum': sum(numbers), 'same': [1, 2]}))",
     f"# POST /evil\nprint({EVIL!r}, file=sys.stderr)\n"
     f"flask.Response({EVIL!r}, headers={{'X-Evil': {EVIL!r}}}) if REQUEST.find('raise') < 0 else 1 / 0",
+    "# GET /breaks\ndef pieces():\n    yield 'x' * 100_000\n    raise ValueError('in the middle')\n"
+    "flask.Response(pieces())",
     "# GET /binary\nflask.Response(bytes(range(256)), content_type='image/png')",
 ]
 FIXED = [*CELLS[:2], CELLS[2].replace("sum(numbers)", "sum(map(int, numbers))"), *CELLS[3:]]
@@ -40,6 +43,21 @@ def open_call(page: Page, stack: Stack, text: str) -> None:
     eventually(lambda: text in stack.get("/process/requests").text)
     page.goto(f"{stack.url}/requests")
     entries(page).filter(has_text=text).first.click()
+
+
+def test_a_stream_that_broke_off_is_shown_as_failed(page: Page, serving: Stack) -> None:
+    with pytest.raises(requests.RequestException):
+        serving.invoke("breaks")
+    eventually(lambda: "/breaks" in serving.get("/process/requests").text)
+    page.goto(f"{serving.url}/requests?failed=1")
+    entry = entries(page).filter(has_text="/breaks")
+    for width in (360, 1280):
+        page.set_viewport_size({"width": width, "height": 800})
+        expect(entry.locator(".code")).to_have_text("200!, broken off")
+        assert entry.locator(".code").evaluate("code => code.scrollWidth <= code.clientWidth")
+    entry.click()
+    expect(page.locator(".state")).to_have_text("200 OK, broken off")
+    expect(page.get_by_role("region", name="Traceback")).to_contain_text("in the middle")
 
 
 def test_a_call_appears_on_two_open_pages_and_opens_to_all_of_it(

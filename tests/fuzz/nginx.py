@@ -52,7 +52,7 @@ def fuzz(inputs: int, seed: int, stack: Stack) -> Result:
 
 def odd(random: Random) -> Request:
     """A request whose path may be anything."""
-    start = random.choice(["/invoke/echo/", "/invoke/", "/", "/healthz", "//", "http://test/invoke/echo/"])
+    start = random.choice(["/invoke/echo/", "/invoke/", "/", "/healthz", "/mcp", "//", "http://test/invoke/echo/"])
     pieces = random.choices(PIECES, k=random.randrange(8))
     target = (start + "".join(pieces)).encode().decode("latin-1")
     return Request(random.choice(METHODS), "", target, requests.headers(random, requests.KNOWN + INTERNAL))

@@ -2,7 +2,7 @@
 
 import re
 
-PROGRAMS = ("supervisord", "nginx", "control", "jupyter", "blue", "green")
+PROGRAMS = ("supervisord", "nginx", "control", "jupyter", "tools", "blue", "green")
 SUSPICIOUS = re.compile(r"warn|error|crit|alert|emerg|traceback|exception|deprecat|denied|\[[WEC] ", re.I)
 EXPECTED = (
     # Jupyter gives tornado milliseconds for seconds; nothing comes of it.

@@ -38,7 +38,7 @@ OWNERS = [
     "/process/stop",
     "/no/such/page",
 ]
-INVOKES = ["/invoke/x", "/invoke/no/such/endpoint", "/invoke/"]
+INVOKES = ["/invoke/x", "/invoke/no/such/endpoint", "/invoke/", "/mcp"]
 CHANGES = ["/process/start?notebook=served", "/process/restart?notebook=served", "/process/stop"]
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.stack import API_USER, Stack
+from tests.support.stack import API_USER, Stack, as_json
 from tests.support.waiting import eventually
 
 PREFLIGHT = {
@@ -119,3 +119,17 @@ def test_a_browsers_call_from_another_site_passes_if_its_origin_may_call(cors_st
     for origin, status in (("https://app.example", 200), ("https://other.example", 403)):
         browsers = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors", "User-Agent": "Mozilla/5.0 (X11)"}
         assert cors_stack.invoke("x", "POST", headers={"Origin": origin, **browsers}).status_code == status
+
+
+def test_at_the_address_for_agents_programs_of_other_origins_are_refused_too(cors_stack: Stack) -> None:
+    preflight = cors_stack.request("OPTIONS", "/mcp", auth=None, headers=PREFLIGHT)
+    assert preflight.status_code == 204
+    assert preflight.headers["Access-Control-Allow-Origin"] == "https://app.example"
+
+    # 405: it has passed, and only POST is answered.
+    for origin, status in (("https://app.example", 405), (cors_stack.url, 405), ("https://other.example", 403)):
+        answer = cors_stack.get("/mcp", auth=API_USER, headers={"Origin": origin})
+        assert answer.status_code == status
+    assert as_json(answer)["extensions"]["code"] == "cross-site"
+    assert cors_stack.get("/mcp", headers={"Origin": "null"}).status_code == 403
+    assert cors_stack.get("/mcp", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403

@@ -282,8 +282,9 @@ def test_metrics_grow_over_calls_deaths_and_restarts_good_and_bad(inspected_stac
     def now() -> dict[str, float]:
         return metrics(inspected_stack)
 
+    counted = count_requests(inspected_stack, "/fails/:how", "GET", "500")
     invoke(inspected_stack, "fails/x", "counted")
-    eventually(lambda: count_requests(inspected_stack, "/fails/:how", "GET", "500") > 0)
+    eventually(lambda: count_requests(inspected_stack, "/fails/:how", "GET", "500") > counted)
     before = now()
     invoke(inspected_stack, "fails/y", "counted-too")
     inspected_stack.invoke("made/up/path")

@@ -14,7 +14,7 @@ CELLS = [
     "# POST /raises\nraise ValueError(json.loads(REQUEST)['body']['text'])",
     "# POST /prints\nprint(json.loads(REQUEST)['body']['text'], file=sys.stderr)",
 ]
-PROGRAM = re.compile(r"(nginx|control|jupyter|blue|green|supervisord) \| ")
+PROGRAM = re.compile(r"(nginx|control|jupyter|tools|blue|green|supervisord) \| ")
 STRANGER = "stranger"
 FORGED = f"blue | [another-request] {STRANGER}"
 CONTROLS = ("\n", "\r", "\r\n", "\x1b[2J", "\x1b[31m", "\x9b2J", "\u2028", "\u202e", "\x85")

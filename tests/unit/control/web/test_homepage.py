@@ -237,6 +237,29 @@ def test_a_curl_line_is_safe_to_paste(method: str, path: str, line: str) -> None
     assert Endpoint.at("http://h", "u", {"method": method, "path": path}).curl == line
 
 
+def test_a_notebook_with_functions_has_a_line_that_adds_them_to_an_agent(
+    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (api_of(app).run.path / "htpasswd-api").write_text("hasura:x\nweb hook:y\n")
+    function = {"method": "GET", "path": "/add", "function": "add"}
+    fake(app, monkeypatch, status=status(notebook="b/my shop", endpoints=[function]))
+
+    page = client.get("/", headers={"Host": "api.example", "X-Forwarded-Proto": "https"}).text
+
+    command = (
+        "claude mcp add --transport http b_my_shop https://api.example/mcp --header "
+        "\"Authorization: Basic $(printf %s 'web hook:PASSWORD' | base64 | tr -d '\\n')\""
+    )
+    assert f">{html.escape(command)}<".replace("&#x27;", "&#39;").replace("&quot;", "&#34;") in page
+
+
+def test_a_notebook_without_functions_has_nothing_for_agents(
+    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake(app, monkeypatch, status=status())
+    assert "/mcp" not in client.get("/").text
+
+
 SUM = {"method": "POST", "path": "/sum/:kind", "example": {"path": "/sum/all?a=1", "body": '{"numbers": [3]}'}}
 
 

@@ -1,0 +1,35 @@
+"""`python -m control.tools`: serves `/mcp` on the socket that supervisord has opened, until nobody asks any more."""
+
+import socket
+
+import uvicorn
+
+from control.config.run_dir import RunDir
+from control.config.settings import Settings
+from control.tools.api import Api
+from control.tools.disconnect import cancel_on_disconnect
+from control.tools.idle import IdleServer
+from control.tools.server import create_server
+
+IDLE_LIMIT = 15 * 60  # seconds
+MEGABYTE = 1024 * 1024
+
+
+def main() -> None:
+    settings = Settings.from_env()
+    api = Api(RunDir(settings.run_dir), max_answer=settings.max_output_mb * MEGABYTE)
+    app = create_server(api).streamable_http_app(
+        json_response=True,
+        stateless_http=True,
+        max_request_body_size=settings.max_body_mb * MEGABYTE,
+        host="",  # nginx has checked Origin and the password; by default, only requests to localhost are served
+    )
+    config = uvicorn.Config(
+        cancel_on_disconnect(app), log_level="warning", access_log=False, ws="none", server_header=False
+    )
+    # The listening socket is stdin (`fcgi-program`); supervisord goes on listening when this program ends.
+    IdleServer(config, IDLE_LIMIT).run([socket.socket(fileno=0)])
+
+
+if __name__ == "__main__":
+    main()
