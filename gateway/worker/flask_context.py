@@ -34,8 +34,10 @@ def install(context: Context) -> None:
     if module is None:
         variables: dict[str, ContextVar[Any]] = {name: ContextVar(name) for name in _VARIABLES.values()}
         sys.meta_path.insert(0, _Finder(variables))
-    else:
+    elif all(hasattr(module, attribute) for attribute in _VARIABLES):
         variables = {name: getattr(module, attribute) for attribute, name in _VARIABLES.items()}
+    else:  # another Flask, which keeps its contexts elsewhere: it says that there are none
+        return
     app_variable, request_variable = variables.values()
     pushed = context.get(app_variable)
     new_app = _new_app if pushed is None else partial(getattr, pushed, "app")
@@ -120,7 +122,7 @@ class _Finder:
     """
 
     def __init__(self, variables: dict[str, ContextVar[Any]]) -> None:
-        self._variables = variables
+        self._factory = _variable_factory(variables)
 
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
         """As importlib.abc.MetaPathFinder."""
@@ -134,10 +136,20 @@ class _Finder:
         execute(module)
 
     def _import(self, name: str, *args: Any) -> Any:
-        return SimpleNamespace(ContextVar=self._variable) if name == "contextvars" else __import__(name, *args)
+        return SimpleNamespace(ContextVar=self._factory) if name == "contextvars" else __import__(name, *args)
 
-    def _variable(self, name: str) -> ContextVar[Any]:
-        return self._variables.get(name) or ContextVar(name)
+
+def _variable_factory(variables: dict[str, ContextVar[Any]]) -> type:
+    class Factory:
+        """Stands in for the class ContextVar, which Flask 2.2 also subscripts."""
+
+        def __new__(cls, name: str) -> Any:
+            return variables.get(name) or ContextVar(name)
+
+        def __class_getitem__(cls, _type: object) -> type:
+            return cls
+
+    return Factory
 
 
 @cache
