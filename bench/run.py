@@ -26,7 +26,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir="/tmp", prefix="bench") as folder:
         home = Path(folder)
         book = notebook.write(home / "server.ipynb")
-        rates, rows = throughput.measure(book, home)
+        rates, rows = throughput.measure(home)
         rows += [*concurrency(book, home), *memory(book, home), *starts(book, home)]
         loads = {name: case_load(f"{name}, 16 connections", home) for name in ("GET", "POST 10 KB")}
         rows.append(inspection.cost(book, home, loads))
@@ -142,8 +142,9 @@ configuration with Basic auth, one kernel or one worker each, load by wrk, media
 {rounds} alternating rounds of {seconds} s.
 
 Granian runs without a framework, by its own interface (RSGI), and nginx keeps connections to it open: its best case.
-To the others, nginx opens a connection for each request.
-All servers of a row send the same response.
+To the others, nginx opens a connection for each request. The typed rows are a `GET` whose query has an integer with
+limits, and a `POST` of an event that a pydantic model describes, to FastAPI and to functions of a notebook. All
+servers of a row send the same response.
 
 | requests per second | stock | Flask, gunicorn | FastAPI, uvicorn | Granian, RSGI | this engine |
 |---|---|---|---|---|---|"""

@@ -24,6 +24,7 @@ PROGRAMS: dict[str, Command] = {
     "granian": servers.granian,
     "engine": servers.engine,
 }
+TYPED = ("fastapi", "engine")  # the servers that validate by annotations
 
 Row = tuple[str, str, str, str]  # what, measured, required, target
 
@@ -43,15 +44,20 @@ CASES = {
     "GET, 16 connections": Case("/invoke/hello_world", 16),
     "POST 10 KB, 1 connection": Case("/invoke/event", 1, notebook.event()),
     "POST 10 KB, 16 connections": Case("/invoke/event", 16, notebook.event()),
+    "typed GET, 1 connection": Case("/invoke/square?n=12", 1, "", TYPED),
+    "typed GET, 16 connections": Case("/invoke/square?n=12", 16, "", TYPED),
+    "typed POST 10 KB, 1 connection": Case("/invoke/typed_event", 1, notebook.event(), TYPED),
+    "typed POST 10 KB, 16 connections": Case("/invoke/typed_event", 16, notebook.event(), TYPED),
 }
 Rates = dict[str, dict[str, float]]  # by case, then by program
 
 
-def measure(book: Path, home: Path) -> tuple[Rates, list[Row]]:
+def measure(home: Path) -> tuple[Rates, list[Row]]:
     """Requests per second of all programs, and the engine's ratios to the others.
 
     RuntimeError: two of them respond differently.
     """
+    book = notebook.write(home / "throughput.ipynb", [*notebook.CELLS, *notebook.FUNCTIONS])
     measured: dict[str, dict[str, list[float]]] = {
         name: {program: [] for program in case.programs} for name, case in CASES.items()
     }
@@ -82,12 +88,16 @@ def compare(rates: Rates) -> list[Row]:
         return " and ".join(f"{case['engine'] / case[peer]:.1f} x" for case in cases)
 
     what = "GET /hello_world, 1 and 16 connections, against"
+    typed = "1.3 and 1.6", "2"
     return [
         (f"{what} stock", ratios("stock", "GET"), "50 and 100", "100 and 300"),
         (f"{what} Flask", ratios("flask", "GET"), "1.5 and 3", "4 and 9"),
         (f"{what} FastAPI", ratios("fastapi", "GET"), "1.2 and 2", "3 and 6"),
         ("POST of a 10 KB event with ResponseInfo, the same, against Flask", ratios("flask", "POST 10 KB"), "2", "4"),
-    ]
+        ("GET of a function with a typed query, the same, against FastAPI", ratios("fastapi", "typed GET"), *typed),
+        ("POST of a 10 KB event to a function that takes a model, the same, against FastAPI",
+         ratios("fastapi", "typed POST 10 KB"), *typed),
+    ]  # fmt: skip
 
 
 def load(server: Server, case: Case, home: Path, seconds: int = SECONDS) -> float:
