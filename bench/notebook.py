@@ -32,6 +32,10 @@ FUNCTIONS = [
         "    return Receipt(id=row.id if row else 0, op=event.event.op)"
     ),
 ]
+RETURNS = [
+    '# GET /hello_world\ndef hello_world(name: str = "world") -> str:\n    return f"Hello, {name}!\\n"',
+    *FUNCTIONS,
+]
 
 
 def write(path: Path, sources: Sequence[str] = CELLS) -> Path:

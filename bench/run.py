@@ -13,7 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from bench import inspection, notebook, page, servers, throughput
+from bench import inspection, notebook, page, servers, starts, throughput
 from bench.servers import Server
 from bench.throughput import AUTHORIZATION, CASES, ROUNDS, SECONDS, Rates, Row, load, send_request
 
@@ -27,7 +27,7 @@ def main() -> None:
         home = Path(folder)
         book = notebook.write(home / "server.ipynb")
         rates, rows = throughput.measure(home)
-        rows += [*concurrency(book, home), *memory(book, home), *starts(book, home)]
+        rows += [*concurrency(book, home), *memory(book, home), *starts.rows(home)]
         loads = {name: case_load(f"{name}, 16 connections", home) for name in ("GET", "POST 10 KB")}
         rows.append(inspection.cost(book, home, loads))
         rows += page.rows()
@@ -87,7 +87,7 @@ def overheads(server: Server, path: str, count: int) -> list[float]:
     return seconds
 
 
-# -- memory, starts, soak
+# -- memory, soak
 
 
 def memory(book: Path, home: Path) -> list[Row]:
@@ -107,18 +107,6 @@ def memory(book: Path, home: Path) -> list[Row]:
         ("memory (PSS) of gateway and kernel, against stock", f"{ratio:.2f} x", "1.1 x", "0.9 x"),
         ("its growth over 100 posts of 1 MB", f"{growth / 1e6:.1f} MB", "5 MB", "0"),
     ]
-
-
-def starts(book: Path, home: Path) -> list[Row]:
-    """The time from a program's start to its first response."""
-    times: dict[str, list[float]] = {"stock": [], "engine": []}
-    for number in range(ROUNDS):
-        for name, command in (("stock", servers.stock), ("engine", servers.engine)):
-            with Server(f"start-{name}-{number}", command, book, home) as server:
-                times[name].append(server.start_seconds)
-    engine, stock = (statistics.median(times[name]) for name in ("engine", "stock"))
-    what = f"start to first response, against stock ({stock:.2f} s)"
-    return [(what, f"{engine:.2f} s, {engine / stock:.2f} x", "0.3 x", "0.2 x")]
 
 
 def soak(book: Path, home: Path) -> list[Row]:
