@@ -22,6 +22,7 @@ JSON, EVENTS = "application/json", "text/event-stream"
 _JSON_TYPES = frozenset({dict, list, int, float, bool, set, frozenset})
 _DATA = (dict, list, int, float, set, frozenset, enum.Enum, decimal.Decimal, uuid.UUID)
 _DATES = (datetime.date, datetime.time, datetime.timedelta)
+_OF_A_MODEL = "__pydantic_serializer__"  # an attribute of a class that pydantic knows
 _DATA_PACKAGES = frozenset({"numpy", "pandas", "polars"})
 
 
@@ -41,7 +42,7 @@ def to_response(shell: Any, value: Any, output: Output, accept: str) -> Response
 
 def _convert(shell: Any, value: Any, accept: str) -> Response:
     kind = type(value)
-    if kind in _JSON_TYPES:
+    if kind in _JSON_TYPES or hasattr(kind, _OF_A_MODEL):
         return _respond(JSON, dump_json(value))
     if value is None:
         return Response(HTTPStatus.NO_CONTENT, [])
@@ -115,7 +116,6 @@ def _is_data(value: Any) -> bool:
     kind = type(value)
     return (
         isinstance(value, _DATA + _DATES)
-        or hasattr(kind, "__pydantic_serializer__")
         or dataclasses.is_dataclass(value)
         or kind.__module__.partition(".")[0] in _DATA_PACKAGES
     )
