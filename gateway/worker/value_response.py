@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from gateway.http.response import TEXT, WITHOUT_BODY, Response
+from gateway.http.response import OK, TEXT, WITHOUT_BODY, Response
 from gateway.http.wire import Headers
 from gateway.worker import displays, flask_compat, rich_display
 from gateway.worker.output import Output
@@ -71,7 +71,7 @@ def dump_json(value: Any) -> bytes:
 
 
 def _respond(media: str, body: bytes) -> Response:
-    return Response(HTTPStatus.OK, [("Content-Type", media)], body)
+    return Response(OK, [("Content-Type", media)], body)
 
 
 def _split_tuple(value: tuple[Any, ...]) -> tuple[Any, int | None, Headers] | None:
