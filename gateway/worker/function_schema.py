@@ -146,6 +146,8 @@ def _responses(endpoint: FunctionEndpoint, parts: dict[str, Schema]) -> dict[str
         responses["200"] = {TEXT: {"schema": {"type": "string"}}}
     elif bytes in kinds and len(kinds) == 1:
         responses["200"] = {"application/octet-stream": {}}
+    elif tuple in kinds:  # it may have a status
+        responses["2XX"] = {}
     elif kinds:
         responses["200"] = {}
     if hint in (None, type(None)) or type(None) in typing.get_args(hint):

@@ -148,16 +148,24 @@ def wait_for_log(stack: Stack, text: str) -> None:
     eventually(lambda: text in stack.api_log(), what=f"{text!r} in the log")
 
 
-def run_in_jupyter(project: str, home: Path, notebook: str = "server.ipynb", **settings: str) -> list[dict[str, Any]]:
-    """The outputs of all cells, run from top to bottom in a new kernel in which warnings are errors.
+def run_in_jupyter(
+    project: str, home: Path, notebook: str = "server.ipynb", more: str = "", **settings: str
+) -> list[dict[str, Any]]:
+    """The outputs of all cells and of the cell `more`, run from top to bottom in a new kernel.
 
-    CellExecutionError: one of them failed.
+    It runs in a copy of the project below `home`, which is made once; warnings are errors in it.
+    CellExecutionError: one of the cells failed.
     """
-    content = nbformat.read(ROOT / "notebook" / project / notebook, as_version=4)
+    folder = Path(home, project)
+    if not folder.exists():
+        shutil.copytree(ROOT / "notebook" / project, folder)
+    content = nbformat.read(folder / notebook, as_version=4)
+    if more:
+        content.cells.append(nbformat.v4.new_code_cell(more))
     environment = {"PATH": os.environ["PATH"], "HOME": str(home), "PYTHONWARNINGS": "error", **settings}
     # Not on TCP: a port that was free a moment ago may have been taken by another test.
     with TemporaryDirectory(dir="/tmp", prefix="kernel") as sockets:
         config = Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/kernel"}})
         client = NotebookClient(content, timeout=KERNEL_SECONDS, kernel_name="python3", config=config)
-        client.execute(cwd=str(home), env=environment)
+        client.execute(cwd=str(folder), env=environment)
     return [output for cell in content.cells for output in cell.get("outputs", [])]

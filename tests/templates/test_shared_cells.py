@@ -168,7 +168,7 @@ def test_with_blank_settings_a_project_starts_and_its_readmes_commands_are_under
 
     assert process.returncode == 0, process.stderr
     if project.name == "hello_world":
-        assert process.stdout == '{"hello": "world"}\nBonjour, Ada!\n{"sum": 12, "count": 3}\n'
+        assert process.stdout == '{"hello": "world"}\nBonjour, Ada!\n{"sum":12,"count":3}'
     else:
         assert "is not set: give it to the stack" in process.stdout
 
