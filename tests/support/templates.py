@@ -116,6 +116,14 @@ def json_answer(answer: requests.Response) -> Any:
     return as_json(answer)
 
 
+def invalid_input(answer: requests.Response) -> str:
+    """What the engine says of a body that does not fit the types of the endpoint, which Hasura passes on."""
+    assert answer.status_code == 422, answer.text
+    body = as_json(answer)
+    assert body["extensions"]["code"] == "invalid-input"
+    return str(body["message"])
+
+
 def retry_reason(answer: requests.Response) -> str:
     """Why an event is to be delivered again, as Hasura shows it."""
     assert answer.status_code == 503, answer.text
