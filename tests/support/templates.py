@@ -133,12 +133,21 @@ def retry_reason(answer: requests.Response) -> str:
     return str(body["message"])
 
 
+def python_blocks(path: str) -> list[str]:
+    """What a notebook's Markdown cells tell to run in a new cell; `path` below notebook/."""
+    return _blocks(path, "python")
+
+
 def graphql_blocks(path: str) -> list[str]:
     """What a notebook's Markdown cells, or a README, show as GraphQL; `path` below notebook/."""
+    return _blocks(path, "graphql")
+
+
+def _blocks(path: str, language: str) -> list[str]:
     file = ROOT / "notebook" / path
     cells = nbformat.read(file, as_version=4).cells if file.suffix == ".ipynb" else []
     text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown") or file.read_text()
-    return re.findall(r"```graphql\n(.*?)```", text, re.DOTALL)
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
 
 def ask_hasura(project: str, call: Call, more_types: str = "") -> Any:

@@ -25,6 +25,7 @@ from tests.support.templates import (
     invalid_input,
     json_answer,
     payload,
+    python_blocks,
     retry_reason,
     run_in_jupyter,
     serving,
@@ -373,9 +374,10 @@ def test_its_cells_run_from_top_to_bottom_in_jupyter(
 ) -> None:
     store_row(customers, payload("event_insert"))
 
+    [call] = python_blocks(f"{PROJECT}/server.ipynb")
     peers = {"GRAPHQL_ENDPOINT": server.url, "ADMIN_SECRET": ADMIN_SECRET, "WEBHOOK_SECRET": SECRET}
 
-    outputs = run_in_jupyter(PROJECT, tmp_path, more="await handle_event(hasura.RowEvent.insert(ada))", **peers)
+    outputs = run_in_jupyter(PROJECT, tmp_path, more=call, **peers)
 
     assert [output["data"]["text/plain"] for output in outputs] == [
         f"Customer({', '.join(f'{column}={value!r}' for column, value in CLEAN.items())})",
