@@ -85,11 +85,16 @@ class RowEvent(BaseModel, Generic[Row]):
         """The event of an inserted row, to call an endpoint in the notebook."""
         return cls(event=Change(op="INSERT", data=Data(new=row)))
 
+    @property
+    def new(self) -> Row | None:
+        """The row after the change, None if it was deleted."""
+        return self.event.data.new
+
     def row_of(self, table: str) -> Row | None:
-        """Return the row after the change, None if it was deleted; raises Rejected if it is of another table."""
+        """Return `new`; raises Rejected if it is of another table."""
         if self.table and self.table.name != table:
             raise Rejected(f"it is about the table {self.table.name}, and only {table} is handled here")
-        return self.event.data.new
+        return self.new
 
 
 def _in_utc(time: datetime) -> datetime:
