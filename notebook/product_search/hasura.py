@@ -172,7 +172,7 @@ def action(handler: Handler) -> Handler:
 
 def _with_headers(function: Handler) -> Handler:
     """The function as one that takes `headers`, which the engine passes to it and a call in the notebook does not."""
-    function.__signature__ = inspect.signature(function, follow_wrapped=False)  # type: ignore[attr-defined]
+    function.__signature__ = inspect.signature(function, follow_wrapped=False)
     return function
 
 
