@@ -31,9 +31,6 @@ Payload = TypeVar("Payload")
 Handler = Callable[..., Awaitable[Any]]
 
 
-# What went wrong
-
-
 class Failure(Exception):
     """Hasura, another server or a setting is out of order: the same request may succeed later."""
 
@@ -50,13 +47,6 @@ class TooManyRequests(Failure):
 
 class Rejected(Exception):
     """The values cannot be handled: the same request would fail again."""
-
-
-# What Hasura sends
-
-
-class Table(BaseModel):
-    name: str
 
 
 class Data(BaseModel, Generic[Row]):
@@ -77,7 +67,7 @@ class RowEvent(BaseModel, Generic[Row]):
     """The body that an Event Trigger sends. `Row` has the columns that are used."""
 
     id: str = ""
-    table: Table | None = None
+    table: dict[str, str] = {}
     event: Change[Row]
 
     @classmethod
@@ -92,8 +82,8 @@ class RowEvent(BaseModel, Generic[Row]):
 
     def row_of(self, table: str) -> Row | None:
         """Return `new`; raises Rejected if it is of another table."""
-        if self.table and self.table.name != table:
-            raise Rejected(f"it is about the table {self.table.name}, and only {table} is handled here")
+        if self.table and self.table.get("name") != table:
+            raise Rejected(f"it is about the table {self.table.get('name')}, and only {table} is handled here")
         return self.new
 
 
@@ -119,9 +109,6 @@ class Result:
     result: str
 
 
-# Being called
-
-
 def trigger(handler: Handler) -> Handler:
     """Let an Event Trigger or a Cron Trigger call a function of one `event`.
 
@@ -138,10 +125,11 @@ def trigger(handler: Handler) -> Handler:
             log.error("put aside: event %.100r: %s", event.id, error)
             return Result(f"put aside: {error}")
         except Failure as error:
-            _log_failure(error)
+            log.warning("to be delivered again: %s", error)
             flask.abort(503, str(error), retry_after=error.retry_after)
 
-    return _with_headers(respond)
+    respond.__signature__ = inspect.signature(respond, follow_wrapped=False)  # its own: the engine passes `headers` too
+    return respond
 
 
 def action(handler: Handler) -> Handler:
@@ -158,39 +146,24 @@ def action(handler: Handler) -> Handler:
                 return await handler(input)
         except Rejected as error:
             flask.abort(400, str(error))
-        except TooManyRequests as error:
-            _log_failure(error)
-            flask.abort(429, str(error), retry_after=error.retry_after)
-        except Failure as error:
-            _log_failure(error)
-            flask.abort(424, str(error))
-        except TimeoutError:
-            flask.abort(424, f"no answer within {ANSWER_TIMEOUT:g} s. Ask again later")
+        except (Failure, TimeoutError) as error:
+            problem = str(error) or f"no answer within {ANSWER_TIMEOUT:g} s. Ask again later"
+            log.warning("no answer: %s", problem)
+            if isinstance(error, TooManyRequests):
+                flask.abort(429, problem, retry_after=error.retry_after)
+            flask.abort(424, problem)
 
-    return _with_headers(respond)
-
-
-def _with_headers(function: Handler) -> Handler:
-    """The function as one that takes `headers`, which the engine passes to it and a call in the notebook does not."""
-    function.__signature__ = inspect.signature(function, follow_wrapped=False)
-    return function
+    respond.__signature__ = inspect.signature(respond, follow_wrapped=False)  # its own: the engine passes `headers` too
+    return respond
 
 
 def _check_secret(headers: Mapping[str, str] | None) -> None:
-    """Abort with 401 if WEBHOOK_SECRET is set and the request does not contain it."""
+    """Abort with 401 if WEBHOOK_SECRET is set and the headers do not contain it; a call in the notebook has none."""
     secret = os.environ.get("WEBHOOK_SECRET", "")
     if headers is None or not secret:
         return
     if not hmac.compare_digest(headers.get("X-Webhook-Secret", "").encode(), secret.encode()):
         flask.abort(401, "the header X-Webhook-Secret is missing or is not the value of WEBHOOK_SECRET")
-
-
-def _log_failure(error: Failure) -> None:
-    cause = f" ({error.__cause__!r:.500})" if error.__cause__ else ""
-    log.warning("%s%s", error, cause)
-
-
-# Calling
 
 
 def setting(name: str) -> str:
@@ -210,7 +183,8 @@ async def execute(query: GraphQLRequest, **variables: Any) -> dict[str, Any]:
     except TimeoutError:
         raise Failure(f"no answer from Hasura within {GRAPHQL_TIMEOUT:g} s") from None
     except TransportError as error:
-        raise _explain(error) from error
+        log.warning("%.500r", error)  # for the operator only: it contains addresses
+        raise _explain(error) from None
 
 
 @functools.cache
