@@ -3,6 +3,7 @@
 JSON Schema 2020-12, as OpenAPI 3.1 has it (https://spec.openapis.org/oas/v3.1.1#schema-object).
 """
 
+import copy
 import inspect
 import typing
 import warnings
@@ -55,9 +56,11 @@ def describe(endpoints: Sequence[Any]) -> dict[str, Any]:
     for (key, _), schema in found.items():
         index, part = typing.cast("tuple[int, str]", key)
         parts[index][part] = schema
-    for own in parts.values():
-        if "$ref" in own["fields"]:  # the type that was made for the parameters
-            own["fields"] = schemas.pop(own["fields"]["$ref"].rpartition("/")[2])
+    refs = {key: own["fields"]["$ref"].rpartition("/")[2] for key, own in parts.items() if "$ref" in own["fields"]}
+    for key, name in refs.items():  # the types that were made for the parameters; those that are alike are one
+        parts[key]["fields"] = copy.deepcopy(schemas[name])
+    for name in set(refs.values()):
+        del schemas[name]
     return {"functions": {str(e.index): _describe(e, parts[e.index]) for e in functions}, "schemas": schemas}
 
 
@@ -146,6 +149,8 @@ def _responses(endpoint: FunctionEndpoint, parts: dict[str, Schema]) -> dict[str
         responses["200"] = {TEXT: {"schema": {"type": "string"}}}
     elif bytes in kinds and len(kinds) == 1:
         responses["200"] = {"application/octet-stream": {}}
+    elif tuple in kinds:  # it may have a status
+        responses["2XX"] = {}
     elif kinds:
         responses["200"] = {}
     if hint in (None, type(None)) or type(None) in typing.get_args(hint):

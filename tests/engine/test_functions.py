@@ -3,6 +3,7 @@
 import http.client
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -396,6 +397,17 @@ def test_decorators_forward_references_and_helpers(api: Arbiter) -> None:
     assert api.get("/forward?n=4").text == "4"
     assert api.get("/two-in-one?n=4").text == "8"
     assert api.get("/later/1").text == "2"
+
+
+def test_functions_with_the_same_parameters_are_described_each(tmp_path: Path) -> None:
+    cells = [f"# GET /{name}/:n\ndef {name}(n: int, unit: str = 'm') -> int: ..." for name in ("one", "two")]
+    with Arbiter(tmp_path) as arbiter:
+        worker = serve(arbiter, cells)
+
+        assert worker.verdict == {"did": "ready"}, worker.log.read_text()
+        first, second = worker.functions["functions"].values()
+        assert first["path"] == second["path"] == {"n": {"title": "N", "type": "integer"}}
+        assert first["query"] == second["query"] != []
 
 
 def test_a_function_keeps_its_endpoint_when_another_cell_takes_its_name(api: Arbiter) -> None:
