@@ -4,23 +4,31 @@ import dataclasses
 import sys
 import types
 from collections.abc import Collection, Iterator, Sequence
-from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, NewType, Union, get_args, get_origin, get_type_hints
 
 import pydantic
 from pydantic.fields import FieldInfo
 from pydantic_core import core_schema
 from typing_extensions import is_typeddict
 
+_DEEPEST = 5
 _SEQUENCES = (list, set, frozenset, tuple, Sequence, Collection)
 
 
 def variants(hint: Any) -> Iterator[Any]:
-    """The annotation without Annotated; each of a union, but for None."""
-    if get_origin(hint) is Annotated:
-        yield from variants(get_args(hint)[0])
-    elif get_origin(hint) in (Union, types.UnionType):
+    """The annotation without Annotated; each of a union, but for None; what an alias or a NewType stands for."""
+    origin = get_origin(hint)
+    if origin is Annotated:
+        inner, *extras = get_args(hint)
+        is_json = any(isinstance(extra, pydantic.Json) for extra in extras)  # Json[list[int]] is read from a text
+        yield from [pydantic.Json] if is_json else variants(inner)
+    elif origin in (Union, types.UnionType):
         for each in get_args(hint):
             yield from variants(each)
+    elif hasattr(origin or hint, "__value__"):  # `type Items = list[Item]`
+        yield from variants((origin or hint).__value__)
+    elif isinstance(hint, NewType):
+        yield from variants(hint.__supertype__)
     elif hint is not type(None):
         yield hint
 
@@ -43,25 +51,39 @@ def _is_model(kind: type) -> bool:
 
 
 def fields(hint: Any) -> dict[str, Any]:
-    """The annotations of a model's fields by their names in a request; of a union, of all its models."""
+    """The annotations of a model's fields by their names in a request, aliases too; of a union, of all its models.
+
+    Whatever get_type_hints raises: an annotation cannot be evaluated.
+    """
     found: dict[str, Any] = {}
     for variant in variants(hint):
         kind = get_origin(variant) or variant
-        if issubclass(kind, pydantic.BaseModel):
-            found.update({field.alias or name: field.annotation for name, field in kind.model_fields.items()})
-        else:
+        known = getattr(kind, "__pydantic_fields__", None) or {}  # of models, and of pydantic's dataclasses
+        for name, field in known.items():
+            found.update(dict.fromkeys((name, *_aliases(field)), field.annotation))
+        if not known:
             found.update(get_type_hints(kind))
     return found
+
+
+def _aliases(field: FieldInfo) -> Iterator[str]:
+    choices = field.validation_alias.choices if isinstance(field.validation_alias, pydantic.AliasChoices) else ()
+    for name in (field.alias, field.validation_alias, *choices):
+        if isinstance(name, str):
+            yield name
 
 
 def is_sequence(hint: Any) -> bool:
     return any((get_origin(variant) or variant) in _SEQUENCES for variant in variants(hint))
 
 
-def contains(hint: Any, kind: Any) -> bool:
-    """Whether it is `kind`, or a list or another generic of it."""
-    return kind is not None and any(
-        variant is kind or any(contains(each, kind) for each in get_args(variant)) for variant in variants(hint)
+def contains(hint: Any, kind: Any, depth: int = 0) -> bool:
+    """Whether it is `kind`, or a list or another generic of it. An alias may contain itself."""
+    if kind is None or depth > _DEEPEST:
+        return False
+    return any(
+        variant is kind or any(contains(each, kind, depth + 1) for each in get_args(variant))
+        for variant in variants(hint)
     )
 
 

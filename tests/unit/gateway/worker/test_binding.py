@@ -1,0 +1,69 @@
+"""What a request's parameters, fields and body become as arguments of a function."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, NewType
+
+import pytest
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, Json
+from pydantic.alias_generators import to_camel
+from typing_extensions import TypeAliasType
+
+from gateway.http.request import Request
+from gateway.worker.binding import Binding
+
+FORM = "application/x-www-form-urlencoded"
+
+
+def bind(
+    function: Callable[..., Any],
+    target: str = "/x",
+    body: Any = b"",
+    kind: str = "application/json",
+    path: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """The arguments for a POST with this body, or for a GET without one."""
+    method = "POST" if body != b"" else "GET"
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    binding = Binding(function, method, frozenset(path or ()))
+    return binding.bind(Request(method, target.encode(), {"Content-Type": kind} if kind else {}, content), path or {})
+
+
+class Item(BaseModel):
+    name: str
+    tags: list[str] = []
+
+
+class Camel(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+    tag_list: list[str]
+
+
+class Choice(BaseModel):
+    numbers: list[int] = Field(validation_alias=AliasChoices("numbers", "n"))
+
+
+Items = TypeAliasType("Items", list[int])
+Aliased = TypeAliasType("Aliased", Item)
+Ids = NewType("Ids", list[int])
+Endless = TypeAliasType("Endless", "dict[str, Endless] | int")  # type: ignore[misc]
+
+
+def test_an_alias_is_what_it_stands_for() -> None:
+    def items(a: Items, b: Ids, c: Json[list[int]]) -> None: ...
+    def whole(item: Aliased) -> None: ...
+    def endless(tree: Endless) -> None: ...
+
+    assert bind(items, "/x?a=1&a=2&b=3&c=[4]") == {"a": [1, 2], "b": [3], "c": [4]}
+    assert bind(whole, body={"name": "a"})["item"] == Item(name="a")
+    assert bind(endless, body={"tree": {"a": {"b": 1}}}) == {"tree": {"a": {"b": 1}}}
+
+
+@pytest.mark.parametrize(
+    ("model", "form"), [(Camel, b"tag_list=a"), (Camel, b"tagList=a"), (Choice, b"n=1"), (Choice, b"numbers=1")]
+)
+def test_a_form_may_use_each_name_of_a_models_field(model: Any, form: bytes) -> None:
+    def whole(item: Annotated[Any, None]) -> None: ...
+
+    whole.__annotations__["item"] = model
+    assert len(next(iter(bind(whole, body=form, kind=FORM)["item"].model_dump().values()))) == 1
