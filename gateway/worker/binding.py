@@ -4,8 +4,8 @@ import io
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from pydantic import PydanticUserError, TypeAdapter, ValidationError
-from pydantic_core import from_json
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import SchemaError, from_json
 
 from gateway.http import body as bodies
 from gateway.http.request import Request
@@ -14,8 +14,6 @@ from gateway.worker import type_hints
 from gateway.worker.parameters import BindingError, Parameters
 
 MAX_IN_MESSAGE, MAX_ERRORS = 3, 50
-# What pydantic raises for an annotation that it can make nothing of.
-NO_SCHEMA = (PydanticUserError, LookupError, NameError, TypeError)
 
 
 class InvalidInput(RejectedRequest):
@@ -58,7 +56,7 @@ class Binding:
         if parameters.whole:
             hint = parameters.fields[parameters.whole]
             self.whole = self._adapt(hint)
-            self._may_be_a_field = parameters.whole not in type_hints.fields(hint)
+            self._may_be_a_field = parameters.whole not in parameters.whole_fields
         rest: Any = parameters.rest
         self.rest = None if rest is None else self._adapt(dict[str, rest])
         hint = parameters.hints.get("body", Any)
@@ -188,9 +186,10 @@ class Binding:
         """BindingError: pydantic does not know how to validate it."""
         try:
             return _adapt(hint)
-        except NO_SCHEMA as error:
+        except Exception as error:  # an annotation may run any code
             name = next((name for name, each in self.parameters.fields.items() if not _can_adapt(each)), None)
-            reason = str(error).partition("\n")[0].partition(". Set `arbitrary")[0]
+            first, *_, last = str(error).splitlines() * 2  # of a SchemaError, the last one is the cause
+            reason = last if isinstance(error, SchemaError) else first.partition(". Set `arbitrary")[0]
             what = f"{name} cannot" if name else "it cannot"
             raise BindingError(name, f"{what} be read from a request: {reason}") from None
 
@@ -204,7 +203,7 @@ def _adapt(hint: Any) -> TypeAdapter[Any]:
 def _can_adapt(hint: Any) -> bool:
     try:
         _adapt(hint)
-    except NO_SCHEMA:
+    except Exception:  # as above
         return False
     return True
 

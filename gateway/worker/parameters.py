@@ -1,5 +1,6 @@
 """What the parameters of a function are, and from where in a request each comes."""
 
+import functools
 import inspect
 import typing
 from collections.abc import Callable, Collection
@@ -28,9 +29,9 @@ class Parameters:
 
     `fields` are the annotations of those that come from the path, the body's fields or the query; `special` are those
     of body, headers and request that the function takes; `rest` is the annotation of `**fields`, None without one.
-    `whole` is the one that takes all of the body, because it is a model and alone. `returns` is the annotation of the
-    value, `Signature.empty` without one. `lists` and `files` are names, as requests have them, of fields that take
-    several values, and werkzeug's FileStorage.
+    `whole` is the one that takes all of the body, because it is a model and alone; `whole_fields` are the annotations
+    of that model's fields. `returns` is the annotation of the value, `Signature.empty` without one. `lists` and
+    `files` are names, as requests have them, of fields that take several values, and werkzeug's FileStorage.
     """
 
     def __init__(self, function: Callable[..., Any], method: str, path: Collection[str]) -> None:
@@ -50,9 +51,8 @@ class Parameters:
             raise BindingError(None, f"it does not take the path's parameter {min(missing)}")
         self.whole = self._find_whole()
         self.names = {name: type_hints.alias(hint) or name for name, hint in self.fields.items()}
-        hints = [(self.names[name], hint) for name, hint in self.fields.items()]
-        if self.whole:
-            hints += type_hints.fields(self.fields[self.whole]).items()
+        self.whole_fields = _read_fields(self.whole, self.fields[self.whole]) if self.whole else {}
+        hints = [*((self.names[name], hint) for name, hint in self.fields.items()), *self.whole_fields.items()]
         self.lists = frozenset(name for name, hint in hints if type_hints.is_sequence(hint))
         self.files = frozenset(name for name, hint in hints if type_hints.contains(hint, type_hints.file_storage()))
 
@@ -62,8 +62,11 @@ class Parameters:
         return {name: hint for name, hint in self.fields.items() if name != self.whole}
 
     def to_typed_dict(self, title: str) -> Any:
-        """The `inputs` as a type, for pydantic."""
-        return TypedDict(title, self.inputs)  # type: ignore[operator]
+        """The `inputs` as a type, for pydantic. BindingError: an annotation is no type."""
+        try:
+            return TypedDict(title, self.inputs)  # type: ignore[operator]
+        except TypeError as error:
+            raise BindingError(None, f"its parameters cannot be read from a request: {error}") from None
 
     def _add(self, parameter: inspect.Parameter) -> None:
         name, hint = parameter.name, self.hints.get(parameter.name, Any)
@@ -101,6 +104,8 @@ def _read_signature(function: Any) -> inspect.Signature:
 
 def _read_hints(function: Any) -> dict[str, Any]:
     target: Any = inspect.unwrap(function)
+    while isinstance(target, functools.partial):
+        target = inspect.unwrap(target.func)
     if not hasattr(target, "__annotations__") and not hasattr(target, "__code__"):
         target = type(target).__call__  # an object that a decorator has made
     try:
@@ -109,6 +114,13 @@ def _read_hints(function: Any) -> dict[str, Any]:
         raise BindingError(error.name, f"the annotation {error.name} does not exist") from None
     except Exception as error:  # an annotation may be any expression
         raise BindingError(None, f"its annotations cannot be read: {type(error).__name__}: {error}") from None
+
+
+def _read_fields(name: str, model: Any) -> dict[str, Any]:
+    try:
+        return type_hints.fields(model)
+    except Exception as error:  # as above
+        raise BindingError(name, f"{name} cannot be read from a request: {error}") from None
 
 
 def _with_default(hint: Any, default: Any) -> Any:

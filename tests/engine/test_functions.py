@@ -546,6 +546,7 @@ def test_async_functions_run_beside_others(api: Arbiter) -> None:
         ("# GET /x\ndef f(a: int) -> 'Nope': ...", 2, "the annotation Nope does not exist"),
         ("# GET /x\ndef f(a: int,\n      b: object.__class__.__call__): ...", 3, "b cannot be read from a request"),
         ("# GET /x\ndef f(item: Item): ...", 2, "item is a model, which a query cannot hold"),
+        ("# POST /x\ndef f(point: Point): ...", 2, "point cannot be read from a request: name 'Nope' is not defined"),
         (
             "# GET /x\n@hide\ndef f(a: int): ...",
             3,
@@ -560,7 +561,8 @@ def test_a_function_that_cannot_be_bound_is_an_error_at_the_start(
     worker = serve(
         hopeless,
         ["# GET /fine\ndef fine(): ...", cell],
-        "from pydantic import BaseModel\nclass Item(BaseModel): a: int\n"
+        "from dataclasses import dataclass\nfrom pydantic import BaseModel\n"
+        "class Item(BaseModel): a: int\n@dataclass\nclass Point: x: 'Nope'\n"
         "def hide(function):\n    return lambda *args, **kwargs: function(*args, **kwargs)\n"
         "def nothing(function): ...",
     )

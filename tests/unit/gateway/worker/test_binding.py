@@ -1,8 +1,10 @@
 """What a request's parameters, fields and body become as arguments of a function."""
 
+import functools
 import json
+import re
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, NewType
+from typing import Annotated, Any, Literal, NewType
 
 import pytest
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, Json
@@ -11,6 +13,7 @@ from typing_extensions import TypeAliasType
 
 from gateway.http.request import Request
 from gateway.worker.binding import Binding
+from gateway.worker.parameters import BindingError
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -67,3 +70,27 @@ def test_a_form_may_use_each_name_of_a_models_field(model: Any, form: bytes) -> 
 
     whole.__annotations__["item"] = model
     assert len(next(iter(bind(whole, body=form, kind=FORM)["item"].model_dump().values()))) == 1
+
+
+@pytest.mark.parametrize(
+    ("hint", "name", "reason"),
+    [
+        (Annotated[str, Field(pattern="(?=a)")], "a", "a cannot be read from a request: error: look-around"),
+        (5, "a", "a cannot be read from a request: Unable to generate pydantic-core schema for 5"),
+        (Literal, None, "its parameters cannot be read from a request: Plain typing.Literal"),
+        ("1 / 0", None, "its annotations cannot be read: ZeroDivisionError"),
+    ],
+)
+def test_whatever_is_wrong_with_an_annotation_is_said_at_the_start(hint: Any, name: str | None, reason: str) -> None:
+    def function(a: int) -> None: ...
+
+    function.__annotations__["a"] = hint
+    with pytest.raises(BindingError, match=re.escape(reason)) as caught:
+        Binding(function, "GET", frozenset())
+    assert caught.value.name == name
+
+
+def test_a_partial_function_has_the_annotations_of_the_whole() -> None:
+    def add(a: int, b: int) -> None: ...
+
+    assert bind(functools.partial(add, 1), "/x?b=2") == {"b": 2}
