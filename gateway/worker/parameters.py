@@ -82,6 +82,7 @@ class Parameters:
             self.special |= {name}
             return
         type_hints.adopt_file_storage(hint)
+        hint = _with_texts(hint)
         self.fields[name] = hint if name in self.path else _with_default(hint, parameter.default)
 
     def _find_whole(self) -> str | None:
@@ -121,6 +122,18 @@ def _read_fields(name: str, model: Any) -> dict[str, Any]:
         return type_hints.fields(model)
     except Exception as error:  # as above
         raise BindingError(name, f"{name} cannot be read from a request: {error}") from None
+
+
+def _with_texts(hint: Any) -> Any:
+    """The annotation so that it takes the text `1` for a 1 that it names, as `int` does."""
+    values = type_hints.values_by_text(hint)
+
+    def read(value: Any) -> Any:
+        if isinstance(value, list):
+            return [read(each) for each in value]
+        return values.get(value, value) if type(value) is str else value
+
+    return Annotated[hint, pydantic.BeforeValidator(read)] if values else hint
 
 
 def _with_default(hint: Any, default: Any) -> Any:

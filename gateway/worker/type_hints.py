@@ -1,10 +1,12 @@
 """Looks into annotations: whether one is a model, a list, a file."""
 
 import dataclasses
+import enum
+import json
 import sys
 import types
 from collections.abc import Collection, Iterator, Sequence
-from typing import Annotated, Any, NewType, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, NewType, Union, get_args, get_origin, get_type_hints
 
 import pydantic
 from pydantic.fields import FieldInfo
@@ -75,6 +77,20 @@ def _aliases(field: FieldInfo) -> Iterator[str]:
 
 def is_sequence(hint: Any) -> bool:
     return any((get_origin(variant) or variant) in _SEQUENCES for variant in variants(hint))
+
+
+def values_by_text(hint: Any) -> dict[str, Any]:
+    """The numbers and booleans that Literals and enums in it allow, by their texts: a query holds nothing else."""
+    members: list[Any] = []
+    for variant in variants(hint):
+        if get_origin(variant) is Literal:
+            members += get_args(variant)
+        elif isinstance(variant, type) and issubclass(variant, enum.Enum):
+            members += [member.value for member in variant]
+        elif is_sequence(variant):
+            members += [value for each in get_args(variant) for value in values_by_text(each).values()]
+    numbers = {json.dumps(value): value for value in members if isinstance(value, int | float)}
+    return {text: value for text, value in numbers.items() if text not in members}
 
 
 def contains(hint: Any, kind: Any, depth: int = 0) -> bool:

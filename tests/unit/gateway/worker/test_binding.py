@@ -1,5 +1,6 @@
 """What a request's parameters, fields and body become as arguments of a function."""
 
+import enum
 import functools
 import json
 import re
@@ -12,7 +13,7 @@ from pydantic.alias_generators import to_camel
 from typing_extensions import TypeAliasType
 
 from gateway.http.request import Request
-from gateway.worker.binding import Binding
+from gateway.worker.binding import Binding, InvalidInput
 from gateway.worker.parameters import BindingError
 
 FORM = "application/x-www-form-urlencoded"
@@ -94,3 +95,23 @@ def test_a_partial_function_has_the_annotations_of_the_whole() -> None:
     def add(a: int, b: int) -> None: ...
 
     assert bind(functools.partial(add, 1), "/x?b=2") == {"b": 2}
+
+
+class Level(enum.Enum):
+    LOW = 1
+    NONE = "none"
+
+
+def test_a_text_is_read_as_the_number_that_a_literal_or_an_enum_names() -> None:
+    def levels(
+        n: Literal[1, 2], flag: Literal[True], level: Level, some: list[Literal[1, 2]] | None = None
+    ) -> None: ...
+    def text(n: Literal[1, "1", None]) -> None: ...
+
+    assert bind(levels, "/x?n=2&flag=true&level=1&some=1&some=2") == {
+        "n": 2, "flag": True, "level": Level.LOW, "some": [1, 2],
+    }  # fmt: skip
+    assert bind(levels, body={"n": 1, "flag": True, "level": "none"})["level"] is Level.NONE
+    assert bind(text, "/x?n=1") == {"n": "1"}
+    with pytest.raises(InvalidInput, match="n: Input should be 1 or 2"):
+        bind(levels, "/x?n=3&flag=true&level=1")
