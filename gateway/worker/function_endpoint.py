@@ -35,7 +35,7 @@ class FunctionEndpoint(CompiledEndpoint):
         except BindingError as error:
             line = definitions.find_line(cell.source, self.name, error.name)
             raise CompileError([CellError(cell.number, line, f"CannotBind: {self.name}: {error}")]) from None
-        self.is_async = inspect.iscoroutinefunction(self.function)
+        self.is_async = _is_async(self.function)
         # Tracebacks give the number that the cell has in the notebook.
         source = shell.transform_cell(cell.source)
         self.files = frozenset({shell.compile.cache(source, cell.number, raw_code=cell.source)})
@@ -51,10 +51,17 @@ class FunctionEndpoint(CompiledEndpoint):
         """The same for a function that awaits."""
         arguments = self.binding.bind(call.request, call.path)
         self._begin(call)
-        value = await self.binding.call(arguments)
+        value = self.binding.call(arguments)
+        if hasattr(value, "__await__"):
+            value = await value
         return to_response(self._shell, value, call.output, call.request.header("Accept"))
 
     def _begin(self, call: "Call[FunctionEndpoint]") -> None:
         if time.monotonic() >= call.deadline:  # the watchdog's thread may have had no turn yet
             raise TimeLimit
         call.is_decoded = True
+
+
+def _is_async(function: Any) -> bool:
+    """Whether it, what a decorator has wrapped (`__wrapped__`), or an object's `__call__` is an `async def`."""
+    return any(map(inspect.iscoroutinefunction, (function, inspect.unwrap(function), type(function).__call__)))

@@ -54,6 +54,8 @@ def _convert(shell: Any, value: Any, accept: str) -> Response:
     response = flask_compat.from_response(value)
     if response is not None:
         return response
+    if hasattr(value, "__await__"):
+        raise _not_awaited(value)
     if isinstance(value, Iterator | AsyncIterator):
         return _stream(value, EVENTS in accept)
     if not _is_data(value) and (response := rich_display.to_response(shell, value)):
@@ -108,6 +110,12 @@ def _with_parts(response: Response, status: int | None, headers: Headers) -> Res
     if response.status in WITHOUT_BODY:
         response.body = b""
     return response
+
+
+def _not_awaited(value: Any) -> TypeError:
+    if close := getattr(value, "close", None):
+        close()  # or Python would say it too
+    return TypeError(f"the function returns a {type(value).__name__}: define it with `async def` and await that")
 
 
 def _is_data(value: Any) -> bool:

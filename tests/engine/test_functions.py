@@ -52,6 +52,13 @@ class Color(enum.Enum):
     RED = "red"
 
 STEPS = []
+
+class AsyncObject:
+    def __init__(self, function): ...
+    async def __call__(self, n: int):
+        await asyncio.sleep(0)
+        return [n]
+
 T = TypeVar("T")
 
 class Page(BaseModel, Generic[T]):
@@ -190,6 +197,19 @@ def slow():
 async def awaits(s: float = 0.3):
     await asyncio.sleep(s)
     return 'done'
+
+# GET /wrapped-async
+@logged
+async def wrapped_async(n: int):
+    await asyncio.sleep(0)
+    return [n]
+
+# GET /async-object
+@AsyncObject
+def async_object(n: int): ...
+
+# GET /not-awaited
+def not_awaited(): return asyncio.sleep(0)
 
 # GET /async-fails
 async def async_fails():
@@ -520,6 +540,13 @@ def test_errors_and_abort(api: Arbiter) -> None:
     number = next(n for n, cell in enumerate(CELLS, 1) if cell.startswith("# GET /fails"))
     assert f"Cell In[{number}], line 4, in fails(n)" in api.workers[0].wait_for_log("[fails-1] ValueError: no")
     assert api.get("/async-fails").json["message"] == "KeyError: 'k'"
+
+
+def test_an_async_function_may_be_wrapped(api: Arbiter) -> None:
+    assert api.get("/wrapped-async?n=2").json == [2]
+    assert api.get("/async-object?n=2").json == [2]
+    message = api.get("/not-awaited").json["message"]
+    assert message == "TypeError: the function returns a coroutine: define it with `async def` and await that"
 
 
 def test_time_limits(api: Arbiter) -> None:
