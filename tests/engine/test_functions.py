@@ -11,7 +11,7 @@ from gateway.notebook import annotations
 from tests.support.arbiter import Arbiter
 
 SEED = """
-import asyncio, time, dataclasses, datetime, decimal, enum, functools, uuid
+import asyncio, time, dataclasses, datetime, decimal, enum, functools, types, uuid
 from typing import Annotated, Any, Generic, Literal, NotRequired, TypeVar
 import flask, numpy, pandas
 from pydantic import BaseModel, Field, field_validator
@@ -52,6 +52,8 @@ class Color(enum.Enum):
     RED = "red"
 
 STEPS = []
+CYCLE = []
+CYCLE.append(CYCLE)
 
 class AsyncObject:
     def __init__(self, function): ...
@@ -171,6 +173,11 @@ VALUES = {
     "type": ("<b>", 200, {"Content-Type": "text/html"}), "response": flask.Response("made", 418),
     "mixed": (flask.Response("made"), 201), "gone": (None, 410),
     "redirect": flask.Response(status=303, headers={"Location": "/x"}), "unknown": object(),
+    "size": (640, 480), "triple": ("x", 200, ["y"]), "lines": ("x", 200, {"Set-Cookie": ["a=1", "b=2"]}),
+    "nat": {"at": pandas.NaT, "all": [pandas.Timestamp("2026-01-02"), pandas.NaT]},
+    "labels": [pandas.Period("2026-01"), pandas.Interval(0, 1), pandas.NA],
+    "index": pandas.MultiIndex.from_tuples([(1, "a")]), "range": range(3), "keys": {"a": 1}.keys(),
+    "mapping": {"counts": types.MappingProxyType({"a": 1})}, "binary": {"data": b"\xff"}, "cycle": CYCLE,
     "bad_status": ("x", 100), "bad_header": ("x", {"X-A": "a\nb"}),
 }
 def value(name: str): return VALUES[name]
@@ -441,6 +448,15 @@ JSON, TEXT = "application/json", "text/plain; charset=utf-8"
         ("model", 200, JSON, {"name": "a", "price": 1.0, "tags": [], "part": None}),
         ("dataclass", 200, JSON, {"x": 1, "y": 0}),
         ("items", 200, JSON, [{"x": 1, "y": 0}]),
+        ("size", 200, JSON, [640, 480]),
+        ("triple", 200, JSON, ["x", 200, ["y"]]),
+        ("lines", 200, TEXT, b"x"),
+        ("nat", 200, JSON, {"at": None, "all": ["2026-01-02T00:00:00", None]}),
+        ("labels", 200, JSON, ["2026-01", "(0, 1]", None]),
+        ("index", 200, JSON, [[1, "a"]]),
+        ("range", 200, JSON, [0, 1, 2]),
+        ("keys", 200, JSON, ["a"]),
+        ("mapping", 200, JSON, {"counts": {"a": 1}}),
         ("date", 200, JSON, "2026-01-02"),
         ("decimal", 200, JSON, "1.5"),
         ("uuid", 200, JSON, "00000000-0000-0000-0000-000000000001"),
@@ -467,12 +483,16 @@ def test_the_value_is_the_response(api: Arbiter, name: str, status: int, kind: s
     assert (answer.body if isinstance(body, bytes) else answer.json) == body
     if name in ("headers", "all"):
         assert answer.headers["X-A"] == "b"
+    if name == "lines":
+        assert answer.headers.get_all("Set-Cookie") == ["a=1", "b=2"]
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
     [
         ("unknown", "TypeError: a builtins.object has no form as JSON"),
+        ("binary", "TypeError: bytes that are not UTF-8 have no form as JSON: encode them"),
+        ("cycle", "TypeError: Circular reference detected"),
         ("bad_status", "ValueError: the function returns the status 100: give one from 200 to 599"),
         ("bad_header", "ValueError: the response sets the header 'X-A'"),
     ],
