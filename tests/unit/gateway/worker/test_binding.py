@@ -115,3 +115,25 @@ def test_a_text_is_read_as_the_number_that_a_literal_or_an_enum_names() -> None:
     assert bind(text, "/x?n=1") == {"n": "1"}
     with pytest.raises(InvalidInput, match="n: Input should be 1 or 2"):
         bind(levels, "/x?n=3&flag=true&level=1")
+
+
+def test_of_many_errors_the_first_are_told_and_all_are_counted() -> None:
+    def total(numbers: list[int]) -> None: ...
+
+    with pytest.raises(InvalidInput) as few:
+        bind(total, body={"numbers": ["x"] * 1003})
+    assert str(few.value).startswith("numbers.0: Input should be a valid integer")
+    assert str(few.value).endswith("; and 1,000 more")
+    assert len(few.value.details["errors"]) == 50
+    with pytest.raises(InvalidInput) as many:
+        bind(total, body={"numbers": ["x"] * 100_000})
+    assert str(many.value) == "100,000 values do not fit, too many to name them"
+
+
+def test_a_callers_key_is_sent_back_only_in_part() -> None:
+    def total(**numbers: int) -> None: ...
+
+    with pytest.raises(InvalidInput) as caught:
+        bind(total, body={"x" * 100_000: "no number"})
+    assert len(str(caught.value)) < 1200
+    assert len(json.dumps(caught.value.details)) < 1200
