@@ -13,7 +13,8 @@ from pydantic.alias_generators import to_camel
 from typing_extensions import TypeAliasType
 
 from gateway.http.request import Request
-from gateway.worker.binding import Binding, InvalidInput
+from gateway.worker.binding import Binding
+from gateway.worker.invalid_input import InvalidInput
 from gateway.worker.parameters import BindingError
 
 FORM = "application/x-www-form-urlencoded"
