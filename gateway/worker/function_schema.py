@@ -110,14 +110,13 @@ def _body(endpoint: FunctionEndpoint, parts: dict[str, Schema], properties: Sche
     parameters = endpoint.binding.parameters
     if parameters.whole:
         is_required = endpoint.binding.whole is not None and endpoint.binding.whole.get_default_value() is None
-        return _content(JSON, parts["whole"], is_required)
+        return _content(MULTIPART if parameters.files else JSON, parts["whole"], is_required)
     if properties or parameters.rest is not None:
         names = [name for name in properties if name in required]
         schema = {"type": "object", "properties": properties, **({"required": names} if names else {})}
         if rest := parts.get("rest", {}).get("additionalProperties"):
             schema["additionalProperties"] = rest
-        has_files = any(type_hints.contains(h, bytes) or parameters.files for h in parameters.fields.values())
-        if has_files:  # a part's name is in its header
+        if parameters.takes_files:  # a part's name is in its header
             return _content(MULTIPART, {**schema, "propertyNames": {"pattern": r"^[^\x00-\x1f\x7f]+$"}}, bool(names))
         return _content(JSON, schema, bool(names))
     if "body" in parameters.special:

@@ -31,7 +31,8 @@ class Parameters:
     of body, headers and request that the function takes; `rest` is the annotation of `**fields`, None without one.
     `whole` is the one that takes all of the body, because it is a model and alone; `whole_fields` are the annotations
     of that model's fields. `returns` is the annotation of the value, `Signature.empty` without one. `lists` and
-    `files` are names, as requests have them, of fields that take several values, and werkzeug's FileStorage.
+    `files` are names, as requests have them, of fields that take several values, and werkzeug's FileStorage; `textless`
+    of those that no empty text can be.
     """
 
     def __init__(self, function: Callable[..., Any], method: str, path: Collection[str]) -> None:
@@ -44,6 +45,7 @@ class Parameters:
         self.fields: dict[str, Any] = {}
         self.special: frozenset[str] = frozenset()
         self.positional: tuple[str, ...] = ()
+        self.has_default_body = False
         self.rest: Any = None
         for parameter in self._signature.parameters.values():
             self._add(parameter)
@@ -52,9 +54,15 @@ class Parameters:
         self.whole = self._find_whole()
         self.names = {name: type_hints.alias(hint) or name for name, hint in self.fields.items()}
         self.whole_fields = _read_fields(self.whole, self.fields[self.whole]) if self.whole else {}
+        body = self.hints.get("body") if "body" in self.special else None
+        self.is_body_a_model = type_hints.is_model(body)
         hints = [*((self.names[name], hint) for name, hint in self.fields.items()), *self.whole_fields.items()]
+        if self.is_body_a_model:
+            hints += _read_fields("body", body).items()
         self.lists = frozenset(name for name, hint in hints if type_hints.is_sequence(hint))
         self.files = frozenset(name for name, hint in hints if type_hints.contains(hint, type_hints.file_storage()))
+        self.textless = frozenset(name for name, hint in hints if type_hints.is_textless(hint))
+        self.takes_files = bool(self.files) or any(type_hints.contains(hint, bytes) for hint in self.fields.values())
 
     @property
     def inputs(self) -> dict[str, Any]:
@@ -80,6 +88,7 @@ class Parameters:
             self.positional += (name,)
         if name in REQUEST_NAMES and name not in self.path:
             self.special |= {name}
+            self.has_default_body |= name == "body" and parameter.default is not parameter.empty
             return
         type_hints.adopt_file_storage(hint)
         hint = _with_texts(hint)

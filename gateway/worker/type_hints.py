@@ -6,13 +6,17 @@ import json
 import sys
 import types
 from collections.abc import Collection, Iterator, Sequence
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from typing import Annotated, Any, Literal, NewType, Union, get_args, get_origin, get_type_hints
+from uuid import UUID
 
 import pydantic
 from pydantic.fields import FieldInfo
 from pydantic_core import core_schema
 from typing_extensions import is_typeddict
 
+_TEXTLESS = (int, float, bool, bytes, Decimal, date, datetime, time, timedelta, UUID)
 _DEEPEST = 5
 _SEQUENCES = (list, set, frozenset, tuple, Sequence, Collection)
 
@@ -93,6 +97,12 @@ def values_by_text(hint: Any) -> dict[str, Any]:
     return {text: value for text, value in numbers.items() if text not in members}
 
 
+def is_textless(hint: Any) -> bool:
+    """Whether it is a number, a date or a file, or a list of such, which an empty field of a form cannot be."""
+    kinds = [each for variant in variants(hint) for each in (get_args(variant) if is_sequence(variant) else [variant])]
+    return bool(kinds) and all(kind in _TEXTLESS or kind is file_storage() for kind in kinds)
+
+
 def contains(hint: Any, kind: Any, depth: int = 0) -> bool:
     """Whether it is `kind`, or a list or another generic of it. An alias may contain itself."""
     if kind is None or depth > _DEEPEST:
@@ -112,6 +122,12 @@ def adopt_file_storage(hint: Any) -> None:
     """Teach pydantic werkzeug's class, if the annotation contains it."""
     storage = file_storage()
     if contains(hint, storage) and not hasattr(storage, "__get_pydantic_core_schema__"):
-        storage.__get_pydantic_core_schema__ = classmethod(lambda cls, *_: core_schema.is_instance_schema(cls))
+        storage.__get_pydantic_core_schema__ = classmethod(lambda cls, *_: _file_schema(cls))
         binary = {"type": "string", "format": "binary"}
         storage.__get_pydantic_json_schema__ = classmethod(lambda *_: binary)
+
+
+def _file_schema(storage: type) -> core_schema.CoreSchema:
+    message = "Input should be an uploaded file: a part of multipart/form-data with a filename"
+    instance = core_schema.is_instance_schema(storage)
+    return core_schema.custom_error_schema(instance, custom_error_type="file_type", custom_error_message=message)

@@ -368,6 +368,9 @@ def test_files(api: Arbiter) -> None:
     assert api.post("/file", body.encode(), "multipart/form-data; boundary=b").json == [3, "hello"]
     assert api.post("/storage", body.encode(), "multipart/form-data; boundary=b").json == ["a.txt", "123", 2]
     assert api.post("/file", b"--b", "multipart/form-data; boundary=b").status in (400, 422)
+    as_text = body.replace('; filename="a.txt"', "").encode()
+    answer = api.post("/storage", as_text, "multipart/form-data; boundary=b")
+    assert answer.json["message"].startswith("file: Input should be an uploaded file")
 
 
 def test_what_cannot_be_validated_is_a_422_that_hasura_passes_on(api: Arbiter) -> None:

@@ -23,12 +23,12 @@ FORM = "application/x-www-form-urlencoded"
 def bind(
     function: Callable[..., Any],
     target: str = "/x",
-    body: Any = b"",
+    body: Any = None,
     kind: str = "application/json",
     path: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """The arguments for a POST with this body, or for a GET without one."""
-    method = "POST" if body != b"" else "GET"
+    method, body = ("GET", b"") if body is None else ("POST", body)
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     binding = Binding(function, method, frozenset(path or ()))
     return binding.bind(Request(method, target.encode(), {"Content-Type": kind} if kind else {}, content), path or {})
@@ -138,3 +138,62 @@ def test_a_callers_key_is_sent_back_only_in_part() -> None:
         bind(total, body={"x" * 100_000: "no number"})
     assert len(str(caught.value)) < 1200
     assert len(json.dumps(caught.value.details)) < 1200
+
+
+def test_a_body_is_validated_whatever_its_form() -> None:
+    def item(body: Item) -> None: ...
+    def text(body: str) -> None: ...
+    def default(body: Item | None = None) -> None: ...
+    def nullable(body: Item | None) -> None: ...
+
+    expected = {"body": Item(name="a", tags=["x"])}
+    assert bind(item, body=b"name=a&tags=x", kind=FORM) == expected
+    assert bind(item, body={"name": "a", "tags": ["x"]}, kind="") == expected
+    assert bind(text, body=b"5", kind="") == {"body": "5"}
+    assert (bind(text, body=b"")["body"], bind(default, body=b""), bind(nullable, body=b"")["body"]) == ("", {}, None)
+    for body, message in ((b"", "body: Field required"), ({"name": 1}, "name: Input should be a valid string")):
+        with pytest.raises(InvalidInput, match=f"^{message}$"):
+            bind(item, body=body, kind="")
+
+
+def test_what_is_left_empty_in_a_form_was_not_given() -> None:
+    def form(
+        n: int | None = None, ids: list[int] | None = None, name: str = "x", file: bytes | None = None
+    ) -> None: ...
+    def needed(n: int) -> None: ...
+
+    assert bind(form, body=b"n=&ids=&ids=3&name=&file=", kind=FORM) == {"n": None, "ids": [3], "name": "", "file": None}
+    with pytest.raises(InvalidInput, match="n: Field required"):
+        bind(needed, body=b"n=", kind=FORM)
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "hint"),
+    [
+        (b"[1]", "application/json", "The body is not a JSON object"),
+        (b'{"n": 1}', FORM, "add Content-Type: application/json"),
+        (b"1", "text/plain", "send application/json"),
+    ],
+)
+def test_no_body_is_ignored_by_a_function_whose_parameters_have_defaults(body: bytes, kind: str, hint: str) -> None:
+    def default(n: int = 0) -> None: ...
+    def rest(**fields: str) -> None: ...
+
+    for function in (default, rest):
+        with pytest.raises(InvalidInput, match=f"body: Input should be an object.*{hint}"):
+            bind(function, body=body, kind=kind)
+    assert bind(default, "/x?n=1", body, kind) == {"n": 1}
+    assert bind(default, body=b"null") == {"n": 0}
+
+
+def test_a_body_without_fields_is_to_be_sent_as_the_function_takes_it() -> None:
+    def upload(file: bytes) -> None: ...
+
+    with pytest.raises(InvalidInput, match="The body is image/png, which has no fields: send multipart/form-data"):
+        bind(upload, body=b"\x89PNG", kind="image/png")
+
+
+def test_the_rest_of_the_fields_sets_no_other_parameter() -> None:
+    def aliased(from_: Annotated[int, Field(alias="from")] = 0, **fields: str) -> None: ...
+
+    assert bind(aliased, body={"from_": "raw", "a": "b"}) == {"from_": 0, "a": "b"}
