@@ -51,6 +51,7 @@ class Parameters:
             self._add(parameter)
         if (missing := self.path - self.fields.keys()) and "request" not in self.special:
             raise BindingError(None, f"it does not take the path's parameter {min(missing)}")
+        self._refuse_objects()
         self.whole = self._find_whole()
         self.names = {name: type_hints.alias(hint) or name for name, hint in self.fields.items()}
         self.whole_fields = _read_fields(self.whole, self.fields[self.whole]) if self.whole else {}
@@ -82,6 +83,9 @@ class Parameters:
             why = "name each parameter (a decorator needs functools.wraps)"
             raise BindingError(name, f"*{name} cannot be bound: {why}")
         if parameter.kind is parameter.VAR_KEYWORD:
+            if not self.has_body:
+                why = "takes fields of a body, which this method has not: use POST, PUT or PATCH"
+                raise BindingError(name, f"**{name} {why}")
             self.rest = hint
             return
         if parameter.kind is parameter.POSITIONAL_ONLY:
@@ -94,12 +98,19 @@ class Parameters:
         hint = _with_texts(hint)
         self.fields[name] = hint if name in self.path else _with_default(hint, parameter.default)
 
+    def _refuse_objects(self) -> None:
+        """BindingError: a parameter takes what the path or the query, if there is no body, cannot hold."""
+        for name, hint in self.fields.items():
+            what = type_hints.name_structure(hint)
+            if name in self.path and what:
+                raise BindingError(name, f"{name} is {what}, which a path cannot hold")
+            if not self.has_body and what and what != type_hints.A_LIST:
+                raise BindingError(name, f"{name} is {what}, which a query cannot hold: use POST, PUT or PATCH")
+
     def _find_whole(self) -> str | None:
-        """The lone model. BindingError: there is a model, and no body."""
+        """The lone model."""
         candidates = [name for name in self.fields if name not in self.path]
         models = [name for name in candidates if type_hints.is_model(self.fields[name])]
-        if models and not self.has_body:
-            raise BindingError(models[0], f"{models[0]} is a model, which a query cannot hold: use POST, PUT or PATCH")
         return models[0] if len(candidates) == 1 and models and self.rest is None else None
 
 

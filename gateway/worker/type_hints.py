@@ -5,7 +5,7 @@ import enum
 import json
 import sys
 import types
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Literal, NewType, Union, get_args, get_origin, get_type_hints
@@ -18,6 +18,8 @@ from typing_extensions import is_typeddict
 
 _TEXTLESS = (int, float, bool, bytes, Decimal, date, datetime, time, timedelta, UUID)
 _DEEPEST = 5
+A_LIST = "a list"
+_FROM_ANYTHING = (pydantic.BeforeValidator, pydantic.PlainValidator, pydantic.WrapValidator)
 _SEQUENCES = (list, set, frozenset, tuple, Sequence, Collection)
 
 
@@ -83,7 +85,29 @@ def is_sequence(hint: Any) -> bool:
     return any((get_origin(variant) or variant) in _SEQUENCES for variant in variants(hint))
 
 
-def values_by_text(hint: Any) -> dict[str, Any]:
+def name_structure(hint: Any) -> str:
+    """What it is if no text can be it: a model, a dictionary, a list of such; a list of texts; "" if one can be it."""
+    extras = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
+    if any(isinstance(extra, _FROM_ANYTHING) for extra in extras):
+        return ""
+    if kind := _name_object(hint):
+        return kind
+    kinds = [get_origin(variant) or variant for variant in variants(hint)]
+    if not kinds or any(kind not in _SEQUENCES for kind in kinds):
+        return ""
+    items = [_name_object(each) for variant in variants(hint) for each in get_args(variant)]
+    return f"a list, each {items[0]}" if items and all(items) else A_LIST
+
+
+def _name_object(hint: Any) -> str:
+    if is_model(hint):
+        return "a model"
+    kinds = [get_origin(variant) or variant for variant in variants(hint)]
+    is_mapping = kinds and all(isinstance(kind, type) and issubclass(kind, Mapping) for kind in kinds)
+    return "a dictionary" if is_mapping else ""
+
+
+def values_by_text(hint: Any, depth: int = 0) -> dict[str, Any]:
     """The numbers and booleans that Literals and enums in it allow, by their texts: a query holds nothing else."""
     members: list[Any] = []
     for variant in variants(hint):
@@ -91,8 +115,8 @@ def values_by_text(hint: Any) -> dict[str, Any]:
             members += get_args(variant)
         elif isinstance(variant, type) and issubclass(variant, enum.Enum):
             members += [member.value for member in variant]
-        elif is_sequence(variant):
-            members += [value for each in get_args(variant) for value in values_by_text(each).values()]
+        elif is_sequence(variant) and depth < _DEEPEST:
+            members += [value for each in get_args(variant) for value in values_by_text(each, depth + 1).values()]
     numbers = {json.dumps(value): value for value in members if isinstance(value, int | float)}
     return {text: value for text, value in numbers.items() if text not in members}
 

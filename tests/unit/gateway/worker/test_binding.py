@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, NewType
 
 import pytest
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, Json
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, Json, JsonValue
 from pydantic.alias_generators import to_camel
 from typing_extensions import TypeAliasType
 
@@ -57,11 +57,11 @@ Endless = TypeAliasType("Endless", "dict[str, Endless] | int")  # type: ignore[m
 def test_an_alias_is_what_it_stands_for() -> None:
     def items(a: Items, b: Ids, c: Json[list[int]]) -> None: ...
     def whole(item: Aliased) -> None: ...
-    def endless(tree: Endless) -> None: ...
+    def endless(tree: Endless, value: JsonValue = None) -> None: ...
 
     assert bind(items, "/x?a=1&a=2&b=3&c=[4]") == {"a": [1, 2], "b": [3], "c": [4]}
     assert bind(whole, body={"name": "a"})["item"] == Item(name="a")
-    assert bind(endless, body={"tree": {"a": {"b": 1}}}) == {"tree": {"a": {"b": 1}}}
+    assert bind(endless, body={"tree": {"a": {"b": 1}}}) == {"tree": {"a": {"b": 1}}, "value": None}
 
 
 @pytest.mark.parametrize(
@@ -197,3 +197,43 @@ def test_the_rest_of_the_fields_sets_no_other_parameter() -> None:
     def aliased(from_: Annotated[int, Field(alias="from")] = 0, **fields: str) -> None: ...
 
     assert bind(aliased, body={"from_": "raw", "a": "b"}) == {"from_": 0, "a": "b"}
+
+
+class Query(BaseModel):
+    n: int
+
+
+@pytest.mark.parametrize(
+    ("hint", "method", "path", "reason"),
+    [
+        (dict[str, int], "GET", "", "a is a dictionary, which a query cannot hold: use POST, PUT or PATCH"),
+        (list[Query] | None, "GET", "", "a is a list, each a model, which a query cannot hold"),
+        (Query, "DELETE", "", "a is a model, which a query cannot hold"),
+        (list[int], "POST", "a", "a is a list, which a path cannot hold"),
+        (Query | None, "POST", "a", "a is a model, which a path cannot hold"),
+    ],
+)
+def test_what_a_path_or_a_query_cannot_hold_is_said_at_the_start(
+    hint: Any, method: str, path: str, reason: str
+) -> None:
+    def function(a: int) -> None: ...
+
+    function.__annotations__["a"] = hint
+    with pytest.raises(BindingError, match=reason) as caught:
+        Binding(function, method, frozenset(path))
+    assert caught.value.name == "a"
+
+
+def test_the_rest_of_a_body_needs_a_body() -> None:
+    def rest(**fields: str) -> None: ...
+
+    with pytest.raises(BindingError, match="takes fields of a body, which this method has not"):
+        Binding(rest, "GET", frozenset())
+
+
+def test_a_text_may_be_what_a_validator_makes_of_it() -> None:
+    def options(a: Annotated[dict[str, int], BeforeValidator(json.loads)], b: Json[Query]) -> None: ...
+    def items(ids: Annotated[list[int], BeforeValidator(lambda text: text.split(","))]) -> None: ...
+
+    assert bind(options, "/x?a={%22n%22:1}&b={%22n%22:2}") == {"a": {"n": 1}, "b": Query(n=2)}
+    assert bind(items, path={"ids": "1,2"}) == {"ids": [1, 2]}
