@@ -11,7 +11,7 @@ from typing import Any, get_origin
 
 from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
-from pydantic_core import core_schema
+from pydantic_core import PydanticOmit, core_schema
 
 from gateway.http.body import MULTIPART
 from gateway.worker import type_hints
@@ -27,6 +27,14 @@ Schema = dict[str, Any]
 
 class _Schemas(GenerateJsonSchema):
     """What has no JSON Schema may be anything: a description must not keep an API from being served."""
+
+    def generate_inner(self, schema: Any) -> JsonSchemaValue:
+        try:
+            return super().generate_inner(schema)
+        except PydanticOmit:  # by which pydantic leaves out a field
+            raise
+        except Exception:  # of the notebook's code, such as json_schema_extra or the text of a default value
+            return {}
 
     def handle_invalid_for_json_schema(self, schema: core_schema.CoreSchema, error_info: str) -> JsonSchemaValue:
         return {}
@@ -90,7 +98,7 @@ def _describe(endpoint: FunctionEndpoint, parts: dict[str, Schema]) -> dict[str,
     parameters = endpoint.binding.parameters
     properties: Schema = parts["fields"].get("properties", {})
     required = set(parts["fields"].get("required", ()))
-    path = {name: properties.pop(alias) for name, alias in parameters.names.items() if name in parameters.path}
+    path = {name: properties.pop(alias, {}) for name, alias in parameters.names.items() if name in parameters.path}
     query = [] if parameters.has_body else [_query(name, name in required, s) for name, s in properties.items()]
     return {
         "name": endpoint.name,

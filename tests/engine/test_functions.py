@@ -101,6 +101,14 @@ def pet(pet: Annotated[Cat | Dog, Field(discriminator='kind')]): return type(pet
 # POST /page
 def page(page: Page[int]): return sum(page.items)
 
+# POST /undescribed/:n
+class Undescribed(BaseModel):
+    model_config = {'json_schema_extra': lambda schema: 1 / 0}
+    a: int
+class Silent:
+    def __repr__(self): raise ValueError
+def undescribed(n: int, a: Undescribed, b: Any = Silent()) -> Undescribed: return a
+
 # POST /two
 def two(item: Item, count: int = 1): return [item.name, count]
 
@@ -412,6 +420,14 @@ def test_the_message_says_what_is_wrong(api: Arbiter, path: str, body: bytes, ki
 
 def test_a_query_that_is_not_utf_8_is_a_400(api: Arbiter) -> None:
     assert api.get("/query?n=%ff").status == 400
+
+
+def test_what_cannot_be_described_is_served(api: Arbiter) -> None:
+    assert api.post("/undescribed/1", {"a": {"a": 1}}).json == {"a": 1}
+    described = api.workers[0].functions["functions"].values()
+    (function,) = (each for each in described if each["name"] == "undescribed")
+    schema = function["body"]["content"]["application/json"]["schema"]
+    assert (function["path"]["n"]["type"], set(schema["properties"])) == ("integer", {"a", "b"})
 
 
 def test_a_validator_can_abort(api: Arbiter) -> None:
