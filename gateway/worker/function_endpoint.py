@@ -21,6 +21,7 @@ class FunctionEndpoint(CompiledEndpoint):
     """One that calls a function for each request, with nothing of it in the kernel's globals."""
 
     is_exclusive = False
+    slow_decoding = "its body has too many values, or a validator takes too long"
 
     def __init__(self, shell: Any, index: int, endpoint: Endpoint, limit_s: float) -> None:
         """CompileError: the function cannot be bound."""

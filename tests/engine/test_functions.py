@@ -14,7 +14,7 @@ SEED = """
 import asyncio, time, dataclasses, datetime, decimal, enum, functools, types, uuid
 from typing import Annotated, Any, Generic, Literal, NotRequired, TypeVar
 import flask, numpy, pandas
-from pydantic import BaseModel, Field, field_validator
+from pydantic import AfterValidator, BaseModel, Field, field_validator
 from typing_extensions import TypedDict
 from werkzeug.datastructures import FileStorage
 
@@ -51,6 +51,13 @@ class Dog(BaseModel):
 class Color(enum.Enum):
     RED = "red"
 
+def wait(value):
+    while True: pass
+
+def divide(value):
+    return value / 0
+
+Slow = Annotated[int, AfterValidator(wait)]
 STEPS = []
 CYCLE = []
 CYCLE.append(CYCLE)
@@ -207,6 +214,13 @@ def fails(n: int):
 # timeout: 0.3
 def slow():
     while True: pass
+
+# POST /slow-validator
+# timeout: 0.3
+def slow_validator(n: Slow): return n
+
+# POST /bad-validator
+def bad_validator(n: Annotated[int, AfterValidator(divide)]): return n
 
 # GET /awaits
 async def awaits(s: float = 0.3):
@@ -579,6 +593,16 @@ def test_errors_and_abort(api: Arbiter) -> None:
     number = next(n for n, cell in enumerate(CELLS, 1) if cell.startswith("# GET /fails"))
     assert f"Cell In[{number}], line 4, in fails(n)" in api.workers[0].wait_for_log("[fails-1] ValueError: no")
     assert api.get("/async-fails").json["message"] == "KeyError: 'k'"
+
+
+def test_a_validator_that_fails_or_hangs_is_named(api: Arbiter) -> None:
+    answer = api.post("/slow-validator", {"n": 1})
+    assert (answer.status, answer.json["message"].rpartition(", ")[2]) == (504, "or a validator takes too long")
+    headers = {"X-Request-Id": "bad-1", "Content-Type": "application/json"}
+    assert api.ask("POST", "/bad-validator", '{"n": 1}', headers).json["message"].startswith("ZeroDivisionError")
+    log = api.workers[0].wait_for_log("[bad-1] ZeroDivisionError: division by zero")
+    assert "in divide(value)" in log.partition("[bad-1] ---")[2]
+    assert "gateway/worker" not in log.partition("[bad-1] ---")[2].partition("in divide(value)")[0]
 
 
 def test_an_async_function_may_be_wrapped(api: Arbiter) -> None:
