@@ -4,6 +4,7 @@ import dataclasses
 import datetime
 import decimal
 import enum
+import re
 import uuid
 from collections.abc import AsyncIterator, Iterator, Mapping
 from http import HTTPStatus
@@ -18,6 +19,7 @@ from gateway.worker.streams import AsyncStream, SyncStream
 
 JSON, EVENTS = "application/json", "text/event-stream"
 
+_LINE_END = re.compile("\r\n|\r|\n")  # no others, and what is after the last one counts too: a piece may be a "\n"
 _JSON_TYPES = frozenset({dict, list, int, float, bool, set, frozenset})
 _DATA = (dict, list, int, float, set, frozenset, enum.Enum, decimal.Decimal, uuid.UUID)
 _DATES = (datetime.date, datetime.time, datetime.timedelta)
@@ -152,4 +154,4 @@ def encode_event(value: Any) -> bytes:
     if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value)
     text = value if isinstance(value, str) else dump_json(value).decode()
-    return "".join(f"data: {line}\n" for line in text.splitlines() or [""]).encode("utf-8", "replace") + b"\n"
+    return "".join(f"data: {line}\n" for line in _LINE_END.split(text)).encode("utf-8", "replace") + b"\n"
