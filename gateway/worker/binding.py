@@ -34,10 +34,16 @@ class HeaderMapping(Mapping[str, str]):
 class Binding:
     """How `function` is called for requests to `method` at a path with the parameters `path`."""
 
-    def __init__(self, function: Callable[..., Any], method: str, path: frozenset[str]) -> None:
-        """BindingError: it cannot be."""
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        method: str,
+        path: frozenset[str],
+        hints: Mapping[str, Any] | None = None,
+    ) -> None:
+        """`hints` are its annotations, if they are known. BindingError: it cannot be bound."""
         self._function = function
-        self.parameters = parameters = Parameters(function, method, path)
+        self.parameters = parameters = Parameters(function, method, path, hints)
         self._values = RequestValues(parameters)
         self.fields = self._adapt(parameters.to_typed_dict("_Parameters"))
         self.whole: TypeAdapter[Any] | None = None

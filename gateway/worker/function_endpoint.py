@@ -29,10 +29,10 @@ class FunctionEndpoint(CompiledEndpoint):
         super().__init__(index, endpoint, limit_s)
         self.name = str(endpoint.function)
         cell = endpoint.cells[0]
-        self.function = functions.get(cell.number)
+        self.function, hints = functions.get(cell.number)
         try:
             path = frozenset(PathTemplate.of(endpoint.path).annotated)
-            self.binding = Binding(self.function, endpoint.method, path)
+            self.binding = Binding(self.function, endpoint.method, path, hints)
         except BindingError as error:
             line = definitions.find_line(cell.source, self.name, error.name)
             raise CompileError([CellError(cell.number, line, f"CannotBind: {self.name}: {error}")]) from None

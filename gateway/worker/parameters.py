@@ -1,9 +1,7 @@
 """What the parameters of a function are, and from where in a request each comes."""
 
-import functools
 import inspect
-import typing
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Annotated, Any
 
 import pydantic
@@ -11,7 +9,7 @@ from pydantic.fields import FieldInfo
 from typing_extensions import TypedDict
 
 from gateway.notebook.functions import REQUEST_NAMES
-from gateway.worker import type_hints
+from gateway.worker import functions, type_hints
 
 WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
@@ -35,12 +33,14 @@ class Parameters:
     of those that no empty text can be.
     """
 
-    def __init__(self, function: Callable[..., Any], method: str, path: Collection[str]) -> None:
-        """BindingError: the function cannot be bound."""
+    def __init__(
+        self, function: Callable[..., Any], method: str, path: Collection[str], hints: Mapping[str, Any] | None = None
+    ) -> None:
+        """`hints` are its annotations, if they are known. BindingError: the function cannot be bound."""
         self.has_body = method in WITH_BODY
         self.path = frozenset(path)
         self._signature = _read_signature(function)
-        self.hints = _read_hints(function)
+        self.hints: Mapping[str, Any] = _read_hints(function) if hints is None else hints
         self.returns = self.hints.get("return", inspect.Signature.empty)
         self.fields: dict[str, Any] = {}
         self.special: frozenset[str] = frozenset()
@@ -57,12 +57,12 @@ class Parameters:
         self.whole_fields = _read_fields(self.whole, self.fields[self.whole]) if self.whole else {}
         body = self.hints.get("body") if "body" in self.special else None
         self.is_body_a_model = type_hints.is_model(body)
-        hints = [*((self.names[name], hint) for name, hint in self.fields.items()), *self.whole_fields.items()]
+        pairs = [*((self.names[name], hint) for name, hint in self.fields.items()), *self.whole_fields.items()]
         if self.is_body_a_model:
-            hints += _read_fields("body", body).items()
-        self.lists = frozenset(name for name, hint in hints if type_hints.is_sequence(hint))
-        self.files = frozenset(name for name, hint in hints if type_hints.contains(hint, type_hints.file_storage()))
-        self.textless = frozenset(name for name, hint in hints if type_hints.is_textless(hint))
+            pairs += _read_fields("body", body).items()
+        self.lists = frozenset(name for name, hint in pairs if type_hints.is_sequence(hint))
+        self.files = frozenset(name for name, hint in pairs if type_hints.contains(hint, type_hints.file_storage()))
+        self.textless = frozenset(name for name, hint in pairs if type_hints.is_textless(hint))
         self.takes_files = bool(self.files) or any(type_hints.contains(hint, bytes) for hint in self.fields.values())
 
     @property
@@ -124,13 +124,8 @@ def _read_signature(function: Any) -> inspect.Signature:
 
 
 def _read_hints(function: Any) -> dict[str, Any]:
-    target: Any = inspect.unwrap(function)
-    while isinstance(target, functools.partial):
-        target = inspect.unwrap(target.func)
-    if not hasattr(target, "__annotations__") and not hasattr(target, "__code__"):
-        target = type(target).__call__  # an object that a decorator has made
     try:
-        return typing.get_type_hints(target, include_extras=True)
+        return functions.read_hints(function)
     except NameError as error:
         raise BindingError(error.name, f"the annotation {error.name} does not exist") from None
     except Exception as error:  # an annotation may be any expression

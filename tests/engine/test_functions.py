@@ -303,6 +303,18 @@ async def async_stream(fail: bool = False):
 # GET /cell
 print('a cell')
 
+# POST /item-of-its-cell
+from __future__ import annotations
+class Item(BaseModel):
+    size: int
+def item_of_its_cell(item: Item): return item.size
+
+# POST /later-item
+from __future__ import annotations
+class Item(BaseModel):
+    color: str
+def later_item(item: Item): return item.color
+
 # GET /later/:n
 def later(n: int): return later_helper(n)
 """
@@ -456,6 +468,11 @@ def test_decorators_forward_references_and_helpers(api: Arbiter) -> None:
     assert api.get("/forward?n=4").text == "4"
     assert api.get("/two-in-one?n=4").text == "8"
     assert api.get("/later/1").text == "2"
+
+
+def test_a_function_keeps_the_classes_of_its_annotations(api: Arbiter) -> None:
+    assert api.post("/item-of-its-cell", {"size": 1}).json == 1
+    assert api.post("/later-item", {"color": "red"}).text == "red"
 
 
 def test_a_function_keeps_its_endpoint_when_another_cell_takes_its_name(api: Arbiter) -> None:
