@@ -16,6 +16,7 @@ _PIECE = 64 * 1024  # bytes that are percent-decoded at once
 Args = dict[str, list[str]]
 
 FORM, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
+FORMS = (FORM, MULTIPART)
 
 
 def decode_fields(encoded: bytes) -> Args:

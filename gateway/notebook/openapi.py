@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from gateway.notebook import literals
+from gateway.notebook import literals, openapi_components
 from gateway.notebook.endpoint_docs import EndpointDoc, Key
 from gateway.notebook.path_template import PathTemplate, UniqueNames
 
@@ -16,57 +16,6 @@ PATH = "/_api/spec/openapi.json"
 WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 TEXT = {"type": "string"}
-# As docs/engine.md specifies.
-ERROR = {
-    "type": "object",
-    "required": ["message", "extensions"],
-    "properties": {
-        "message": {"type": "string", "description": "What went wrong, for people."},
-        "extensions": {
-            "type": "object",
-            "required": ["code"],
-            "properties": {
-                "code": {"type": "string", "description": "What went wrong, for programs: `cell-failed`, say."},
-                "method": TEXT,
-                "path": TEXT,
-                "request_id": {"type": "string", "description": "Of its lines in the log."},
-                "traceback": {"type": "array", "items": TEXT, "description": "Only with SHOW_TRACEBACKS=1."},
-            },
-        },
-    },
-}
-AN_ERROR = {
-    "message": "ValueError: not a number",
-    "extensions": {"code": "cell-failed", "method": "GET", "path": "/invoke/price", "request_id": "8d3f0c"},
-}
-INVALID_INPUT = {
-    "description": "The request does not fit the schema.",
-    "content": {
-        "application/json": {
-            "schema": {"$ref": "#/components/schemas/Error"},
-            "example": {
-                "message": "amount: Input should be a valid number",
-                "extensions": {
-                    "code": "invalid-input",
-                    "errors": [
-                        {"loc": ["amount"], "message": "Input should be a valid number", "type": "float_parsing"}
-                    ],
-                },
-            },
-        }
-    },
-}
-COMPONENTS: dict[str, Any] = {
-    "schemas": {"Error": ERROR},
-    "responses": {
-        "Error": {
-            "description": "An error of the request, the cell or its kernel: "
-            '`{"message": "…", "extensions": {"code": "…"}}`',
-            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}, "example": AN_ERROR}},
-        }
-    },
-    "securitySchemes": {"basic": {"type": "http", "scheme": "basic"}},
-}
 
 
 @dataclass(frozen=True)
@@ -100,7 +49,7 @@ def build(
         "servers": [{"url": "/invoke"}],
         "security": [{"basic": []}],
         "paths": _paths(operations, docs),
-        "components": {**COMPONENTS, "schemas": {**COMPONENTS["schemas"], **schemas}},
+        "components": openapi_components.build(schemas),
     }
     version = hashlib.blake2s(json.dumps(document).encode(), digest_size=4).hexdigest()
     return json.dumps({**document, "info": {**info, "version": version}})
@@ -188,7 +137,7 @@ def _typed_responses(function: Mapping[str, Any]) -> dict[str, Any]:
         for status, content in function["responses"].items()
     }
     if function["path"] or function["query"] or function["body"]:
-        responses["422"] = INVALID_INPUT
+        responses["422"] = {"$ref": "#/components/responses/InvalidInput"}
     return responses
 
 

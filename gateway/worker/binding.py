@@ -1,33 +1,18 @@
 """Binds a request to the parameters of a function, and validates them with pydantic."""
 
-import io
+import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from pydantic import PydanticUserError, TypeAdapter, ValidationError
-from pydantic_core import from_json
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import SchemaError
 
 from gateway.http import body as bodies
 from gateway.http.request import Request
 from gateway.http.wire import RejectedRequest, header_name
-from gateway.worker import type_hints
+from gateway.worker.invalid_input import InvalidInput, from_validation
 from gateway.worker.parameters import BindingError, Parameters
-
-MAX_IN_MESSAGE, MAX_ERRORS = 3, 50
-# What pydantic raises for an annotation that it can make nothing of.
-NO_SCHEMA = (PydanticUserError, LookupError, NameError, TypeError)
-
-
-class InvalidInput(RejectedRequest):
-    """A request that cannot be validated: a 422 in the form that Hasura passes on."""
-
-    def __init__(self, errors: list[dict[str, Any]], hint: str = "") -> None:
-        """`errors` are {"loc": ["items", 0, "price"], "message", "type"}."""
-        lines = [f"{'.'.join(map(str, error['loc'])) or 'body'}: {error['message']}" for error in errors]
-        more = [f"and {len(lines) - MAX_IN_MESSAGE} more"] if len(lines) > MAX_IN_MESSAGE else []
-        message = "; ".join([*lines[:MAX_IN_MESSAGE], *more])
-        text = f"{message}. {hint}" if hint else message
-        super().__init__(422, "invalid-input", text, {"errors": errors[:MAX_ERRORS]})
+from gateway.worker.request_values import RequestValues
 
 
 class HeaderMapping(Mapping[str, str]):
@@ -49,16 +34,23 @@ class HeaderMapping(Mapping[str, str]):
 class Binding:
     """How `function` is called for requests to `method` at a path with the parameters `path`."""
 
-    def __init__(self, function: Callable[..., Any], method: str, path: frozenset[str]) -> None:
-        """BindingError: it cannot be."""
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        method: str,
+        path: frozenset[str],
+        hints: Mapping[str, Any] | None = None,
+    ) -> None:
+        """`hints` are its annotations, if they are known. BindingError: it cannot be bound."""
         self._function = function
-        self.parameters = parameters = Parameters(function, method, path)
+        self.parameters = parameters = Parameters(function, method, path, hints)
+        self._values = RequestValues(parameters)
         self.fields = self._adapt(parameters.to_typed_dict("_Parameters"))
         self.whole: TypeAdapter[Any] | None = None
         if parameters.whole:
             hint = parameters.fields[parameters.whole]
             self.whole = self._adapt(hint)
-            self._may_be_a_field = parameters.whole not in type_hints.fields(hint)
+            self._may_be_a_field = parameters.whole not in parameters.whole_fields
         rest: Any = parameters.rest
         self.rest = None if rest is None else self._adapt(dict[str, rest])
         hint = parameters.hints.get("body", Any)
@@ -76,74 +68,37 @@ class Binding:
         """The arguments by name. InvalidInput: the request does not fit; RejectedRequest: it cannot be decoded."""
         parameters, hint = self.parameters, ""
         try:
-            values = self._query(request.target)
+            values = self._values.query(request.target)
             fields: Mapping[str, Any] = {}
             if parameters.has_body and not self.whole and request.content:
-                fields, hint = self._body_fields(request)
+                fields, hint = self._values.fields(request)
                 values.update(fields)
             values.update(path)
             arguments: dict[str, Any] = self._validate_fields(values)
+            if hint:
+                self._refuse_ignored_body(values, hint)
+                hint = ""
             if self.whole:
                 arguments[parameters.whole] = self._bind_whole(request, self.whole)  # type: ignore[index]
             if self.rest:
-                unknown = {name: value for name, value in fields.items() if name not in parameters.names.values()}
-                arguments.update(self.rest.validate_python(unknown))
+                arguments.update(self.rest.validate_python(self._unknown(fields)))
             if parameters.special:
                 self._add_special(arguments, request, path)
         except ValidationError as error:
-            raise invalid(error, hint) from None
+            raise from_validation(error, hint) from None
         return arguments
 
-    def _query(self, target: bytes) -> dict[str, Any]:
-        _, has_query, query = target.partition(b"?")
-        if not has_query:
-            return {}
-        try:
-            return self._single_values(bodies.decode_fields(query))
-        except ValueError as error:
-            raise RejectedRequest(400, "bad-request", f"cannot be decoded: {error}") from None
+    def _refuse_ignored_body(self, values: Mapping[str, Any], hint: str) -> None:
+        """InvalidInput: the body has no fields, none is needed, and nothing else was sent that the function takes."""
+        parameters = self.parameters
+        inputs = {parameters.names[name] for name in parameters.fields if name not in parameters.path}
+        if not parameters.special and (inputs or self.rest) and not inputs & values.keys():
+            raise InvalidInput([{"loc": ["body"], "message": "Input should be an object", "type": "dict_type"}], hint)
 
-    def _single_values(self, args: bodies.Args) -> dict[str, Any]:
-        """Of a name that came several times the first value, unless the parameter is a list."""
-        lists = self.parameters.lists
-        return {name: values if name in lists else values[0] for name, values in args.items()}
-
-    def _body_fields(self, request: Request) -> tuple[Mapping[str, Any], str]:
-        """The body's fields; and what to say if they do not fit, because it has none."""
-        media, content = bodies.media_type(request.header("Content-Type")), request.content
-        if bodies.is_json(media) or not media:
-            try:
-                value = from_json(content)
-            except ValueError as error:
-                if not media or self.parameters.special:  # what else it is, the function may know
-                    return {}, "The body is not JSON."
-                raise InvalidInput(
-                    [{"loc": ["body"], "message": f"Invalid JSON: {error}", "type": "json_invalid"}]
-                ) from None
-            return (value, "") if isinstance(value, dict) else ({}, "The body is not a JSON object.")
-        if media not in (bodies.FORM, bodies.MULTIPART):
-            return {}, f"The body is {media}, which has no fields: send application/json."
-        try:
-            if media == bodies.MULTIPART:
-                args, files = bodies.decode_multipart(request.header("Content-Type"), content)
-                return self._single_values(args) | self._files(files), ""
-            fields = self._single_values(bodies.decode_form(content))
-        except ValueError as error:
-            raise RejectedRequest(400, "bad-request", f"cannot be decoded: {error}") from None
-        is_json = content.lstrip()[:1] in (b"{", b"[")
-        return fields, "The body is JSON, but was sent as a form: add Content-Type: application/json." * is_json
-
-    def _files(self, files: Mapping[str, list[Any]]) -> dict[str, Any]:
-        """Uploaded files as bytes, or as FileStorage where the parameter is one."""
-        values: dict[str, Any] = {}
-        for name, group in files.items():
-            storage = type_hints.file_storage() if name in self.parameters.files else None
-            uploads = [
-                storage(io.BytesIO(file.body), file.filename, name, file.content_type) if storage else file.body
-                for file in group
-            ]
-            values[name] = uploads if name in self.parameters.lists else uploads[0]
-        return values
+    def _unknown(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Those for `**fields`."""
+        known = {*self.parameters.names, *self.parameters.names.values()}
+        return {name: value for name, value in fields.items() if name not in known}
 
     def _bind_whole(self, request: Request, adapter: TypeAdapter[Any]) -> Any:
         """The model that the body is; or its field of the parameter's name, unless the model has one of that name."""
@@ -154,45 +109,74 @@ class Binding:
         is_json = bodies.is_json(bodies.media_type(request.header("Content-Type")))
         if is_json and not (self._may_be_a_field and b'"%b"' % name.encode() in content):
             return adapter.validate_json(content)
-        fields, hint = self._body_fields(request)
+        fields, hint = self._values.fields(request)
         is_field = self._may_be_a_field and name in fields
         try:
             if is_field:
                 return adapter.validate_python(fields[name])
             return adapter.validate_json(content) if is_json else adapter.validate_python(fields)
         except ValidationError as error:
-            raise invalid(error, hint, [name] if is_field else []) from None
+            raise from_validation(error, hint, [name] if is_field else []) from None
 
     def _add_special(self, arguments: dict[str, Any], request: Request, path: Mapping[str, str]) -> None:
         special = self.parameters.special
         if "headers" in special:
             arguments["headers"] = HeaderMapping(request.headers)
-        if "body" in special:
+        if "body" in special and (request.content or not self.parameters.has_default_body):
             arguments["body"] = self._bind_body(request)
         if "request" in special:
             arguments["request"] = request.encode(dict(path))[1]()
 
     def _bind_body(self, request: Request) -> Any:
-        kind, content = request.header("Content-Type"), request.content
         if self.parameters.hints.get("body") is bytes:
-            return content
-        if self.body and content and bodies.is_json(bodies.media_type(kind)):
-            return self.body.validate_json(content)
+            return request.content
+        if self.body:
+            return self._validate_body(self.body, request)
+        return self._decode_body(request)
+
+    def _validate_body(self, body: TypeAdapter[Any], request: Request) -> Any:
+        media = bodies.media_type(request.header("Content-Type"))
+        if not request.content:
+            return _validate_nothing(body)
+        if bodies.is_json(media):
+            return body.validate_json(request.content)
+        if media in bodies.FORMS and self.parameters.is_body_a_model:
+            return body.validate_python(self._values.fields(request)[0])
+        text = self._decode_body(request)
+        if media:
+            return body.validate_python(text)
         try:
-            value = bodies.decode_body(kind, content).value
+            return body.validate_json(request.content)
+        except ValidationError as error:
+            try:
+                return body.validate_python(text)
+            except ValidationError:
+                raise error from None
+
+    def _decode_body(self, request: Request) -> Any:
+        try:
+            return bodies.decode_body(request.header("Content-Type"), request.content).value
         except ValueError as error:
             raise RejectedRequest(400, "bad-request", f"cannot be decoded: {error}") from None
-        return self.body.validate_python(value) if self.body else value
 
     def _adapt(self, hint: Any) -> TypeAdapter[Any]:
         """BindingError: pydantic does not know how to validate it."""
         try:
             return _adapt(hint)
-        except NO_SCHEMA as error:
+        except Exception as error:  # an annotation may run any code
             name = next((name for name, each in self.parameters.fields.items() if not _can_adapt(each)), None)
-            reason = str(error).partition("\n")[0].partition(". Set `arbitrary")[0]
+            first, *_, last = str(error).splitlines() * 2  # of a SchemaError, the last one is the cause
+            reason = last if isinstance(error, SchemaError) else first.partition(". Set `arbitrary")[0]
             what = f"{name} cannot" if name else "it cannot"
             raise BindingError(name, f"{what} be read from a request: {reason}") from None
+
+
+def _validate_nothing(body: TypeAdapter[Any]) -> Any:
+    """The value for a request without a body: an empty text, or else None. InvalidInput: it may be neither."""
+    for value in ("", None):
+        with contextlib.suppress(ValidationError):
+            return body.validate_python(value)
+    raise InvalidInput([{"loc": ["body"], "message": "Field required", "type": "missing"}])
 
 
 def _adapt(hint: Any) -> TypeAdapter[Any]:
@@ -204,16 +188,6 @@ def _adapt(hint: Any) -> TypeAdapter[Any]:
 def _can_adapt(hint: Any) -> bool:
     try:
         _adapt(hint)
-    except NO_SCHEMA:
+    except Exception:  # as above
         return False
     return True
-
-
-def invalid(error: ValidationError, hint: str = "", prefix: list[str] | None = None) -> InvalidInput:
-    """As a response to the caller, without the values that were sent."""
-    found = error.errors(include_url=False, include_context=False, include_input=False)
-    errors = [
-        {"loc": [*(prefix or []), *each["loc"]], "message": each["msg"], "type": each["type"]}
-        for each in found[:MAX_ERRORS]
-    ]
-    return InvalidInput(errors, hint)

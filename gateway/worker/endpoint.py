@@ -37,6 +37,7 @@ class CompiledEndpoint:
     is_async: bool
     is_exclusive: bool
     has_response_info = False
+    slow_decoding = "its body has too many values"  # why it takes long
 
     def __init__(self, index: int, endpoint: Endpoint, limit_s: float) -> None:
         self.index = index

@@ -54,9 +54,9 @@ class ErrorResponses:
         self._report(response, self._traceback(error, files) if error.__traceback__ else message, request)
         return response
 
-    def from_slow_decoding(self, request: Request, limit_s: float) -> Response:
+    def from_slow_decoding(self, request: Request, limit_s: float, causes: str) -> Response:
         """The response to a request whose decoding alone took longer than `limit_s`."""
-        message = f"the request could not be decoded within {limit_s:g} s: its body has too many values"
+        message = f"the request could not be decoded within {limit_s:g} s: {causes}"
         response = json_error(HTTPStatus.GATEWAY_TIMEOUT, "timeout", message, request)
         self._report(response, message, request)
         return response
@@ -87,8 +87,10 @@ def _trim(frames: TracebackType | None, files: frozenset[str]) -> TracebackType 
     while frames is not None:
         links.append(frames)
         frames = frames.tb_next
-    first = next((n for n, link in enumerate(links) if link.tb_frame.f_code.co_filename in files), 0)
-    links = links[first:]
+    names = [link.tb_frame.f_code.co_filename for link in links]
+    ours = next((n for n, name in enumerate(names) if not name.startswith(_GATEWAY)), 0)
+    # A validator of another cell is called before any code of this one.
+    links = links[next((n for n, name in enumerate(names) if name in files), ours) :]
     while len(links) > 1 and links[-1].tb_frame.f_code.co_filename.startswith(_GATEWAY):
         links.pop()
     chain: TracebackType | None = None

@@ -21,6 +21,7 @@ class FunctionEndpoint(CompiledEndpoint):
     """One that calls a function for each request, with nothing of it in the kernel's globals."""
 
     is_exclusive = False
+    slow_decoding = "its body has too many values, or a validator takes too long"
 
     def __init__(self, shell: Any, index: int, endpoint: Endpoint, limit_s: float) -> None:
         """CompileError: the function cannot be bound."""
@@ -28,14 +29,14 @@ class FunctionEndpoint(CompiledEndpoint):
         super().__init__(index, endpoint, limit_s)
         self.name = str(endpoint.function)
         cell = endpoint.cells[0]
-        self.function = functions.get(cell.number)
+        self.function, hints = functions.get(cell.number)
         try:
             path = frozenset(PathTemplate.of(endpoint.path).annotated)
-            self.binding = Binding(self.function, endpoint.method, path)
+            self.binding = Binding(self.function, endpoint.method, path, hints)
         except BindingError as error:
             line = definitions.find_line(cell.source, self.name, error.name)
             raise CompileError([CellError(cell.number, line, f"CannotBind: {self.name}: {error}")]) from None
-        self.is_async = inspect.iscoroutinefunction(self.function)
+        self.is_async = _is_async(self.function)
         # Tracebacks give the number that the cell has in the notebook.
         source = shell.transform_cell(cell.source)
         self.files = frozenset({shell.compile.cache(source, cell.number, raw_code=cell.source)})
@@ -51,10 +52,17 @@ class FunctionEndpoint(CompiledEndpoint):
         """The same for a function that awaits."""
         arguments = self.binding.bind(call.request, call.path)
         self._begin(call)
-        value = await self.binding.call(arguments)
+        value = self.binding.call(arguments)
+        if hasattr(value, "__await__"):
+            value = await value
         return to_response(self._shell, value, call.output, call.request.header("Accept"))
 
     def _begin(self, call: "Call[FunctionEndpoint]") -> None:
         if time.monotonic() >= call.deadline:  # the watchdog's thread may have had no turn yet
             raise TimeLimit
         call.is_decoded = True
+
+
+def _is_async(function: Any) -> bool:
+    """Whether it, what a decorator has wrapped (`__wrapped__`), or an object's `__call__` is an `async def`."""
+    return any(map(inspect.iscoroutinefunction, (function, inspect.unwrap(function), type(function).__call__)))

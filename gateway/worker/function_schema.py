@@ -12,11 +12,10 @@ from typing import Any, get_origin
 
 from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
-from pydantic_core import core_schema
+from pydantic_core import PydanticOmit, core_schema
 
 from gateway.http.body import MULTIPART
 from gateway.worker import type_hints
-from gateway.worker.binding import NO_SCHEMA
 from gateway.worker.function_endpoint import FunctionEndpoint
 from gateway.worker.value_response import EVENTS, JSON
 
@@ -29,6 +28,14 @@ Schema = dict[str, Any]
 
 class _Schemas(GenerateJsonSchema):
     """What has no JSON Schema may be anything: a description must not keep an API from being served."""
+
+    def generate_inner(self, schema: Any) -> JsonSchemaValue:
+        try:
+            return super().generate_inner(schema)
+        except PydanticOmit:  # by which pydantic leaves out a field
+            raise
+        except Exception:  # of the notebook's code, such as json_schema_extra or the text of a default value
+            return {}
 
     def handle_invalid_for_json_schema(self, schema: core_schema.CoreSchema, error_info: str) -> JsonSchemaValue:
         return {}
@@ -85,7 +92,7 @@ def _returns(endpoint: FunctionEndpoint) -> TypeAdapter[Any] | None:
     try:
         adapter: TypeAdapter[Any] = TypeAdapter(hint)
         adapter.rebuild(raise_errors=True)
-    except NO_SCHEMA:  # a figure, a flask.Response
+    except Exception:  # a figure, a flask.Response; an annotation may run any code
         return None
     return adapter
 
@@ -94,7 +101,7 @@ def _describe(endpoint: FunctionEndpoint, parts: dict[str, Schema]) -> dict[str,
     parameters = endpoint.binding.parameters
     properties: Schema = parts["fields"].get("properties", {})
     required = set(parts["fields"].get("required", ()))
-    path = {name: properties.pop(alias) for name, alias in parameters.names.items() if name in parameters.path}
+    path = {name: properties.pop(alias, {}) for name, alias in parameters.names.items() if name in parameters.path}
     query = [] if parameters.has_body else [_query(name, name in required, s) for name, s in properties.items()]
     return {
         "name": endpoint.name,
@@ -114,14 +121,13 @@ def _body(endpoint: FunctionEndpoint, parts: dict[str, Schema], properties: Sche
     parameters = endpoint.binding.parameters
     if parameters.whole:
         is_required = endpoint.binding.whole is not None and endpoint.binding.whole.get_default_value() is None
-        return _content(JSON, parts["whole"], is_required)
+        return _content(MULTIPART if parameters.files else JSON, parts["whole"], is_required)
     if properties or parameters.rest is not None:
         names = [name for name in properties if name in required]
         schema = {"type": "object", "properties": properties, **({"required": names} if names else {})}
         if rest := parts.get("rest", {}).get("additionalProperties"):
             schema["additionalProperties"] = rest
-        has_files = any(type_hints.contains(h, bytes) or parameters.files for h in parameters.fields.values())
-        if has_files:  # a part's name is in its header
+        if parameters.takes_files:  # a part's name is in its header
             return _content(MULTIPART, {**schema, "propertyNames": {"pattern": r"^[^\x00-\x1f\x7f]+$"}}, bool(names))
         return _content(JSON, schema, bool(names))
     if "body" in parameters.special:

@@ -185,7 +185,7 @@ class Runner:
             return rejection(error, call.request)
         if isinstance(error, TimeLimit):
             if not call.is_decoded:
-                return self._errors.from_slow_decoding(call.request, endpoint.limit_s)
+                return self._errors.from_slow_decoding(call.request, endpoint.limit_s, endpoint.slow_decoding)
             return self._errors.from_time_limit(error, call.request, endpoint.files, endpoint.limit_s)
         return self._errors.from_exception(error, call.request, endpoint.files)
 

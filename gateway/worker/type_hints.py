@@ -1,26 +1,42 @@
 """Looks into annotations: whether one is a model, a list, a file."""
 
 import dataclasses
+import enum
+import json
 import sys
 import types
-from collections.abc import Collection, Iterator, Sequence
-from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Annotated, Any, Literal, NewType, Union, get_args, get_origin, get_type_hints
+from uuid import UUID
 
 import pydantic
 from pydantic.fields import FieldInfo
 from pydantic_core import core_schema
 from typing_extensions import is_typeddict
 
+_TEXTLESS = (int, float, bool, bytes, Decimal, date, datetime, time, timedelta, UUID)
+_DEEPEST = 5
+A_LIST = "a list"
+_FROM_ANYTHING = (pydantic.BeforeValidator, pydantic.PlainValidator, pydantic.WrapValidator)
 _SEQUENCES = (list, set, frozenset, tuple, Sequence, Collection)
 
 
 def variants(hint: Any) -> Iterator[Any]:
-    """The annotation without Annotated; each of a union, but for None."""
-    if get_origin(hint) is Annotated:
-        yield from variants(get_args(hint)[0])
-    elif get_origin(hint) in (Union, types.UnionType):
+    """The annotation without Annotated; each of a union, but for None; what an alias or a NewType stands for."""
+    origin = get_origin(hint)
+    if origin is Annotated:
+        inner, *extras = get_args(hint)
+        is_json = any(isinstance(extra, pydantic.Json) for extra in extras)  # Json[list[int]] is read from a text
+        yield from [pydantic.Json] if is_json else variants(inner)
+    elif origin in (Union, types.UnionType):
         for each in get_args(hint):
             yield from variants(each)
+    elif hasattr(origin or hint, "__value__"):  # `type Items = list[Item]`
+        yield from variants((origin or hint).__value__)
+    elif isinstance(hint, NewType):
+        yield from variants(hint.__supertype__)
     elif hint is not type(None):
         yield hint
 
@@ -43,25 +59,81 @@ def _is_model(kind: type) -> bool:
 
 
 def fields(hint: Any) -> dict[str, Any]:
-    """The annotations of a model's fields by their names in a request; of a union, of all its models."""
+    """The annotations of a model's fields by their names in a request, aliases too; of a union, of all its models.
+
+    Whatever get_type_hints raises: an annotation cannot be evaluated.
+    """
     found: dict[str, Any] = {}
     for variant in variants(hint):
         kind = get_origin(variant) or variant
-        if issubclass(kind, pydantic.BaseModel):
-            found.update({field.alias or name: field.annotation for name, field in kind.model_fields.items()})
-        else:
+        known = getattr(kind, "__pydantic_fields__", None) or {}  # of models, and of pydantic's dataclasses
+        for name, field in known.items():
+            found.update(dict.fromkeys((name, *_aliases(field)), field.annotation))
+        if not known:
             found.update(get_type_hints(kind))
     return found
+
+
+def _aliases(field: FieldInfo) -> Iterator[str]:
+    choices = field.validation_alias.choices if isinstance(field.validation_alias, pydantic.AliasChoices) else ()
+    for name in (field.alias, field.validation_alias, *choices):
+        if isinstance(name, str):
+            yield name
 
 
 def is_sequence(hint: Any) -> bool:
     return any((get_origin(variant) or variant) in _SEQUENCES for variant in variants(hint))
 
 
-def contains(hint: Any, kind: Any) -> bool:
-    """Whether it is `kind`, or a list or another generic of it."""
-    return kind is not None and any(
-        variant is kind or any(contains(each, kind) for each in get_args(variant)) for variant in variants(hint)
+def name_structure(hint: Any) -> str:
+    """What it is if no text can be it: a model, a dictionary, a list of such; a list of texts; "" if one can be it."""
+    extras = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
+    if any(isinstance(extra, _FROM_ANYTHING) for extra in extras):
+        return ""
+    if kind := _name_object(hint):
+        return kind
+    kinds = [get_origin(variant) or variant for variant in variants(hint)]
+    if not kinds or any(kind not in _SEQUENCES for kind in kinds):
+        return ""
+    items = [_name_object(each) for variant in variants(hint) for each in get_args(variant)]
+    return f"a list, each {items[0]}" if items and all(items) else A_LIST
+
+
+def _name_object(hint: Any) -> str:
+    if is_model(hint):
+        return "a model"
+    kinds = [get_origin(variant) or variant for variant in variants(hint)]
+    is_mapping = kinds and all(isinstance(kind, type) and issubclass(kind, Mapping) for kind in kinds)
+    return "a dictionary" if is_mapping else ""
+
+
+def values_by_text(hint: Any, depth: int = 0) -> dict[str, Any]:
+    """The numbers and booleans that Literals and enums in it allow, by their texts: a query holds nothing else."""
+    members: list[Any] = []
+    for variant in variants(hint):
+        if get_origin(variant) is Literal:
+            members += get_args(variant)
+        elif isinstance(variant, type) and issubclass(variant, enum.Enum):
+            members += [member.value for member in variant]
+        elif is_sequence(variant) and depth < _DEEPEST:
+            members += [value for each in get_args(variant) for value in values_by_text(each, depth + 1).values()]
+    numbers = {json.dumps(value): value for value in members if isinstance(value, int | float)}
+    return {text: value for text, value in numbers.items() if text not in members}
+
+
+def is_textless(hint: Any) -> bool:
+    """Whether it is a number, a date or a file, or a list of such, which an empty field of a form cannot be."""
+    kinds = [each for variant in variants(hint) for each in (get_args(variant) if is_sequence(variant) else [variant])]
+    return bool(kinds) and all(kind in _TEXTLESS or kind is file_storage() for kind in kinds)
+
+
+def contains(hint: Any, kind: Any, depth: int = 0) -> bool:
+    """Whether it is `kind`, or a list or another generic of it. An alias may contain itself."""
+    if kind is None or depth > _DEEPEST:
+        return False
+    return any(
+        variant is kind or any(contains(each, kind, depth + 1) for each in get_args(variant))
+        for variant in variants(hint)
     )
 
 
@@ -74,6 +146,12 @@ def adopt_file_storage(hint: Any) -> None:
     """Teach pydantic werkzeug's class, if the annotation contains it."""
     storage = file_storage()
     if contains(hint, storage) and not hasattr(storage, "__get_pydantic_core_schema__"):
-        storage.__get_pydantic_core_schema__ = classmethod(lambda cls, *_: core_schema.is_instance_schema(cls))
+        storage.__get_pydantic_core_schema__ = classmethod(lambda cls, *_: _file_schema(cls))
         binary = {"type": "string", "format": "binary"}
         storage.__get_pydantic_json_schema__ = classmethod(lambda *_: binary)
+
+
+def _file_schema(storage: type) -> core_schema.CoreSchema:
+    message = "Input should be an uploaded file: a part of multipart/form-data with a filename"
+    instance = core_schema.is_instance_schema(storage)
+    return core_schema.custom_error_schema(instance, custom_error_type="file_type", custom_error_message=message)

@@ -4,21 +4,22 @@ import dataclasses
 import datetime
 import decimal
 import enum
+import re
 import uuid
 from collections.abc import AsyncIterator, Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
 
-from pydantic_core import to_json
-
 from gateway.http.response import OK, TEXT, WITHOUT_BODY, Response
 from gateway.http.wire import Headers
 from gateway.worker import displays, flask_compat, rich_display
+from gateway.worker.json_value import dump_json
 from gateway.worker.output import Output
 from gateway.worker.streams import AsyncStream, SyncStream
 
 JSON, EVENTS = "application/json", "text/event-stream"
 
+_LINE_END = re.compile("\r\n|\r|\n")  # no others, and what is after the last one counts too: a piece may be a "\n"
 _JSON_TYPES = frozenset({dict, list, int, float, bool, set, frozenset})
 _DATA = (dict, list, int, float, set, frozenset, enum.Enum, decimal.Decimal, uuid.UUID)
 _DATES = (datetime.date, datetime.time, datetime.timedelta)
@@ -55,6 +56,8 @@ def _convert(shell: Any, value: Any, accept: str) -> Response:
     response = flask_compat.from_response(value)
     if response is not None:
         return response
+    if hasattr(value, "__await__"):
+        raise _not_awaited(value)
     if isinstance(value, Iterator | AsyncIterator):
         return _stream(value, EVENTS in accept)
     if not _is_data(value) and (response := rich_display.to_response(shell, value)):
@@ -62,33 +65,35 @@ def _convert(shell: Any, value: Any, accept: str) -> Response:
     return _respond(JSON, dump_json(value))
 
 
-def dump_json(value: Any) -> bytes:
-    """JSON as pydantic writes it; NaN, which JSON does not have, as null. TypeError: it cannot be written."""
-    try:
-        return to_json(value, fallback=_to_plain, inf_nan_mode="null")
-    except ValueError as error:  # pydantic's own, around that of _to_plain
-        raise TypeError(str(error).removeprefix("Error serializing to JSON: ").removeprefix("TypeError: ")) from None
-
-
 def _respond(media: str, body: bytes) -> Response:
     return Response(OK, [("Content-Type", media)], body)
 
 
 def _split_tuple(value: tuple[Any, ...]) -> tuple[Any, int | None, Headers] | None:
-    """The parts of a tuple as Flask has them: (value, status), (value, headers) or (value, status, headers)."""
-    status: int | None = None
-    headers: Any = ()
+    """The parts of a tuple as Flask has them: (value, status), (value, headers) or (value, status, headers).
+
+    A number is no body for Flask, nor here: (640, 480) is a size, whatever 480 means in HTTP.
+    """
     match value:
-        case (_, code) if _is_status(code):
-            status = code
-        case (_, code, Mapping() | list() as lines) if _is_status(code):
-            status, headers = code, lines
-        case (_, Mapping() as lines):
-            headers = lines
-        case _:
+        case (int() | float(), *_):
             return None
-    pairs = headers.items() if isinstance(headers, Mapping) else headers
-    return value[0], status, [(str(name), str(each)) for name, each in pairs]
+        case (body, code) if _is_status(code):
+            return body, code, []
+        case (body, Mapping() as lines):
+            return body, None, _header_lines(lines) or []
+        case (body, code, lines) if _is_status(code) and (headers := _header_lines(lines)) is not None:
+            return body, code, headers
+    return None
+
+
+def _header_lines(headers: Any) -> Headers | None:
+    """The headers of a mapping, of which a list has several values, or of a list of pairs; None if it is neither."""
+    if hasattr(headers, "items"):
+        values = ((name, value if isinstance(value, list | tuple) else [value]) for name, value in headers.items())
+        return [(str(name), str(each)) for name, group in values for each in group]
+    if isinstance(headers, list) and all(isinstance(pair, tuple) and len(pair) == 2 for pair in headers):
+        return [(str(name), str(value)) for name, value in headers]
+    return None
 
 
 def _is_status(status: Any) -> bool:
@@ -111,6 +116,12 @@ def _with_parts(response: Response, status: int | None, headers: Headers) -> Res
     return response
 
 
+def _not_awaited(value: Any) -> TypeError:
+    if close := getattr(value, "close", None):
+        close()  # or Python would say it too
+    return TypeError(f"the function returns a {type(value).__name__}: define it with `async def` and await that")
+
+
 def _is_data(value: Any) -> bool:
     """Whether it is sent as JSON, also if it can display itself."""
     kind = type(value)
@@ -119,23 +130,6 @@ def _is_data(value: Any) -> bool:
         or dataclasses.is_dataclass(value)
         or kind.__module__.partition(".")[0] in _DATA_PACKAGES
     )
-
-
-def _to_plain(value: Any) -> Any:
-    """What pydantic does not know: arrays, scalars and tables of NumPy, pandas and polars. TypeError: neither do we."""
-    if hasattr(value, "to_dicts"):  # a DataFrame of polars
-        return value.to_dicts()
-    if hasattr(value, "to_dict") and hasattr(value, "columns"):  # a DataFrame of pandas
-        return value.astype(object).where(value.notna(), None).to_dict("records")
-    if hasattr(value, "to_list") and hasattr(value, "notna"):  # a Series
-        return value.astype(object).where(value.notna(), None).to_list()
-    for name in ("tolist", "to_list", "_repr_json_"):
-        if hasattr(value, name):
-            return getattr(value, name)()
-    if type(value).__name__ in ("NAType", "NaTType"):
-        return None
-    kind = type(value)
-    raise TypeError(f"a {kind.__module__}.{kind.__qualname__} has no form as JSON: return a dictionary, a list or text")
 
 
 def _stream(values: Any, as_events: bool) -> Response:
@@ -160,4 +154,4 @@ def encode_event(value: Any) -> bytes:
     if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value)
     text = value if isinstance(value, str) else dump_json(value).decode()
-    return "".join(f"data: {line}\n" for line in text.splitlines() or [""]).encode("utf-8", "replace") + b"\n"
+    return "".join(f"data: {line}\n" for line in _LINE_END.split(text)).encode("utf-8", "replace") + b"\n"

@@ -12,10 +12,10 @@ from gateway.notebook import annotations
 from tests.support.arbiter import Arbiter
 
 SEED = """
-import asyncio, time, dataclasses, datetime, decimal, enum, functools, uuid
+import asyncio, time, dataclasses, datetime, decimal, enum, functools, types, uuid
 from typing import Annotated, Any, Generic, Literal, NotRequired, TypeVar
 import flask, numpy, pandas
-from pydantic import BaseModel, Field, field_validator
+from pydantic import AfterValidator, BaseModel, Field, field_validator
 from typing_extensions import TypedDict
 from werkzeug.datastructures import FileStorage
 
@@ -52,7 +52,23 @@ class Dog(BaseModel):
 class Color(enum.Enum):
     RED = "red"
 
+def wait(value):
+    while True: pass
+
+def divide(value):
+    return value / 0
+
+Slow = Annotated[int, AfterValidator(wait)]
 STEPS = []
+CYCLE = []
+CYCLE.append(CYCLE)
+
+class AsyncObject:
+    def __init__(self, function): ...
+    async def __call__(self, n: int):
+        await asyncio.sleep(0)
+        return [n]
+
 T = TypeVar("T")
 
 class Page(BaseModel, Generic[T]):
@@ -92,6 +108,14 @@ def pet(pet: Annotated[Cat | Dog, Field(discriminator='kind')]): return type(pet
 
 # POST /page
 def page(page: Page[int]): return sum(page.items)
+
+# POST /undescribed/:n
+class Undescribed(BaseModel):
+    model_config = {'json_schema_extra': lambda schema: 1 / 0}
+    a: int
+class Silent:
+    def __repr__(self): raise ValueError
+def undescribed(n: int, a: Undescribed, b: Any = Silent()) -> Undescribed: return a
 
 # POST /two
 def two(item: Item, count: int = 1): return [item.name, count]
@@ -165,6 +189,11 @@ VALUES = {
     "type": ("<b>", 200, {"Content-Type": "text/html"}), "response": flask.Response("made", 418),
     "mixed": (flask.Response("made"), 201), "gone": (None, 410),
     "redirect": flask.Response(status=303, headers={"Location": "/x"}), "unknown": object(),
+    "size": (640, 480), "triple": ("x", 200, ["y"]), "lines": ("x", 200, {"Set-Cookie": ["a=1", "b=2"]}),
+    "nat": {"at": pandas.NaT, "all": [pandas.Timestamp("2026-01-02"), pandas.NaT]},
+    "labels": [pandas.Period("2026-01"), pandas.Interval(0, 1), pandas.NA],
+    "index": pandas.MultiIndex.from_tuples([(1, "a")]), "range": range(3), "keys": {"a": 1}.keys(),
+    "mapping": {"counts": types.MappingProxyType({"a": 1})}, "binary": {"data": b"\xff"}, "cycle": CYCLE,
     "bad_status": ("x", 100), "bad_header": ("x", {"X-A": "a\nb"}),
 }
 def value(name: str): return VALUES[name]
@@ -187,10 +216,30 @@ def fails(n: int):
 def slow():
     while True: pass
 
+# POST /slow-validator
+# timeout: 0.3
+def slow_validator(n: Slow): return n
+
+# POST /bad-validator
+def bad_validator(n: Annotated[int, AfterValidator(divide)]): return n
+
 # GET /awaits
 async def awaits(s: float = 0.3):
     await asyncio.sleep(s)
     return 'done'
+
+# GET /wrapped-async
+@logged
+async def wrapped_async(n: int):
+    await asyncio.sleep(0)
+    return [n]
+
+# GET /async-object
+@AsyncObject
+def async_object(n: int): ...
+
+# GET /not-awaited
+def not_awaited(): return asyncio.sleep(0)
 
 # GET /async-fails
 async def async_fails():
@@ -254,6 +303,18 @@ async def async_stream(fail: bool = False):
 
 # GET /cell
 print('a cell')
+
+# POST /item-of-its-cell
+from __future__ import annotations
+class Item(BaseModel):
+    size: int
+def item_of_its_cell(item: Item): return item.size
+
+# POST /later-item
+from __future__ import annotations
+class Item(BaseModel):
+    color: str
+def later_item(item: Item): return item.color
 
 # GET /later/:n
 def later(n: int): return later_helper(n)
@@ -342,6 +403,9 @@ def test_files(api: Arbiter) -> None:
     assert api.post("/file", body.encode(), "multipart/form-data; boundary=b").json == [3, "hello"]
     assert api.post("/storage", body.encode(), "multipart/form-data; boundary=b").json == ["a.txt", "123", 2]
     assert api.post("/file", b"--b", "multipart/form-data; boundary=b").status in (400, 422)
+    as_text = body.replace('; filename="a.txt"', "").encode()
+    answer = api.post("/storage", as_text, "multipart/form-data; boundary=b")
+    assert answer.json["message"].startswith("file: Input should be an uploaded file")
 
 
 def test_what_cannot_be_validated_is_a_422_that_hasura_passes_on(api: Arbiter) -> None:
@@ -385,6 +449,14 @@ def test_a_query_that_is_not_utf_8_is_a_400(api: Arbiter) -> None:
     assert api.get("/query?n=%ff").status == 400
 
 
+def test_what_cannot_be_described_is_served(api: Arbiter) -> None:
+    assert api.post("/undescribed/1", {"a": {"a": 1}}).json == {"a": 1}
+    described = api.workers[0].functions["functions"].values()
+    (function,) = (each for each in described if each["name"] == "undescribed")
+    schema = function["body"]["content"]["application/json"]["schema"]
+    assert (function["path"]["n"]["type"], set(schema["properties"])) == ("integer", {"a", "b"})
+
+
 def test_a_validator_can_abort(api: Arbiter) -> None:
     answer = api.post("/item", {"name": "taken", "price": 1})
     assert (answer.status, answer.json["message"]) == (409, "the name is taken")
@@ -410,6 +482,11 @@ def test_functions_with_the_same_parameters_are_described_each(tmp_path: Path) -
         assert first["query"] == second["query"] != []
 
 
+def test_a_function_keeps_the_classes_of_its_annotations(api: Arbiter) -> None:
+    assert api.post("/item-of-its-cell", {"size": 1}).json == 1
+    assert api.post("/later-item", {"color": "red"}).text == "red"
+
+
 def test_a_function_keeps_its_endpoint_when_another_cell_takes_its_name(api: Arbiter) -> None:
     assert api.get("/same").text == "another query"
     assert api.get("/query?n=1").json["n"] == 1
@@ -433,6 +510,15 @@ JSON, TEXT = "application/json", "text/plain; charset=utf-8"
         ("model", 200, JSON, {"name": "a", "price": 1.0, "tags": [], "part": None}),
         ("dataclass", 200, JSON, {"x": 1, "y": 0}),
         ("items", 200, JSON, [{"x": 1, "y": 0}]),
+        ("size", 200, JSON, [640, 480]),
+        ("triple", 200, JSON, ["x", 200, ["y"]]),
+        ("lines", 200, TEXT, b"x"),
+        ("nat", 200, JSON, {"at": None, "all": ["2026-01-02T00:00:00", None]}),
+        ("labels", 200, JSON, ["2026-01", "(0, 1]", None]),
+        ("index", 200, JSON, [[1, "a"]]),
+        ("range", 200, JSON, [0, 1, 2]),
+        ("keys", 200, JSON, ["a"]),
+        ("mapping", 200, JSON, {"counts": {"a": 1}}),
         ("date", 200, JSON, "2026-01-02"),
         ("decimal", 200, JSON, "1.5"),
         ("uuid", 200, JSON, "00000000-0000-0000-0000-000000000001"),
@@ -459,12 +545,16 @@ def test_the_value_is_the_response(api: Arbiter, name: str, status: int, kind: s
     assert (answer.body if isinstance(body, bytes) else answer.json) == body
     if name in ("headers", "all"):
         assert answer.headers["X-A"] == "b"
+    if name == "lines":
+        assert answer.headers.get_all("Set-Cookie") == ["a=1", "b=2"]
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
     [
         ("unknown", "TypeError: a builtins.object has no form as JSON"),
+        ("binary", "TypeError: bytes that are not UTF-8 have no form as JSON: encode them"),
+        ("cycle", "TypeError: Circular reference detected"),
         ("bad_status", "ValueError: the function returns the status 100: give one from 200 to 599"),
         ("bad_header", "ValueError: the response sets the header 'X-A'"),
     ],
@@ -534,6 +624,23 @@ def test_errors_and_abort(api: Arbiter) -> None:
     assert api.get("/async-fails").json["message"] == "KeyError: 'k'"
 
 
+def test_a_validator_that_fails_or_hangs_is_named(api: Arbiter) -> None:
+    answer = api.post("/slow-validator", {"n": 1})
+    assert (answer.status, answer.json["message"].rpartition(", ")[2]) == (504, "or a validator takes too long")
+    headers = {"X-Request-Id": "bad-1", "Content-Type": "application/json"}
+    assert api.ask("POST", "/bad-validator", '{"n": 1}', headers).json["message"].startswith("ZeroDivisionError")
+    log = api.workers[0].wait_for_log("[bad-1] ZeroDivisionError: division by zero")
+    assert "in divide(value)" in log.partition("[bad-1] ---")[2]
+    assert "gateway/worker" not in log.partition("[bad-1] ---")[2].partition("in divide(value)")[0]
+
+
+def test_an_async_function_may_be_wrapped(api: Arbiter) -> None:
+    assert api.get("/wrapped-async?n=2").json == [2]
+    assert api.get("/async-object?n=2").json == [2]
+    message = api.get("/not-awaited").json["message"]
+    assert message == "TypeError: the function returns a coroutine: define it with `async def` and await that"
+
+
 def test_time_limits(api: Arbiter) -> None:
     assert api.get("/slow").status == 504
     assert api.get("/async-late").status == 504
@@ -558,6 +665,7 @@ def test_async_functions_run_beside_others(api: Arbiter) -> None:
         ("# GET /x\ndef f(a: int) -> 'Nope': ...", 2, "the annotation Nope does not exist"),
         ("# GET /x\ndef f(a: int,\n      b: object.__class__.__call__): ...", 3, "b cannot be read from a request"),
         ("# GET /x\ndef f(item: Item): ...", 2, "item is a model, which a query cannot hold"),
+        ("# POST /x\ndef f(point: Point): ...", 2, "point cannot be read from a request: name 'Nope' is not defined"),
         (
             "# GET /x\n@hide\ndef f(a: int): ...",
             3,
@@ -572,7 +680,8 @@ def test_a_function_that_cannot_be_bound_is_an_error_at_the_start(
     worker = serve(
         hopeless,
         ["# GET /fine\ndef fine(): ...", cell],
-        "from pydantic import BaseModel\nclass Item(BaseModel): a: int\n"
+        "from dataclasses import dataclass\nfrom pydantic import BaseModel\n"
+        "class Item(BaseModel): a: int\n@dataclass\nclass Point: x: 'Nope'\n"
         "def hide(function):\n    return lambda *args, **kwargs: function(*args, **kwargs)\n"
         "def nothing(function): ...",
     )

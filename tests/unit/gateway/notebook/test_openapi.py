@@ -229,3 +229,17 @@ def test_a_path_of_any_length_has_a_document_in_no_time() -> None:
     for path in ("/:b" * 30_000, "/:" + "{" * 100_000, "/" + "%" * 100_000, "/" * 100_000):
         openapi.build("x", "", [Operation("GET", path)], {})
     assert time.monotonic() - began < 5  # where it takes the square of the length: a minute
+
+
+def test_a_model_may_have_the_name_of_the_schema_of_errors() -> None:
+    own = {"type": "object", "properties": {"code": {"type": "integer"}}}
+    content = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+    function = {"name": "report", "path": {}, "query": [], "body": {"content": content}, "responses": {"200": content}}
+    text = openapi.build("shop", "", [Operation("POST", "/x", function=function)], {}, {"Error": own})
+    result = json.loads(text)
+    validate(result, cls=OpenAPIV31SpecValidator)
+    schemas, responses = result["components"]["schemas"], result["components"]["responses"]
+    assert schemas["Error"] == own
+    used = {each["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2] for each in responses.values()}
+    assert [schemas[name]["required"] for name in used] == [["message", "extensions"]]
+    assert set(result["paths"]["/x"]["post"]["responses"]) == {"200", "422", "default"}

@@ -1,6 +1,7 @@
 """Streams of the values of generators: what they encode, and how they end."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from gateway.http.response import BodyStream
 from gateway.worker.streams import AsyncStream, SyncStream
+from gateway.worker.value_response import encode_event
 
 
 def encode(value: Any) -> bytes:
@@ -56,3 +58,14 @@ def test_one_that_is_closed_early_closes_its_generator_first(is_async: bool) -> 
 
     asyncio.run(run())
     assert events == ["closed", "told"]
+
+
+@pytest.mark.parametrize("text", ["", "\n", "a\n", "\n\nb", " a", "a\u2028b\x0cc\x85", "é", "data: x"])
+def test_an_event_is_read_as_the_text_that_was_sent(text: str) -> None:
+    lines = re.split(r"\r\n|\r|\n", encode_event(text).decode())  # as the standard says of a reader
+    assert lines[-2:] == ["", ""]
+    assert "\n".join(line.removeprefix("data: ") for line in lines[:-2]) == text
+
+
+def test_the_other_ends_of_a_line_are_one_too() -> None:
+    assert encode_event("a\r\nb\rc") == b"data: a\ndata: b\ndata: c\n\n"
