@@ -4,6 +4,8 @@ import asyncio
 import gc
 import os
 import socket
+import sys
+import traceback
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
@@ -75,7 +77,11 @@ def _describe(endpoints: Sequence[CompiledEndpoint]) -> dict[str, Any]:
         return {"functions": {}, "schemas": {}}
     from gateway.worker import function_schema
 
-    return function_schema.describe(endpoints)
+    try:
+        return function_schema.describe(endpoints)
+    except Exception:  # of a type that describes itself: no reason not to serve it
+        traceback.print_exc(file=sys.__stderr__)
+        return {"functions": {}, "schemas": {}}
 
 
 def _substitute(endpoint: Endpoint, error: CompileError) -> Endpoint:

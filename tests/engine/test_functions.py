@@ -487,6 +487,19 @@ def test_a_function_keeps_the_classes_of_its_annotations(api: Arbiter) -> None:
     assert api.post("/later-item", {"color": "red"}).text == "red"
 
 
+def test_a_type_that_cannot_be_described_is_served_and_the_log_says_why(tmp_path: Path) -> None:
+    secret = (
+        "from typing import Annotated\nclass Secret:\n"
+        "    def __get_pydantic_json_schema__(self, *_): raise RuntimeError('no schema for a secret')\n"
+    )
+    with Arbiter(tmp_path) as arbiter:
+        worker = serve(arbiter, ["# GET /x\ndef x(n: Annotated[int, Secret()]): return n"], secret)
+
+        assert worker.verdict == {"did": "ready"}, worker.log.read_text()
+        assert arbiter.get("/x?n=3").json == 3
+        worker.wait_for_log("RuntimeError: no schema for a secret")
+
+
 def test_a_function_keeps_its_endpoint_when_another_cell_takes_its_name(api: Arbiter) -> None:
     assert api.get("/same").text == "another query"
     assert api.get("/query?n=1").json["n"] == 1
