@@ -151,6 +151,9 @@ def limits(n: Annotated[int, Field(ge=1, le=9)] = 3, m: int = Field(5, ge=1)): r
 # GET /alias
 def alias(from_: Annotated[str, Field(alias='from')]): return from_
 
+# GET /class/:class
+def in_class(class_: Annotated[int, Field(alias='class')]): return class_
+
 # GET /positional
 def positional(a: int, b: int = 2, /, *, c: int = 3): return [a, b, c]
 
@@ -346,6 +349,7 @@ def test_parameters_come_from_the_path_and_the_query(api: Arbiter) -> None:
     assert api.get("/limits").json == [3, 5]
     assert api.get("/limits?m=2&n=9").json == [9, 2]
     assert api.get("/alias?from=here").text == "here"
+    assert api.get("/class/3").json == 3
     assert api.get("/positional?a=1&c=4").json == [1, 2, 4]
     assert api.get("/date?day=2026-01-02&at=2026-01-02T03:04:05Z").json == {
         "day": "2026-01-02",

@@ -237,3 +237,12 @@ def test_a_text_may_be_what_a_validator_makes_of_it() -> None:
 
     assert bind(options, "/x?a={%22n%22:1}&b={%22n%22:2}") == {"a": {"n": 1}, "b": Query(n=2)}
     assert bind(items, path={"ids": "1,2"}) == {"ids": [1, 2]}
+
+
+def test_a_parameter_of_the_path_may_have_a_name_that_python_has_not() -> None:
+    def user(id_: Annotated[int, Field(alias="user-id")], class_: str = Field(alias="class")) -> None: ...
+    def other(user_id: int) -> None: ...
+
+    assert bind(user, path={"user-id": "1", "class": "a"}) == {"id_": 1, "class_": "a"}
+    with pytest.raises(BindingError, match=r"parameter user-id: name one Field\(alias='user-id'"):
+        Binding(other, "GET", frozenset({"user-id"}))
