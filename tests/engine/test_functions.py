@@ -196,6 +196,7 @@ VALUES = {
     "labels": [pandas.Period("2026-01"), pandas.Interval(0, 1), pandas.NA],
     "index": pandas.MultiIndex.from_tuples([(1, "a")]), "range": range(3), "keys": {"a": 1}.keys(),
     "mapping": {"counts": types.MappingProxyType({"a": 1})}, "binary": {"data": b"\xff"}, "cycle": CYCLE,
+    "styled": pandas.DataFrame({"a": [1]}).style,
     "bad_status": ("x", 100), "bad_header": ("x", {"X-A": "a\nb"}),
 }
 def value(name: str): return VALUES[name]
@@ -574,6 +575,8 @@ def test_what_jupyter_would_display(api: Arbiter) -> None:
     assert (figure.headers["Content-Type"], figure.body) == ("image/png", b"\x89PNG")
     assert (page.headers["Content-Type"], page.text) == ("text/html; charset=utf-8", "<b>é</b>")
     assert api.get("/displays").json == {"a": 1}
+    styled = api.get("/value/styled")
+    assert (styled.headers["Content-Type"], "<table" in styled.text) == ("text/html; charset=utf-8", True)
 
 
 def test_a_generator_is_streamed(api: Arbiter) -> None:
