@@ -32,7 +32,7 @@ class Parameters:
     `whole` is the one that takes all of the body, because it is a model and alone; `whole_fields` are the annotations
     of that model's fields. `returns` is the annotation of the value, `Signature.empty` without one. `lists` and
     `files` are names, as requests have them, of fields that take several values, and werkzeug's FileStorage; `textless`
-    of those that no empty text can be.
+    of those that no empty text can be; `objects` of models, dictionaries, and lists of such.
     """
 
     def __init__(
@@ -65,6 +65,7 @@ class Parameters:
         self.lists = frozenset(name for name, hint in pairs if type_hints.is_sequence(hint))
         self.files = frozenset(name for name, hint in pairs if type_hints.contains(hint, type_hints.file_storage()))
         self.textless = frozenset(name for name, hint in pairs if type_hints.is_textless(hint))
+        self.objects = frozenset(name for name, hint in pairs if type_hints.is_object(hint))
         self.takes_files = bool(self.files) or any(type_hints.contains(hint, bytes) for hint in self.fields.values())
 
     @property
@@ -118,7 +119,7 @@ class Parameters:
             what = type_hints.name_structure(hint)
             if name in self.path and what:
                 raise BindingError(name, f"{name} is {what}, which a path cannot hold")
-            if not self.has_body and what and what != type_hints.A_LIST:
+            if not self.has_body and type_hints.is_object(hint):
                 raise BindingError(name, f"{name} is {what}, which a query cannot hold: use POST, PUT or PATCH")
 
     def _find_whole(self) -> str | None:

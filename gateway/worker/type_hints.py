@@ -99,6 +99,11 @@ def name_structure(hint: Any) -> str:
     return f"a list, each {items[0]}" if items and all(items) else A_LIST
 
 
+def is_object(hint: Any) -> bool:
+    """Whether it is a model, a dictionary, or a list of such, which no text of a query can be."""
+    return name_structure(hint) not in ("", A_LIST)
+
+
 def _name_object(hint: Any) -> str:
     if is_model(hint):
         return "a model"

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, NewType
+from urllib.parse import urlencode
 
 import pytest
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, Json, JsonValue
@@ -246,3 +247,19 @@ def test_a_parameter_of_the_path_may_have_a_name_that_python_has_not() -> None:
     assert bind(user, path={"user-id": "1", "class": "a"}) == {"id_": 1, "class_": "a"}
     with pytest.raises(BindingError, match=r"parameter user-id: name one Field\(alias='user-id'"):
         Binding(other, "GET", frozenset({"user-id"}))
+
+
+def test_a_form_has_an_object_as_json() -> None:
+    def add(item: Item, items: list[Item], counts: dict[str, int] | None = None, note: str = "") -> None: ...
+
+    one, two = Item(name="a"), Item(name="b")
+    several = urlencode(
+        [("item", '{"name": "a"}'), ("items", '{"name": "a"}'), ("items", '{"name": "b"}'), ("note", "{}")]
+    )
+    assert bind(add, body=several.encode(), kind=FORM) == {
+        "item": one, "items": [one, two], "counts": None, "note": "{}",
+    }  # fmt: skip
+    as_list = urlencode({"item": '{"name": "a"}', "items": '[{"name": "a"}]', "counts": '{"n": 1}'})
+    assert bind(add, body=as_list.encode(), kind=FORM)["counts"] == {"n": 1}
+    with pytest.raises(InvalidInput, match="item: Input should be a valid dictionary"):
+        bind(add, body=b"item={", kind=FORM)
