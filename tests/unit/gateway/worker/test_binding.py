@@ -4,7 +4,9 @@ import enum
 import functools
 import json
 import re
-from collections.abc import Callable, Mapping
+import typing
+from collections import deque
+from collections.abc import Callable, Mapping, MutableSequence, Sequence, Set
 from typing import Annotated, Any, Literal, NewType
 from urllib.parse import urlencode
 
@@ -75,11 +77,15 @@ def test_a_form_may_use_each_name_of_a_models_field(model: Any, form: bytes) -> 
     assert len(next(iter(bind(whole, body=form, kind=FORM)["item"].model_dump().values()))) == 1
 
 
+class Plain: ...
+
+
 @pytest.mark.parametrize(
     ("hint", "name", "reason"),
     [
         (Annotated[str, Field(pattern="(?=a)")], "a", "a cannot be read from a request: error: look-around"),
-        (5, "a", "a cannot be read from a request: Unable to generate pydantic-core schema for 5"),
+        (5, "a", "a cannot be read from a request: 5 is neither a model nor another type that pydantic knows"),
+        (Plain, "a", "test_binding.Plain'> is neither a model"),
         (Literal, None, "its parameters cannot be read from a request: Plain typing.Literal"),
         ("1 / 0", None, "its annotations cannot be read: ZeroDivisionError"),
     ],
@@ -263,3 +269,11 @@ def test_a_form_has_an_object_as_json() -> None:
     assert bind(add, body=as_list.encode(), kind=FORM)["counts"] == {"n": 1}
     with pytest.raises(InvalidInput, match="item: Input should be a valid dictionary"):
         bind(add, body=b"item={", kind=FORM)
+
+
+@pytest.mark.parametrize("kind", [list, tuple[int, ...], Set, Sequence, MutableSequence, deque, typing.List])  # noqa: UP006
+def test_all_values_of_a_name_are_bound_to_any_kind_of_list(kind: Any) -> None:
+    def several(a: int) -> None: ...
+
+    several.__annotations__["a"] = kind
+    assert sorted(int(each) for each in bind(several, "/x?a=1&a=2")["a"]) == [1, 2]
