@@ -1,8 +1,11 @@
 """The operations of an OpenAPI 3.1 document that are functions of the notebook (`x-function`)."""
 
+import itertools
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import re
+import unicodedata
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from control.tools.schema import Schema, Schemas, without_null
@@ -11,6 +14,7 @@ JSON = "application/json"
 BINARY = "application/octet-stream"
 MULTIPART = "multipart/form-data"
 FORMS = (MULTIPART, "application/x-www-form-urlencoded")
+MAX_NAME = 60  # OpenAI's models accept 64, others more; a number may follow
 METHODS = ("get", "post", "put", "patch", "delete")
 
 
@@ -47,11 +51,26 @@ class Operation:
 
 
 def read_operations(document: bytes) -> dict[str, Operation]:
-    """By operationId, in the document's order. Raises ValueError if it is no JSON."""
+    """By their tools' names, in the document's order. Raises ValueError if it is no JSON."""
     content = json.loads(document)
     prefix = content.get("servers", [{}])[0].get("url", "")
     schemas = Schemas(content.get("components", {}).get("schemas", {}))
-    return {each.name: each for each in _read_paths(content.get("paths", {}), prefix, schemas)}
+    operations: dict[str, Operation] = {}
+    for each in _read_paths(content.get("paths", {}), prefix, schemas):
+        name = _to_name(each.name, operations)
+        operations[name] = replace(each, name=name)
+    return operations
+
+
+def _to_name(function: str, taken: Container[str]) -> str:
+    """A name that language models accept, which is the function's unless that is long or not ASCII.
+
+    One that they refuse would keep an agent from all tools.
+    """
+    plain = unicodedata.normalize("NFKD", function).encode("ascii", "ignore").decode()
+    name = re.sub(r"[^A-Za-z0-9_-]", "_", plain)[:MAX_NAME].strip("_" if plain != function else "") or "function"
+    candidates = (f"{name}_{number}" for number in itertools.count(2))
+    return name if name not in taken else next(each for each in candidates if each not in taken)
 
 
 def _read_paths(paths: Mapping[str, Any], prefix: str, schemas: Schemas) -> Iterator[Operation]:

@@ -45,6 +45,7 @@ def find(handlers: Mapping[Key, Sequence[Cell]]) -> FunctionEndpoints:
             else:
                 found.names[method, path] = function.name
     _report_names(found, handlers)
+    _report_reads(found, handlers, definitions)
     return found
 
 
@@ -61,6 +62,19 @@ def _report_names(found: FunctionEndpoints, handlers: Mapping[Key, Sequence[Cell
             definition = functions.read(cell.source)
             if isinstance(definition, Function):
                 found.problems.append(_problem(cell, definition, message))
+
+
+def _report_reads(
+    found: FunctionEndpoints, handlers: Mapping[Key, Sequence[Cell]], definitions: Mapping[int, object]
+) -> None:
+    """REQUEST is that of cells: a function would raise NameError."""
+    for number, cell in {handlers[key][0].number: handlers[key][0] for key in found.names}.items():
+        definition = definitions[number]
+        if isinstance(definition, Function) and definition.request_line:
+            message = (
+                f"REQUEST does not exist in a function: take the request as a parameter of {definition.name}, `request`"
+            )
+            found.problems.append(_problem(cell, NotAnEndpoint(definition.request_line, message), message))
 
 
 def _problem(cell: Cell, definition: Function | NotAnEndpoint, message: str) -> Problem:

@@ -19,10 +19,11 @@ _HARMLESS = (ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign, ast.AugAssig
 
 @dataclass(frozen=True)
 class Function:
-    """The function that is a cell's endpoint, with the line of its `def`."""
+    """The function that is a cell's endpoint, with the line of its `def`, and where it reads REQUEST, if it does."""
 
     name: str
     line: int
+    request_line: int | None = None
 
 
 @dataclass(frozen=True)
@@ -39,11 +40,14 @@ def read(source: str) -> Function | NotAnEndpoint | None:
     last = statements[-1] if statements else None
     if isinstance(last, ast.ClassDef):
         return _explain_class(last)
+    if isinstance(last, ast.Assign) and isinstance(last.value, ast.Lambda):
+        message = "a lambda is not an endpoint, as it has no annotations: write a def. The cell runs for each request"
+        return NotAnEndpoint(last.lineno, message)
     if not isinstance(last, ast.FunctionDef | ast.AsyncFunctionDef):
         return None
     obstacle = _find_obstacle(source, statements[:-1], last)
     if obstacle is None:
-        return Function(last.name, last.lineno)
+        return Function(last.name, last.lineno, next((node.lineno for node in _reads_of_request(last)), None))
     line, reason = obstacle
     return NotAnEndpoint(line, f"{last.name} is not the endpoint: {reason}. The cell runs for each request")
 
@@ -83,7 +87,7 @@ def _find_obstacle(
         if not _is_harmless(statement):
             line = source.splitlines()[statement.lineno - 1].strip()
             return statement.lineno, f"above it `{line[:60]}` does something; there may be imports and definitions only"
-        if any(isinstance(node, ast.Name) and node.id == "REQUEST" for node in _top_level(statement)):
+        if not isinstance(statement, _DEFINITION) and any(_reads_of_request(statement)):
             return statement.lineno, "REQUEST is read above it; take it as its parameter `request`"
     arguments = function.args
     for argument in [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]:
@@ -98,7 +102,5 @@ def _is_harmless(statement: ast.stmt) -> bool:
     return is_text or isinstance(statement, _HARMLESS)
 
 
-def _top_level(statement: ast.stmt) -> Iterator[ast.AST]:
-    """The nodes that run with the cell, not later."""
-    if not isinstance(statement, _DEFINITION):
-        yield from ast.walk(statement)
+def _reads_of_request(statement: ast.stmt) -> Iterator[ast.Name]:
+    return (node for node in ast.walk(statement) if isinstance(node, ast.Name) and node.id == "REQUEST")

@@ -1,15 +1,23 @@
 """Makes an example of a value from its JSON Schema: what the schema names, else the simplest value of its type."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 _DEEPEST = 6  # a model may contain itself
+_MOST_ITEMS = 10
 _FORMATS = {
     "date": "2026-01-31",
     "date-time": "2026-01-31T12:00:00Z",
     "time": "12:00:00",
     "duration": "P1D",
     "uuid": "3fa85f64-5717-4562-b3fc-2c963f66afa6",
+    "uuid1": "c9c8f6a2-5717-11f0-b3fc-2c963f66afa6",
+    "uuid4": "3fa85f64-5717-4562-b3fc-2c963f66afa6",
+    "ipv4": "192.0.2.1",
+    "ipv6": "2001:db8::1",
+    "ipvanyaddress": "192.0.2.1",
+    "base64": "dGV4dA==",
     "email": "name@example.com",
     "uri": "https://example.com/",
 }
@@ -42,7 +50,7 @@ def _of_type(schema: dict[str, Any], schemas: Mapping[str, Any], depth: int) -> 
             return {name: make_example(each, schemas, depth + 1) for name, each in shown}
         case "array":
             items = [make_example(each, schemas, depth + 1) for each in schema.get("prefixItems", ())]
-            return items or ([make_example(schema["items"], schemas, depth + 1)] if schema.get("items") else [])
+            return items or _items(schema, schemas, depth)
         case "integer" | "number":
             return _number(schema)
         case "boolean":
@@ -53,7 +61,19 @@ def _of_type(schema: dict[str, Any], schemas: Mapping[str, Any], depth: int) -> 
     return None
 
 
+def _items(schema: dict[str, Any], schemas: Mapping[str, Any], depth: int) -> list[Any]:
+    """One, or as many as it must have; none where a model that contains itself would not end."""
+    item = make_example(schema.get("items"), schemas, depth + 1)
+    return [] if item is None else [item] * min(max(1, schema.get("minItems", 1)), _MOST_ITEMS)
+
+
 def _number(schema: dict[str, Any]) -> Any:
+    above, below = schema.get("exclusiveMinimum"), schema.get("exclusiveMaximum", schema.get("maximum"))
+    if step := schema.get("multipleOf"):
+        least = schema.get("minimum", step if above is None else above + step)
+        return math.ceil(least / step) * step
+    if above is not None and below is not None and above + 1 >= below:  # a share: more than 0, less than 1
+        return (above + below) / 2
     for key, step in (("minimum", 0), ("exclusiveMinimum", 1), ("maximum", 0), ("exclusiveMaximum", -1)):
         if key in schema:
             return schema[key] + step

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic.errors import PydanticSchemaGenerationError
 from pydantic_core import SchemaError
 
 from gateway.http import body as bodies
@@ -167,6 +168,10 @@ class Binding:
             name = next((name for name, each in self.parameters.fields.items() if not _can_adapt(each)), None)
             first, *_, last = str(error).splitlines() * 2  # of a SchemaError, the last one is the cause
             reason = last if isinstance(error, SchemaError) else first.partition(". Set `arbitrary")[0]
+            if isinstance(error, PydanticSchemaGenerationError):
+                reason = (
+                    f"{reason.rpartition(' schema for ')[2]} is neither a model nor another type that pydantic knows"
+                )
             what = f"{name} cannot" if name else "it cannot"
             raise BindingError(name, f"{what} be read from a request: {reason}") from None
 

@@ -101,7 +101,8 @@ def _describe(endpoint: FunctionEndpoint, parts: dict[str, Schema]) -> dict[str,
     parameters = endpoint.binding.parameters
     properties: Schema = parts["fields"].get("properties", {})
     required = set(parts["fields"].get("required", ()))
-    path = {name: properties.pop(alias, {}) for name, alias in parameters.names.items() if name in parameters.path}
+    in_path = [alias for name, alias in parameters.names.items() if name in parameters.path]
+    path = {name: properties.pop(name, {}) for name in in_path}
     query = [] if parameters.has_body else [_query(name, name in required, s) for name, s in properties.items()]
     return {
         "name": endpoint.name,

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic_core import to_json
 
+TABLES, LISTS = ("to_dicts", "to_dict"), ("tolist", "to_list")  # methods by which data of other packages is known
 _NOT_A_TIME = "'float' object cannot be interpreted as an integer"
 _KINDS = re.compile(r"^(Error serializing to JSON: )?(\w+Error: )?")
 
@@ -47,7 +48,7 @@ def _to_plain(value: Any) -> Any:
         return value.astype(object).where(value.notna(), None).to_dict("records")
     if hasattr(value, "to_list") and hasattr(value, "notna") and getattr(value, "nlevels", 1) == 1:  # a Series
         return value.astype(object).where(value.notna(), None).to_list()
-    for name in ("tolist", "to_list", "_repr_json_"):
+    for name in (*LISTS, "_repr_json_"):
         if hasattr(value, name):
             return getattr(value, name)()
     if isinstance(value, Mapping):
@@ -57,6 +58,6 @@ def _to_plain(value: Any) -> Any:
     kind = type(value)
     if kind.__name__ in ("NAType", "NaTType"):
         return None
-    if kind.__module__.partition(".")[0] == "pandas":  # a Period, an Interval
+    if kind.__name__ in ("Period", "Interval"):  # of pandas
         return str(value)
     raise TypeError(f"a {kind.__module__}.{kind.__qualname__} has no form as JSON: return a dictionary, a list or text")

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Collection, Mapping
+from keyword import iskeyword
 from typing import Annotated, Any
 
 import pydantic
@@ -25,12 +26,13 @@ class BindingError(Exception):
 class Parameters:
     """The parameters of a function at a method and a path with the parameters `path`.
 
+    `path` are those that come from the path, and `names` the names of all in a request, where an alias is one.
     `fields` are the annotations of those that come from the path, the body's fields or the query; `special` are those
     of body, headers and request that the function takes; `rest` is the annotation of `**fields`, None without one.
     `whole` is the one that takes all of the body, because it is a model and alone; `whole_fields` are the annotations
     of that model's fields. `returns` is the annotation of the value, `Signature.empty` without one. `lists` and
     `files` are names, as requests have them, of fields that take several values, and werkzeug's FileStorage; `textless`
-    of those that no empty text can be.
+    of those that no empty text can be; `objects` of models, dictionaries, and lists of such.
     """
 
     def __init__(
@@ -38,22 +40,22 @@ class Parameters:
     ) -> None:
         """`hints` are its annotations, if they are known. BindingError: the function cannot be bound."""
         self.has_body = method in WITH_BODY
-        self.path = frozenset(path)
+        self._path = frozenset(path)
+        self.path: frozenset[str] = frozenset()
         self._signature = _read_signature(function)
         self.hints: Mapping[str, Any] = _read_hints(function) if hints is None else hints
         self.returns = self.hints.get("return", inspect.Signature.empty)
         self.fields: dict[str, Any] = {}
+        self.names: dict[str, str] = {}
         self.special: frozenset[str] = frozenset()
         self.positional: tuple[str, ...] = ()
         self.has_default_body = False
         self.rest: Any = None
         for parameter in self._signature.parameters.values():
             self._add(parameter)
-        if (missing := self.path - self.fields.keys()) and "request" not in self.special:
-            raise BindingError(None, f"it does not take the path's parameter {min(missing)}")
+        self._refuse_missing()
         self._refuse_objects()
         self.whole = self._find_whole()
-        self.names = {name: type_hints.alias(hint) or name for name, hint in self.fields.items()}
         self.whole_fields = _read_fields(self.whole, self.fields[self.whole]) if self.whole else {}
         body = self.hints.get("body") if "body" in self.special else None
         self.is_body_a_model = type_hints.is_model(body)
@@ -63,6 +65,7 @@ class Parameters:
         self.lists = frozenset(name for name, hint in pairs if type_hints.is_sequence(hint))
         self.files = frozenset(name for name, hint in pairs if type_hints.contains(hint, type_hints.file_storage()))
         self.textless = frozenset(name for name, hint in pairs if type_hints.is_textless(hint))
+        self.objects = frozenset(name for name, hint in pairs if type_hints.is_object(hint))
         self.takes_files = bool(self.files) or any(type_hints.contains(hint, bytes) for hint in self.fields.values())
 
     @property
@@ -90,13 +93,25 @@ class Parameters:
             return
         if parameter.kind is parameter.POSITIONAL_ONLY:
             self.positional += (name,)
-        if name in REQUEST_NAMES and name not in self.path:
+        if name in REQUEST_NAMES and name not in self._path:
             self.special |= {name}
             self.has_default_body |= name == "body" and parameter.default is not parameter.empty
             return
         type_hints.adopt_file_storage(hint)
         hint = _with_texts(hint)
-        self.fields[name] = hint if name in self.path else _with_default(hint, parameter.default)
+        whole = _with_default(hint, parameter.default)
+        self.names[name] = type_hints.alias(whole) or name
+        if self.names[name] in self._path:
+            self.path |= {name}
+        has_name = isinstance(parameter.default, FieldInfo)
+        self.fields[name] = hint if name in self.path and not has_name else whole
+
+    def _refuse_missing(self) -> None:
+        """BindingError: a parameter of the path is taken by none of the function, which does not take it all either."""
+        missing = min(self._path - set(self.names.values()), default="")
+        if missing and "request" not in self.special:
+            how = "" if missing.isidentifier() and not iskeyword(missing) else f": name one Field(alias={missing!r})"
+            raise BindingError(None, f"it does not take the path's parameter {missing}{how}")
 
     def _refuse_objects(self) -> None:
         """BindingError: a parameter takes what the path or the query, if there is no body, cannot hold."""
@@ -104,7 +119,7 @@ class Parameters:
             what = type_hints.name_structure(hint)
             if name in self.path and what:
                 raise BindingError(name, f"{name} is {what}, which a path cannot hold")
-            if not self.has_body and what and what != type_hints.A_LIST:
+            if not self.has_body and type_hints.is_object(hint):
                 raise BindingError(name, f"{name} is {what}, which a query cannot hold: use POST, PUT or PATCH")
 
     def _find_whole(self) -> str | None:

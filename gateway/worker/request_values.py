@@ -1,5 +1,6 @@
 """The values of a request by name, before they are validated: of its query, and of the fields of its body."""
 
+import contextlib
 import io
 from collections.abc import Mapping
 from typing import Any
@@ -55,8 +56,8 @@ class RequestValues:
         try:
             if media == bodies.MULTIPART:
                 args, files = bodies.decode_multipart(request.header("Content-Type"), content)
-                return self._form_values(args) | self._files(files), ""
-            fields = self._form_values(bodies.decode_form(content))
+                return self._with_objects(self._form_values(args) | self._files(files)), ""
+            fields = self._with_objects(self._form_values(bodies.decode_form(content)))
         except ValueError as error:
             raise RejectedRequest(400, "bad-request", f"cannot be decoded: {error}") from None
         is_json = content.lstrip()[:1] in (b"{", b"[")
@@ -67,6 +68,19 @@ class RequestValues:
         for name in self._parameters.textless & args.keys():
             args[name] = [value for value in args[name] if value]
         return self._single_values({name: values for name, values in args.items() if values})
+
+    def _with_objects(self, values: dict[str, Any]) -> dict[str, Any]:
+        """The same, with the models and dictionaries that a form holds as JSON texts.
+
+        https://spec.openapis.org/oas/v3.1.1#encoding-object
+        """
+        for name in self._parameters.objects & values.keys():
+            value = values[name]
+            with contextlib.suppress(ValueError):
+                parsed = [from_json(each) for each in (value if isinstance(value, list) else [value])]
+                is_list = isinstance(value, list) and not (len(parsed) == 1 and isinstance(parsed[0], list))
+                values[name] = parsed if is_list else parsed[0]
+        return values
 
     def _files(self, files: Mapping[str, list[Any]]) -> dict[str, Any]:
         """Uploaded files as bytes, or as FileStorage where the parameter is one."""

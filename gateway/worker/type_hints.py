@@ -5,7 +5,8 @@ import enum
 import json
 import sys
 import types
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator, Mapping, MutableSequence, MutableSet, Sequence, Set
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Literal, NewType, Union, get_args, get_origin, get_type_hints
@@ -20,7 +21,7 @@ _TEXTLESS = (int, float, bool, bytes, Decimal, date, datetime, time, timedelta, 
 _DEEPEST = 5
 A_LIST = "a list"
 _FROM_ANYTHING = (pydantic.BeforeValidator, pydantic.PlainValidator, pydantic.WrapValidator)
-_SEQUENCES = (list, set, frozenset, tuple, Sequence, Collection)
+_SEQUENCES = (list, set, frozenset, tuple, deque, Iterable, Collection, Sequence, MutableSequence, Set, MutableSet)
 
 
 def variants(hint: Any) -> Iterator[Any]:
@@ -97,6 +98,11 @@ def name_structure(hint: Any) -> str:
         return ""
     items = [_name_object(each) for variant in variants(hint) for each in get_args(variant)]
     return f"a list, each {items[0]}" if items and all(items) else A_LIST
+
+
+def is_object(hint: Any) -> bool:
+    """Whether it is a model, a dictionary, or a list of such, which no text of a query can be."""
+    return name_structure(hint) not in ("", A_LIST)
 
 
 def _name_object(hint: Any) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 from gateway.http.response import OK, TEXT, WITHOUT_BODY, Response
 from gateway.http.wire import Headers
 from gateway.worker import displays, flask_compat, rich_display
-from gateway.worker.json_value import dump_json
+from gateway.worker.json_value import LISTS, TABLES, dump_json
 from gateway.worker.output import Output
 from gateway.worker.streams import AsyncStream, SyncStream
 
@@ -128,7 +128,7 @@ def _is_data(value: Any) -> bool:
     return (
         isinstance(value, _DATA + _DATES)
         or dataclasses.is_dataclass(value)
-        or kind.__module__.partition(".")[0] in _DATA_PACKAGES
+        or (kind.__module__.partition(".")[0] in _DATA_PACKAGES and any(hasattr(value, n) for n in TABLES + LISTS))
     )
 
 

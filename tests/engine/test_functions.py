@@ -152,6 +152,9 @@ def limits(n: Annotated[int, Field(ge=1, le=9)] = 3, m: int = Field(5, ge=1)): r
 # GET /alias
 def alias(from_: Annotated[str, Field(alias='from')]): return from_
 
+# GET /class/:class
+def in_class(class_: Annotated[int, Field(alias='class')]): return class_
+
 # GET /positional
 def positional(a: int, b: int = 2, /, *, c: int = 3): return [a, b, c]
 
@@ -194,6 +197,7 @@ VALUES = {
     "labels": [pandas.Period("2026-01"), pandas.Interval(0, 1), pandas.NA],
     "index": pandas.MultiIndex.from_tuples([(1, "a")]), "range": range(3), "keys": {"a": 1}.keys(),
     "mapping": {"counts": types.MappingProxyType({"a": 1})}, "binary": {"data": b"\xff"}, "cycle": CYCLE,
+    "styled": pandas.DataFrame({"a": [1]}).style,
     "bad_status": ("x", 100), "bad_header": ("x", {"X-A": "a\nb"}),
 }
 def value(name: str): return VALUES[name]
@@ -347,6 +351,7 @@ def test_parameters_come_from_the_path_and_the_query(api: Arbiter) -> None:
     assert api.get("/limits").json == [3, 5]
     assert api.get("/limits?m=2&n=9").json == [9, 2]
     assert api.get("/alias?from=here").text == "here"
+    assert api.get("/class/3").json == 3
     assert api.get("/positional?a=1&c=4").json == [1, 2, 4]
     assert api.get("/date?day=2026-01-02&at=2026-01-02T03:04:05Z").json == {
         "day": "2026-01-02",
@@ -595,6 +600,8 @@ def test_what_jupyter_would_display(api: Arbiter) -> None:
     assert (figure.headers["Content-Type"], figure.body) == ("image/png", b"\x89PNG")
     assert (page.headers["Content-Type"], page.text) == ("text/html; charset=utf-8", "<b>é</b>")
     assert api.get("/displays").json == {"a": 1}
+    styled = api.get("/value/styled")
+    assert (styled.headers["Content-Type"], "<table" in styled.text) == ("text/html; charset=utf-8", True)
 
 
 def test_a_generator_is_streamed(api: Arbiter) -> None:

@@ -1,5 +1,6 @@
 """A function as a tool: what an agent is told of it."""
 
+import re
 from typing import Any
 
 import jsonschema
@@ -141,3 +142,12 @@ def test_a_get_only_reads() -> None:
     assert deleting is not None
     assert (deleting.read_only_hint, deleting.idempotent_hint) == (None, True)
     assert posting is None
+
+
+def test_its_name_is_one_that_models_accept() -> None:
+    functions = ["add", "_add", "größe", "grosse", "größer", "ΣΣ", "数", "n" * 100, "n" * 101]
+    made = list(read_operations(document(**{f"f{n}": function(name) for n, name in enumerate(functions)})))
+    assert made[:3] == ["add", "_add", "groe"]
+    assert made[5:7] == ["function", "function_2"]
+    assert len(set(made)) == len(functions)
+    assert all(re.fullmatch("[A-Za-z0-9_-]{1,64}", name) for name in made)

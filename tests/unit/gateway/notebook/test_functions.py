@@ -35,6 +35,8 @@ def test_other_cells_are_none(source: str) -> None:
         ("# GET /x\ndef f(a: int,\n      b): ...", 3, "its parameter b has no annotation"),
         ("# POST /x\nr = json.loads(REQUEST)\ndef f(a: int): ...", 2, "REQUEST is read above it"),
         ("# GET /x\nclass F:\n    def __call__(self): ...", 2, "the class F is not an endpoint"),
+        ("# GET /x\nf = lambda a: a", 2, "a lambda is not an endpoint"),
+        ("# GET, POST /x\ndef f(a: int):\n    return json.loads(REQUEST)", 3, "REQUEST does not exist in a function"),
     ],
 )
 def test_what_keeps_a_definition_from_being_the_endpoint_is_a_hint(source: str, line: int, reason: str) -> None:

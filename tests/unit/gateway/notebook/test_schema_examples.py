@@ -23,6 +23,10 @@ SCHEMAS: dict[str, Any] = {
         ({"type": "number", "minimum": 5}, 5),
         ({"type": "integer", "exclusiveMinimum": 5}, 6),
         ({"type": "integer", "exclusiveMaximum": 0}, -1),
+        ({"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}, 0.5),
+        ({"type": "integer", "multipleOf": 5}, 5),
+        ({"type": "integer", "multipleOf": 5, "minimum": 12}, 15),
+        ({"type": "integer", "multipleOf": 5, "exclusiveMinimum": 5}, 10),
         ({"type": "boolean"}, False),
         ({"type": "string"}, "text"),
         ({"type": "string", "minLength": 6}, "textxx"),
@@ -34,6 +38,8 @@ SCHEMAS: dict[str, Any] = {
         ({"const": "cat"}, "cat"),
         ({"anyOf": [{"type": "integer"}, {"type": "null"}]}, 1),
         ({"type": "array", "items": {"type": "integer"}}, [1]),
+        ({"type": "array", "items": {"type": "integer"}, "minItems": 2}, [1, 1]),
+        ({"type": "array", "items": {"type": "integer"}, "minItems": 0}, [1]),
         ({"type": "array"}, []),
         ({"type": "array", "prefixItems": [{"type": "integer"}, {"type": "string"}]}, [1, "text"]),
         ({"$ref": "#/components/schemas/Item"}, {"name": "text"}),
@@ -48,6 +54,11 @@ def test_an_example_fits_its_schema(schema: Any, example: Any) -> None:
 
 def test_a_schema_that_contains_itself_ends() -> None:
     assert str(make_example({"$ref": "#/components/schemas/Tree"}, SCHEMAS)).count("child") < 10
+
+
+def test_a_list_of_itself_ends_with_an_empty_list() -> None:
+    schemas = {"Tree": {"type": "object", "properties": {"kids": {"type": "array", "items": {"$ref": "#/x/Tree"}}}}}
+    assert "None" not in str(make_example({"$ref": "#/x/Tree"}, schemas))
 
 
 def test_a_request_has_what_the_function_needs() -> None:

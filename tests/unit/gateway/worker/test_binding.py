@@ -4,8 +4,11 @@ import enum
 import functools
 import json
 import re
-from collections.abc import Callable, Mapping
+import typing
+from collections import deque
+from collections.abc import Callable, Mapping, MutableSequence, Sequence, Set
 from typing import Annotated, Any, Literal, NewType
+from urllib.parse import urlencode
 
 import pytest
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, Json, JsonValue
@@ -74,11 +77,15 @@ def test_a_form_may_use_each_name_of_a_models_field(model: Any, form: bytes) -> 
     assert len(next(iter(bind(whole, body=form, kind=FORM)["item"].model_dump().values()))) == 1
 
 
+class Plain: ...
+
+
 @pytest.mark.parametrize(
     ("hint", "name", "reason"),
     [
         (Annotated[str, Field(pattern="(?=a)")], "a", "a cannot be read from a request: error: look-around"),
-        (5, "a", "a cannot be read from a request: Unable to generate pydantic-core schema for 5"),
+        (5, "a", "a cannot be read from a request: 5 is neither a model nor another type that pydantic knows"),
+        (Plain, "a", "test_binding.Plain'> is neither a model"),
         (Literal, None, "its parameters cannot be read from a request: Plain typing.Literal"),
         ("1 / 0", None, "its annotations cannot be read: ZeroDivisionError"),
     ],
@@ -237,3 +244,36 @@ def test_a_text_may_be_what_a_validator_makes_of_it() -> None:
 
     assert bind(options, "/x?a={%22n%22:1}&b={%22n%22:2}") == {"a": {"n": 1}, "b": Query(n=2)}
     assert bind(items, path={"ids": "1,2"}) == {"ids": [1, 2]}
+
+
+def test_a_parameter_of_the_path_may_have_a_name_that_python_has_not() -> None:
+    def user(id_: Annotated[int, Field(alias="user-id")], class_: str = Field(alias="class")) -> None: ...
+    def other(user_id: int) -> None: ...
+
+    assert bind(user, path={"user-id": "1", "class": "a"}) == {"id_": 1, "class_": "a"}
+    with pytest.raises(BindingError, match=r"parameter user-id: name one Field\(alias='user-id'"):
+        Binding(other, "GET", frozenset({"user-id"}))
+
+
+def test_a_form_has_an_object_as_json() -> None:
+    def add(item: Item, items: list[Item], counts: dict[str, int] | None = None, note: str = "") -> None: ...
+
+    one, two = Item(name="a"), Item(name="b")
+    several = urlencode(
+        [("item", '{"name": "a"}'), ("items", '{"name": "a"}'), ("items", '{"name": "b"}'), ("note", "{}")]
+    )
+    assert bind(add, body=several.encode(), kind=FORM) == {
+        "item": one, "items": [one, two], "counts": None, "note": "{}",
+    }  # fmt: skip
+    as_list = urlencode({"item": '{"name": "a"}', "items": '[{"name": "a"}]', "counts": '{"n": 1}'})
+    assert bind(add, body=as_list.encode(), kind=FORM)["counts"] == {"n": 1}
+    with pytest.raises(InvalidInput, match="item: Input should be a valid dictionary"):
+        bind(add, body=b"item={", kind=FORM)
+
+
+@pytest.mark.parametrize("kind", [list, tuple[int, ...], Set, Sequence, MutableSequence, deque, typing.List])  # noqa: UP006
+def test_all_values_of_a_name_are_bound_to_any_kind_of_list(kind: Any) -> None:
+    def several(a: int) -> None: ...
+
+    several.__annotations__["a"] = kind
+    assert sorted(int(each) for each in bind(several, "/x?a=1&a=2")["a"]) == [1, 2]
