@@ -15,6 +15,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import PydanticOmit, core_schema
 
 from gateway.http.body import MULTIPART
+from gateway.records import log
 from gateway.worker import type_hints
 from gateway.worker.function_endpoint import FunctionEndpoint
 from gateway.worker.value_response import EVENTS, JSON
@@ -34,7 +35,9 @@ class _Schemas(GenerateJsonSchema):
             return super().generate_inner(schema)
         except PydanticOmit:  # by which pydantic leaves out a field
             raise
-        except Exception:  # of the notebook's code, such as json_schema_extra or the text of a default value
+        except Exception as error:  # of the notebook's code, such as json_schema_extra or the text of a default value
+            text = f"A type is not described in the OpenAPI document: {type(error).__name__}: {error}"
+            log.write_lines(log.NO_REQUEST, text)
             return {}
 
     def handle_invalid_for_json_schema(self, schema: core_schema.CoreSchema, error_info: str) -> JsonSchemaValue:

@@ -4,8 +4,6 @@ import asyncio
 import gc
 import os
 import socket
-import sys
-import traceback
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
@@ -77,11 +75,7 @@ def _describe(endpoints: Sequence[CompiledEndpoint]) -> dict[str, Any]:
         return {"functions": {}, "schemas": {}}
     from gateway.worker import function_schema
 
-    try:
-        return function_schema.describe(endpoints)
-    except Exception:  # of a type that describes itself: no reason not to serve it
-        traceback.print_exc(file=sys.__stderr__)
-        return {"functions": {}, "schemas": {}}
+    return function_schema.describe(endpoints)
 
 
 def _substitute(endpoint: Endpoint, error: CompileError) -> Endpoint:
