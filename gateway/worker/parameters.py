@@ -94,6 +94,11 @@ class Parameters:
         if parameter.kind is parameter.POSITIONAL_ONLY:
             self.positional += (name,)
         if name in REQUEST_NAMES and name not in self._path:
+            if name != "body" and not type_hints.is_mapping(hint):
+                what = "the dictionary that REQUEST holds" if name == "request" else "a mapping"
+                raise BindingError(
+                    name, f"{name} is {what}, and no other type: give the parameter another name, or body"
+                )
             self.special |= {name}
             self.has_default_body |= name == "body" and parameter.default is not parameter.empty
             return

@@ -100,6 +100,12 @@ def name_structure(hint: Any) -> str:
     return f"a list, each {items[0]}" if items and all(items) else A_LIST
 
 
+def is_mapping(hint: Any) -> bool:
+    """Whether a dictionary can be it."""
+    kinds = [get_origin(variant) or variant for variant in variants(hint)]
+    return all(kind is Any or is_typeddict(kind) or issubclass(dict, kind) for kind in kinds if isinstance(kind, type))
+
+
 def is_object(hint: Any) -> bool:
     """Whether it is a model, a dictionary, or a list of such, which no text of a query can be."""
     return name_structure(hint) not in ("", A_LIST)

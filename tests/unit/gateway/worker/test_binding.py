@@ -231,6 +231,16 @@ def test_what_a_path_or_a_query_cannot_hold_is_said_at_the_start(
     assert caught.value.name == "a"
 
 
+def test_the_request_itself_is_no_model() -> None:
+    def create(request: Item) -> None: ...
+    def allowed(request: dict[str, Any], headers: Mapping[str, str] | None, body: Item) -> None: ...
+
+    with pytest.raises(BindingError, match="request is the dictionary that REQUEST holds, and no other type") as caught:
+        Binding(create, "POST", frozenset())
+    assert caught.value.name == "request"
+    assert bind(allowed, body={"name": "a"})["body"] == Item(name="a")
+
+
 def test_the_rest_of_a_body_needs_a_body() -> None:
     def rest(**fields: str) -> None: ...
 
