@@ -14,7 +14,7 @@ from control.projects.regular_file import open_regular
 # may leave the file's stamp and size as they are.
 SETTLE_TIME = 2.0
 # Read at each start like the notebook beside them, and so small.
-COMPANIONS = (".env",)
+COMPANIONS = (".env", "api.toml")
 MAX_COMPANION = 200_000  # bytes; more is an error at the start
 
 

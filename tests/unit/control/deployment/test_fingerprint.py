@@ -126,9 +126,10 @@ def test_a_file_that_was_deleted_has_no_code_until_it_is_back(file: NotebookFile
     assert file.poll() == first
 
 
-def test_a_companion_that_is_saved_deleted_or_back_is_a_change(file: NotebookFile) -> None:
+@pytest.mark.parametrize("name", [".env", "api.toml"])
+def test_a_companion_that_is_saved_deleted_or_back_is_a_change(file: NotebookFile, name: str) -> None:
     file.path.write_text(notebook_text(["a = 1"]))
-    companion = file.path.with_name(".env")
+    companion = file.path.with_name(name)
     codes = [file.poll()]
     for text in ("A=1", "A=2", ""):
         companion.write_text(text)

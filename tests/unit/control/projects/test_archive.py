@@ -56,7 +56,13 @@ def target(tmp_path: Path) -> Iterator[Path]:
 def test_what_was_packed_unpacks_to_the_same_files(tmp_path: Path, target: Path) -> None:
     project = tmp_path / "project"
     (project / "data" / ".ipynb_checkpoints").mkdir(parents=True)
-    texts = {NOTEBOOK: "{}", "data/größe.csv": "a,b\n" * 50_000, "data/empty": "", ".env.example": "X="}
+    texts = {
+        NOTEBOOK: "{}",
+        "data/größe.csv": "a,b\n" * 50_000,
+        "data/empty": "",
+        ".env.example": "X=",
+        "api.toml": "kernels = 2",
+    }
     for name, text in texts.items():
         (project / name).write_text(text)
     (project / "data" / ".ipynb_checkpoints" / "old").write_text("old")
