@@ -139,6 +139,8 @@ def test_a_projects_variables_are_in_its_kernel_and_nowhere_else(stack: Stack) -
         assert "sk-of-this-project" not in text, where
     download = zipfile.ZipFile(io.BytesIO(stack.get("/process/download?notebook=keys").content))
     assert download.namelist() == ["keys/server.ipynb"]
+    for path in ("files/keys/.env", "api/contents/keys/.env"):
+        assert stack.get(f"/jupyter/{path}", headers={"Referer": f"{stack.url}/jupyter/tree"}).status_code == 404
 
     # Nor has it what is the stack's, or do others have it.
     stack.serve("keyless", ["import os", "# GET /key\nprint(os.environ.get('KEY'))"])
