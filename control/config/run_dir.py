@@ -48,11 +48,18 @@ class RunDir:
         return self.slot(slot) / "admin.sock"
 
     def slot_file(self, slot: str) -> Path:
-        """The project to serve: {"notebook": its name, "path": absolute path of its server.ipynb, "code"}, or STANDBY.
+        """The project to serve, or STANDBY: {"notebook", "path", "code", "settings"}.
 
-        `code` is the notebook's fingerprint (control/deployment/fingerprint.py) at the start.
+        `notebook` is its name, `path` the absolute path of its server.ipynb, `code` its fingerprint at the start
+        (control/deployment/fingerprint.py), `settings` those of its own, as environment variables
+        (control/projects/own_settings.py).
         """
         return self.slot(slot) / "slot.json"
+
+    def slot_request_timeout(self, slot: str, default: int) -> int:
+        """The limit for requests of a slot's project, in seconds; `default` if it has none of its own."""
+        content = read_json(self.slot_file(slot)) or {}
+        return int(content.get("settings", {}).get("REQUEST_TIMEOUT", default))
 
     def slot_failure(self, slot: str) -> Path:
         """Written by the gateway when its notebook does not run: cell, line, name, value, traceback."""

@@ -3,9 +3,11 @@
 import ipaddress
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from control.config.run_dir import RunDir
 
@@ -62,21 +64,16 @@ class Settings:
             body_dir=plain_path("BODY_DIR", environ.get("BODY_DIR") or RunDir(run_dir(environ)).bodies),
             serve=environ.get("SERVE") or None,
             reload=switch(environ, "RELOAD"),
-            kernels=whole_number(environ, "KERNELS", 1, 1, 64),
-            request_timeout=whole_number(environ, "REQUEST_TIMEOUT", 60, 1, 86_400),
-            start_timeout=whole_number(environ, "START_TIMEOUT", 60, 1, 86_400),
-            queue_limit=whole_number(environ, "QUEUE_LIMIT", 100, 1, 4096),
             max_body_mb=whole_number(environ, "MAX_BODY_MB", 100, 1, 100_000),
             large_body_limit=whole_number(environ, "LARGE_BODY_LIMIT", 8, 1, 1000),
             max_output_mb=whole_number(environ, "MAX_OUTPUT_MB", 10, 1, 100_000),
-            show_tracebacks=switch(environ, "SHOW_TRACEBACKS"),
             cors_origins=origins(environ, "CORS_ORIGINS"),
             trust_pages=switch(environ, "TRUST_PAGES"),
             trusted_proxies=networks(environ, "TRUSTED_PROXIES"),
-            allow_broken_endpoints=switch(environ, "ALLOW_BROKEN_ENDPOINTS"),
             inspect=switch(environ, "INSPECT", default="1"),
             build_version=environ.get("BUILD_VERSION") or "unknown",
             build_revision=environ.get("BUILD_REVISION") or "unknown",
+            **{name: read(environ, name.upper()) for name, read in PER_PROJECT.items()},
         )
 
     def to_env(self) -> dict[str, str]:
@@ -96,9 +93,21 @@ def whole_number(environ: Mapping[str, str], name: str, default: int, low: int, 
 def switch(environ: Mapping[str, str], name: str, default: str = "0") -> bool:
     """The variable as on (1) or off (0); unset or empty is the default."""
     text = environ.get(name) or default
-    if text not in {"0", "1"}:
+    if text not in {"0", "1", "false", "true"}:
         raise SettingError(f"{name} is {text!r}: give 1 for on or 0 for off.")
-    return text == "1"
+    return text in {"1", "true"}
+
+
+# The settings that a project may have of its own (control/projects/own_settings.py): how each is read, by its name in
+# the environment or in the project's file. The others are those of programs that serve all projects.
+PER_PROJECT: dict[str, Callable[[Mapping[str, str], str], Any]] = {
+    "kernels": partial(whole_number, default=1, low=1, high=64),
+    "request_timeout": partial(whole_number, default=60, low=1, high=86_400),
+    "start_timeout": partial(whole_number, default=60, low=1, high=86_400),
+    "queue_limit": partial(whole_number, default=100, low=1, high=4096),
+    "show_tracebacks": switch,
+    "allow_broken_endpoints": switch,
+}
 
 
 def origins(environ: Mapping[str, str], name: str) -> tuple[str, ...]:

@@ -1,9 +1,10 @@
-"""Fingerprints of notebooks: of their code, in its order, and of the kernel that runs it."""
+"""Fingerprints of notebooks: of their code, in its order, of the kernel that runs it, and of files read with it."""
 
 import hashlib
 import json
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ from control.projects.regular_file import open_regular
 # Seconds: the coarsest time stamps of file systems in use, SMB's and FAT's. That soon after a change, a second one
 # may leave the file's stamp and size as they are.
 SETTLE_TIME = 2.0
+# Read at each start like the notebook beside them, and so small.
+COMPANIONS = (".env", "api.toml")
+MAX_COMPANION = 200_000  # bytes; more is an error at the start
 
 
 def fingerprint(data: bytes) -> str | None:
@@ -41,17 +45,26 @@ def _digest(data: bytes) -> str:
 
 
 def file_fingerprint(notebook: Path) -> str | None:
-    """The fingerprint of a file's content now, also of one that is no JSON; None without a regular file."""
+    """The fingerprint of a notebook, even if it is no JSON, and its companions now; None without a regular file."""
     try:
         with open_regular(notebook) as file:
             data = file.read()
     except OSError:
         return None
-    return fingerprint(data) or _digest(data)
+    return _add_companions(fingerprint(data) or _digest(data), notebook.parent)
+
+
+def _add_companions(code: str, folder: Path) -> str:
+    """The fingerprint with those of the companions in the notebook's folder that are there."""
+    contents = [code.encode()]
+    for name in COMPANIONS:
+        with suppress(OSError), open_regular(folder / name) as file:
+            contents.append(name.encode() + file.read(MAX_COMPANION))
+    return _digest(b"\0".join(contents)) if len(contents) > 1 else code
 
 
 class NotebookFile:
-    """A notebook file that is polled, and read only when it may have changed."""
+    """A notebook file that is polled, and read only when it may have changed; with its companions."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -78,4 +91,4 @@ class NotebookFile:
                     self.code = fingerprint(data) or (_digest(data) if self.is_settled else None)
         except OSError:
             self.stamp = self.code = None
-        return self.code
+        return _add_companions(self.code, self.path.parent) if self.code else None

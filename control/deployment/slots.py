@@ -12,10 +12,11 @@ from enum import Enum
 
 from control.config.errors import NotebookFailure, NotReady
 from control.config.run_dir import SLOTS, STANDBY, RunDir, point_link, read_json, write_json
-from control.config.settings import Settings
+from control.config.settings import SettingError, Settings
 from control.deployment import gateway_client
 from control.deployment.fingerprint import file_fingerprint
 from control.deployment.gateway_client import GatewayStatus
+from control.projects import own_settings
 from control.projects.catalog import Project
 from control.supervision.client import DOWN, Supervisor
 
@@ -74,6 +75,11 @@ class Slots:
     def project(self, slot: str) -> str | None:
         return (read_json(self.run.slot_file(slot)) or {}).get("notebook")
 
+    def request_timeout(self, slot: str | None) -> int:
+        """The limit for requests of the slot's project, in seconds; without a slot, that of the environment."""
+        default = self.settings.request_timeout
+        return self.run.slot_request_timeout(slot, default) if slot else default
+
     def last_code(self, name: str) -> str | None:
         """The fingerprint of a project's code at its last start; None where that is not known."""
         serving_slot = self.serving_slot()
@@ -118,7 +124,7 @@ class Slots:
 
     def wait_until_down(self, slot: str, check: Callable[[], None] = lambda: None) -> None:
         """Wait for a slot that is stopping; raises NotReady when it does not stop, or what `check` raises."""
-        deadline = time.monotonic() + self.settings.request_timeout + STOP_MARGIN
+        deadline = time.monotonic() + self.request_timeout(slot) + STOP_MARGIN
         while not self.is_down(slot):
             check()
             if time.monotonic() > deadline:
@@ -130,6 +136,7 @@ class Slots:
 
         Raises NotebookFailure, NotReady, or what `check` raises, which is called again and again meanwhile.
         """
+        settings, changes = self._load_settings(project)
         state = self.state(slot)
         if state is not SlotState.STANDBY:
             if state in (SlotState.UP, SlotState.STANDBY_FAILED):
@@ -140,18 +147,28 @@ class Slots:
             file.unlink(missing_ok=True)
         # Before the gateway reads the notebook, so that a save in between counts as one more change.
         code = file_fingerprint(project.notebook)
-        content = {"notebook": project.name, "path": str(project.notebook), "code": code}
+        content = {"notebook": project.name, "path": str(project.notebook), "code": code, "settings": changes}
         write_json(self.run.last_start, content)
         write_json(self.run.slot_file(slot), content)
         try:
             self.supervisor.start(slot)
-            self._wait_until_ready(slot, project, check)
+            self._wait_until_ready(slot, project, settings.start_timeout, check)
         except Exception:
             self.stop(slot, wait=True)
             raise
 
-    def _wait_until_ready(self, slot: str, project: Project, check: Callable[[], None]) -> None:
-        timeout = self.settings.start_timeout
+    def _load_settings(self, project: Project) -> tuple[Settings, dict[str, str]]:
+        """As own_settings.load; raises NotebookFailure."""
+        try:
+            return own_settings.load(project.notebook.parent, self.settings)
+        except SettingError as error:
+            name, value = "InvalidSettings", str(error)
+            raise NotebookFailure(
+                f"{project.name} does not run. {name}: {value}",
+                {"cell": None, "line": None, "name": name, "value": value, "traceback": ""},
+            ) from None
+
+    def _wait_until_ready(self, slot: str, project: Project, timeout: int, check: Callable[[], None]) -> None:
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             if (gateway := self.gateway(slot)) and gateway.ready:

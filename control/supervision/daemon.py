@@ -34,6 +34,7 @@ API_LOG_BYTES = 10_000_000
 # `docker stop` kills after 10 s. Requests in flight get the first 6 of them; see conf/supervisord.conf.j2.
 SHUTDOWN_DRAIN = 6  # seconds
 SHUTDOWN = 9.2  # seconds, after which all programs are killed
+STOP_MARGIN = 5  # seconds for a slot after its longest request; as in conf/supervisord.conf.j2
 DRAIN = 0.2  # seconds for the last output, where that is blocked
 STACK_GROUP = "stack"  # as in conf/supervisord.conf.j2: the programs without which the stack ends
 MAX_EXITS = 5
@@ -43,7 +44,8 @@ PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
 
 def main() -> None:
     """Run the stack until a signal or a program that keeps crashing ends it; exits with 0 or 1."""
-    run = RunDir(Settings.from_env().run_dir)
+    settings = Settings.from_env()
+    run = RunDir(settings.run_dir)
     # Kernels whose parent was killed become our children, so that none outlives the stack.
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     stdout = Printer(write_to_stdout, "supervisord | ")
@@ -53,7 +55,7 @@ def main() -> None:
     options.realize(["-c", str(run.supervisord_conf)])
     options.first = True
     options.test = False
-    stack = Stack(options, Output(stdout, api_log))
+    stack = Stack(options, Output(stdout, api_log), settings)
     try:
         with suppress(asyncore.ExitNow):  # how supervisord leaves its loop
             stack.main()
@@ -123,9 +125,10 @@ class Output:
 class Stack(Supervisor):  # type: ignore[misc]
     """supervisord with this stack's rules for output, orphans and programs that keep crashing."""
 
-    def __init__(self, options: Options, output: Output) -> None:
+    def __init__(self, options: Options, output: Output, settings: Settings) -> None:
         super().__init__(options)
         self.output = output
+        self.run_dir, self.request_timeout = RunDir(settings.run_dir), settings.request_timeout
         self.error: str | None = None
         self.exits: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=MAX_EXITS))
         self.on_demand: dict[str, OnDemand] = {}  # by the name of the group
@@ -134,6 +137,7 @@ class Stack(Supervisor):  # type: ignore[misc]
         # Not in __init__: supervisord clears all subscriptions just before it calls this.
         events.subscribe(events.ProcessLogStdoutEvent, self.output.on_output)
         events.subscribe(events.ProcessStateFatalEvent, self.on_fatal)
+        events.subscribe(events.ProcessStateStoppingEvent, self.on_slot_stopping)
         events.subscribe(events.SupervisorStoppingEvent, self.on_stopping)
         for event in (events.ProcessStateExitedEvent, events.ProcessStateBackoffEvent, events.ProcessStateStoppedEvent):
             events.subscribe(event, self.on_exit)
@@ -155,6 +159,14 @@ class Stack(Supervisor):  # type: ignore[misc]
         lines = "\n".join(f"  {line}" for line in self.output.last_lines[name]) or f"  {process.spawnerr}"
         self.error = f"error: {name} could not be kept up, so the stack has ended. Its last lines:\n{lines}"
         self.options.mood = SupervisorStates.SHUTDOWN
+
+    def on_slot_stopping(self, event: Any) -> None:
+        """Let a slot finish the requests of its project, which may have another limit than `stopwaitsecs` allows."""
+        process = event.process
+        if process.group.config.name == API_GROUP and self.options.mood == SupervisorStates.RUNNING:
+            limit = self.run_dir.slot_request_timeout(process.config.name, self.request_timeout) + STOP_MARGIN
+            process.delay += limit - process.config.stopwaitsecs  # counted from it just now
+            process.config.stopwaitsecs = limit
 
     def on_stopping(self, _event: Any) -> None:
         """Shorten the time for requests in flight: somebody waits for the shutdown."""

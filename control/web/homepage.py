@@ -75,7 +75,7 @@ def test_api() -> ResponseReturnValue:
         headers["X-Request-Id"] = request_id
     deployment = components().deployment
     try:
-        timeout = deployment.settings.request_timeout + EXTRA_TIMEOUT
+        timeout = deployment.slots.request_timeout(deployment.slots.serving_slot()) + EXTRA_TIMEOUT
         response = manual_request.send(deployment.run.api_socket, api_request, headers, timeout)
         return render(response=response, request_id=request_id)
     except NoResponse as error:

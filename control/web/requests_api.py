@@ -53,7 +53,7 @@ def find_exchange(exchange_id: str) -> Exchange:
 def replay_exchange(exchange: Exchange) -> ReplayResult:
     """Raises ReplayError."""
     deployment = components().deployment
-    timeout = deployment.settings.request_timeout + EXTRA_TIMEOUT
+    timeout = deployment.slots.request_timeout(deployment.slots.serving_slot()) + EXTRA_TIMEOUT
     return replay(exchange, deployment.run, components().history, timeout)
 
 

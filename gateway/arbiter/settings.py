@@ -14,7 +14,8 @@ POLL = 0.02  # seconds
 class GatewaySettings:
     """A slot's paths in the run directory (docs/architecture.md) and what it is to serve.
 
-    The control app has checked the values (control/config/settings.py) and passes all of them on.
+    The control app has checked the values (control/config/settings.py) and passes all of them on. Those in the slot
+    file, the project's own, count before those of the environment.
     """
 
     slot: str
@@ -45,6 +46,7 @@ class GatewaySettings:
         slot_file = folder / "slot.json"
         while (content := json.loads(slot_file.read_text(encoding="utf-8"))).get("state") == "standby":
             time.sleep(POLL)
+        environ = {**environ, **content.get("settings", {})}
         return cls(
             slot=slot,
             project=content["notebook"],

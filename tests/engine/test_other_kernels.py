@@ -30,6 +30,7 @@ CELLS = [
     "# GET /made-badly\necho x",
     "# ResponseInfo GET /made-badly\necho no json",
     "# POST /said\necho x",
+    '# GET /key\necho "$KEY"',
     f"# ResponseInfo POST /said\nprintf %s \"$REQUEST\" | python3 -c '{PRINT_BODY}'",
 ]
 BROKEN = "the-database-is-down"  # a file: while it is there, the first cell ends its kernel
@@ -47,9 +48,9 @@ def bash(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slot]:
     first = f"[ -e {folder}/{BROKEN} ] && kill -9 $PPID; [ -e {folder}/{HANGING} ] && sleep 1000; true"
     content = notebook([first, *CELLS], "bash")
     path.write_text(json.dumps(content))
-    with Slot(
-        path=Path(path), JUPYTER_PATH=str(folder), REQUEST_TIMEOUT="5", QUEUE_LIMIT="3", START_TIMEOUT="15"
-    ) as slot:
+    (folder / ".env").write_text("KEY=of the project")
+    settings = {"REQUEST_TIMEOUT": "5", "QUEUE_LIMIT": "3", "START_TIMEOUT": "15", "KG_STATIC_PATH": str(folder)}
+    with Slot(path=Path(path), JUPYTER_PATH=str(folder), **settings) as slot:
         yield slot
 
 
@@ -57,6 +58,12 @@ def test_its_cells_answer(bash: Slot) -> None:
     answer = bash.get("/hi/there")
     assert (answer.text, answer.headers["content-type"]) == ("hi bash\n", "text/plain; charset=utf-8")
     assert bash.post_json("/echo", {"a": 1}).json()["body"] == {"a": 1}
+
+
+def test_it_has_the_variables_of_its_project_which_are_no_public_file(bash: Slot) -> None:
+    assert bash.get("/key").text == "of the project\n"
+    assert bash.get("/public/server.ipynb").status == 200
+    assert [bash.get(path).status for path in ("/public/.env", "/public/%2eenv")] == [404, 404]
 
 
 def test_response_info_sets_status_and_headers(bash: Slot) -> None:
@@ -191,6 +198,7 @@ def test_its_endpoints_are_documented(bash: Slot) -> None:
     assert set(document["paths"]) == {
         "/hi/{name}",
         "/echo",
+        "/key",
         "/endless",
         "/dies",
         "/slow",

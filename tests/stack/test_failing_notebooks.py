@@ -90,6 +90,18 @@ def test_a_file_that_is_no_notebook_is_told(idle_stack: Stack, text: str) -> Non
     assert "not a notebook" in error["value"]
 
 
+def test_a_bad_setting_of_the_project_is_told_and_its_repair_counts(idle_stack: Stack) -> None:
+    own_settings = idle_stack.write("ill_set", [ENDPOINT]).with_name("api.toml")
+    own_settings.write_text("kernels = 0\n")
+
+    error = assert_told(idle_stack, idle_stack.start_api("ill_set"), "ill_set")
+
+    assert error["value"] == "api.toml: kernels is '0': give a whole number from 1 to 64."
+    assert error["value"].replace("'", "&#39;") in idle_stack.get("/").text
+    own_settings.write_text("kernels = 1\n")
+    assert idle_stack.start_api("ill_set").status_code == 200
+
+
 @pytest.mark.parametrize("cells", [[], ["a = 1"]], ids=str)
 def test_a_notebook_without_an_endpoint_is_told(idle_stack: Stack, cells: list[str]) -> None:
     idle_stack.write("broken", cells)

@@ -13,6 +13,7 @@ import pytest
 from tests.support.jupyter import Jupyter
 from tests.support.notebooks import notebook
 from tests.support.stack import Stack, as_json
+from tests.support.waiting import eventually
 
 # Returns when the request with the other name is in its cell too, which one kernel alone never reaches.
 MEET = """# GET /meet/:me/:other
@@ -26,7 +27,7 @@ print("met")"""
 @pytest.fixture(scope="module")
 def tight() -> Iterator[Stack]:
     """A stack with two kernels and small limits."""
-    with Stack(KERNELS="2", MAX_BODY_MB="1", START_TIMEOUT="15", REQUEST_TIMEOUT="10") as stack:
+    with Stack(KERNELS="2", MAX_BODY_MB="1", START_TIMEOUT="15", REQUEST_TIMEOUT="3") as stack:
         yield stack.start()
 
 
@@ -95,5 +96,37 @@ def test_a_request_that_takes_too_long_is_a_504_as_json(tight: Stack) -> None:
     late = tight.invoke("late")
 
     assert late.status_code == 504
-    assert time.monotonic() - start >= 10
+    assert time.monotonic() - start >= 3
     assert as_json(late)["message"]
+
+
+def test_a_project_has_limits_of_its_own_and_the_next_one_the_stacks(tight: Stack) -> None:
+    cells = ["import time", "# GET /late\ntime.sleep(60)  # until the limit", "# GET /fail\nraise ValueError"]
+    path = tight.write("own", cells)
+    path.with_name("api.toml").write_text("kernels = 1\nrequest_timeout = 1\nshow_tracebacks = true\n")
+    assert tight.restart_api("own").status_code == 200
+    assert tight.status()["kernels"] == 1
+    start = time.monotonic()
+    assert tight.invoke("late").status_code == 504
+    assert time.monotonic() - start < 3
+    assert "traceback" in as_json(tight.invoke("fail"))["extensions"]
+
+    tight.serve("not_own", cells)
+    assert tight.status()["kernels"] == 2
+    assert "traceback" not in as_json(tight.invoke("fail"))["extensions"]
+
+
+def test_a_stop_waits_for_a_request_that_only_its_project_allows(tight: Stack, tmp_path: Path) -> None:
+    start_file = tmp_path / "begun"
+    # Longer than a slot gets to stop by the stack's limit: 3 + 5 s.
+    cell = f"# GET /long\npathlib.Path({str(start_file)!r}).touch()\ntime.sleep(9)\nprint('all of it')"
+    path = tight.write("patient", ["import pathlib, time", cell])
+    path.with_name("api.toml").write_text("request_timeout = 60")
+    assert tight.restart_api("patient").status_code == 200
+    with ThreadPoolExecutor(1) as pool:
+        request = pool.submit(tight.invoke, "long")
+        eventually(start_file.exists, 10, "the request in its cell")
+
+        assert tight.stop_api().status_code == 200
+
+        assert (request.result().status_code, request.result().text) == (200, "all of it\n")

@@ -157,6 +157,21 @@ def test_neither_a_fifo_nor_json_that_is_too_deep_ends_the_watch(reloading: Stac
     eventually(lambda: answers(reloading, 2), 15, "the notebook")
 
 
+def test_variables_that_are_saved_count_at_once(reloading: Stack) -> None:
+    reloading.serve("variables", ["import os", version("os.environ.get('VERSION', 1)")])
+    assert answers(reloading, 1)
+    variables = reloading.notebook_dir / "variables" / ".env"
+
+    variables.write_text("VERSION=2")
+    eventually(lambda: answers(reloading, 2), 15, "the new value")
+    variables.write_text("VERSION=3\nno variable")
+    error = eventually(lambda: reloading.status()["last_error"], 15, "the reason")
+
+    assert error["value"].startswith(".env: line 2: ")
+    assert answers(reloading, 2)
+    assert restarts(reloading, "variables") == 2
+
+
 def test_a_burst_of_saves_by_rename_ends_with_the_last_of_them(reloading: Stack) -> None:
     path = reloading.write("renamed", [version(0)])
     assert reloading.restart_api("renamed").status_code == 200

@@ -126,6 +126,23 @@ def test_a_file_that_was_deleted_has_no_code_until_it_is_back(file: NotebookFile
     assert file.poll() == first
 
 
+@pytest.mark.parametrize("name", [".env", "api.toml"])
+def test_a_companion_that_is_saved_deleted_or_back_is_a_change(file: NotebookFile, name: str) -> None:
+    file.path.write_text(notebook_text(["a = 1"]))
+    companion = file.path.with_name(name)
+    codes = [file.poll()]
+    for text in ("A=1", "A=2", ""):
+        companion.write_text(text)
+        codes.append(file.poll())
+        assert file_fingerprint(file.path) == codes[-1]
+    companion.unlink()
+    assert len(set(codes)) == 4
+    assert file.poll() == codes[0]
+
+    os.mkfifo(companion)
+    assert file.poll() == codes[0]
+
+
 def test_what_is_no_regular_file_is_not_read(file: NotebookFile) -> None:
     os.mkfifo(file.path)
 

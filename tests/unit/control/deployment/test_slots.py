@@ -87,7 +87,7 @@ def test_a_slot_is_brought_up_with_what_it_is_to_serve(
     slots.bring_up("green", shop, never)
 
     assert supervisor.calls == [("start", "green")]
-    order = {"notebook": "shop", "path": str(shop.notebook), "code": None}
+    order = {"notebook": "shop", "path": str(shop.notebook), "code": None, "settings": {}}
     assert read_json(slots.run.slot_file("green")) == order
     assert slots.project("green") == "shop"
     assert slots.serving_slot() is None  # that is the caller's decision
@@ -136,6 +136,37 @@ def test_a_start_that_takes_too_long_is_given_up_with_the_settings_name(
         slots.bring_up("blue", shop, never)
 
     assert supervisor.states["blue"] == "STOPPED"
+
+
+def test_a_projects_own_limits_are_those_of_its_slot(
+    slots: Slots, shop: Project, supervisor: FakeSupervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.notebook.parent.mkdir()
+    own = shop.notebook.with_name("api.toml")
+    own.write_text("start_timeout = 1\nrequest_timeout = 300")
+
+    with pytest.raises(NotReady, match="after 1 s"):
+        slots.bring_up("blue", shop, never)
+    monkeypatch.setattr(slots, "gateway", ready)
+    slots.bring_up("blue", shop, never)
+
+    assert read_json(slots.run.slot_file("blue"))["settings"] == {"START_TIMEOUT": "1", "REQUEST_TIMEOUT": "300"}  # type: ignore[index]
+    assert [slots.request_timeout(slot) for slot in ("blue", "green", None)] == [300, 60, 60]
+
+
+def test_a_bad_setting_of_a_project_starts_and_stops_nothing(
+    slots: Slots, shop: Project, supervisor: FakeSupervisor
+) -> None:
+    shop.notebook.parent.mkdir()
+    shop.notebook.with_name("api.toml").write_text("kernels = 65")
+
+    with pytest.raises(
+        NotebookFailure, match=r"shop does not run\. InvalidSettings: api\.toml: kernels is '65'"
+    ) as failure:
+        slots.bring_up("blue", shop, never)
+
+    assert set(failure.value.error) == set(FAILURE)
+    assert supervisor.calls == []
 
 
 def test_a_start_can_be_cancelled(slots: Slots, shop: Project, supervisor: FakeSupervisor) -> None:

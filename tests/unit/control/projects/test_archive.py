@@ -56,7 +56,13 @@ def target(tmp_path: Path) -> Iterator[Path]:
 def test_what_was_packed_unpacks_to_the_same_files(tmp_path: Path, target: Path) -> None:
     project = tmp_path / "project"
     (project / "data" / ".ipynb_checkpoints").mkdir(parents=True)
-    texts = {NOTEBOOK: "{}", "data/größe.csv": "a,b\n" * 50_000, "data/empty": "", ".env.example": "X="}
+    texts = {
+        NOTEBOOK: "{}",
+        "data/größe.csv": "a,b\n" * 50_000,
+        "data/empty": "",
+        ".env.example": "X=",
+        "api.toml": "kernels = 2",
+    }
     for name, text in texts.items():
         (project / name).write_text(text)
     (project / "data" / ".ipynb_checkpoints" / "old").write_text("old")
@@ -69,6 +75,19 @@ def test_what_was_packed_unpacks_to_the_same_files(tmp_path: Path, target: Path)
         assert set(zip_file.namelist()) == {f"project/{name}" for name in texts}
     unpack(io.BytesIO(b"".join(pieces)), target)
     assert files(target) == texts
+
+
+def test_a_download_has_no_variables_and_an_upload_may_bring_them(tmp_path: Path, target: Path) -> None:
+    project = tmp_path / "project"
+    (project / "inner").mkdir(parents=True)
+    for name in (NOTEBOOK, ".env", "inner/.env"):
+        (project / name).write_text("KEY=secret")
+
+    with zipfile.ZipFile(io.BytesIO(b"".join(pack(project)))) as zip_file:
+        assert zip_file.namelist() == [f"project/{NOTEBOOK}"]
+
+    unpack(zip_of((NOTEBOOK, "{}"), (".env", "KEY=theirs")), target)
+    assert files(target) == {NOTEBOOK: "{}", ".env": "KEY=theirs"}
 
 
 def test_files_at_the_top_of_the_archive_are_the_project(target: Path) -> None:
