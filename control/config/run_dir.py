@@ -48,7 +48,7 @@ class RunDir:
         return self.slot(slot) / "admin.sock"
 
     def slot_file(self, slot: str) -> Path:
-        """The project to serve: {"notebook": its name, "path": absolute path of its server.ipynb, "code"}, or STANDBY.
+        """The project to serve: {"notebook": its name, "path": absolute path of its notebook, "code"}, or STANDBY.
 
         `code` is the notebook's fingerprint (control/deployment/fingerprint.py) at the start.
         """

@@ -18,7 +18,7 @@ def is_text(path: str | PurePath) -> bool:
 
 def read(text: str) -> Any:
     """The notebook, in nbformat's form. ValueError and others: its header cannot be read, or it is JSON."""
-    import jupytext  # takes 50 ms of a gateway's start, and 10 times as long where nothing of it is loaded
+    import jupytext  # takes 50 ms of a gateway's start
 
     if text.lstrip().startswith("{") and _is_json(text):
         raise ValueError("its content is JSON. Name it server.ipynb")
