@@ -79,6 +79,8 @@ class NotebookFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.digest = ""  # of its data
+        self.valid_code: str | None = None  # of the same
         self.code: str | None = None
         self.stamp: tuple[int, int, int] | None = None
         self.changed_at = 0.0  # monotonic
@@ -104,7 +106,9 @@ class NotebookFile:
                     if _stamp(file) != stamp:  # it was written meanwhile
                         self.stamp = None
                         return None
-                    self.code = fingerprint(data, _is_text(self.path)) or (_digest(data) if self.is_settled else None)
+                    if (digest := _digest(data)) != self.digest:  # reading 1,000 lines of text takes 0.2 s
+                        self.digest, self.valid_code = digest, fingerprint(data, _is_text(self.path))
+                    self.code = self.valid_code or (digest if self.is_settled else None)
         except OSError:
             self.stamp = self.code = None
         return self.code

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from anyio.to_thread import run_sync
 from jupyter_server.services.contents.largefilemanager import AsyncLargeFileManager
 from tornado.web import HTTPError
 
@@ -32,13 +33,13 @@ class TextContentsManager(AsyncLargeFileManager):  # type: ignore[misc]
             return await super()._read_notebook(os_path, as_version, capture_validation_error, raw)
         text, _, data = await self._read_file(os_path, "text", raw=True)
         try:
-            content = text_notebook.read(text)
+            content = await run_sync(text_notebook.read, text)
         except Exception as error:  # of many kinds, for a header of another form
             raise HTTPError(400, f"{os_path} is not a notebook: {error}.") from error
         return (content, data) if raw else content
 
     async def _save_notebook(self, os_path: str, nb: Any, capture_validation_error: Any = None) -> None:
         if text_notebook.is_text(os_path):
-            await self._save_file(os_path, text_notebook.write(nb), "text")
+            await self._save_file(os_path, await run_sync(text_notebook.write, nb), "text")
         else:
             await super()._save_notebook(os_path, nb, capture_validation_error)

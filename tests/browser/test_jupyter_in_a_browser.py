@@ -51,6 +51,28 @@ def test_other_files_of_python_open_in_jupyterlab_as_text(context: BrowserContex
     file_in_lab(page, in_text, "module.py")
 
     expect(page.locator(".jp-FileEditor .cm-content")).to_contain_text("# %%")
+    expect(page.locator(".jp-Notebook")).to_have_count(0)
+
+
+def test_other_files_of_python_can_be_opened_as_notebooks(context: BrowserContext, in_text: Stack) -> None:
+    page = context.new_page()
+    page.goto(f"{in_text.url}/jupyter/lab/tree/in_text?reset")
+    page.locator(".jp-DirListing-item[title^='Name: module.py']").click(button="right")
+    page.locator(".lm-Menu-itemLabel", has_text="Open With").hover()
+    page.locator(".lm-Menu").nth(1).get_by_text("Notebook", exact=True).click()
+
+    expect(page.locator(".jp-Notebook .jp-CodeCell .cm-content").first).to_contain_text("x = 1")
+
+
+def test_jupyters_page_has_nothing_of_jupytext_but_that(context: BrowserContext, in_text: Stack) -> None:
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(f"{in_text.url}/jupyter/lab?reset")
+
+    expect(page.locator(".jp-LauncherCard").first).to_be_visible()
+    expect(page.locator(".jp-LauncherCard, .lm-MenuBar-item", has_text="Text Notebook")).to_have_count(0)
+    assert errors == []
 
 
 def test_notebook_7_opens_it_as_a_notebook_from_the_list_of_files_and_from_the_homepage(

@@ -1,4 +1,5 @@
-// An extension of JupyterLab and Notebook 7: a double click on server.py opens a notebook.
+// An extension of JupyterLab and Notebook 7: a double click on server.py opens a notebook, and other files that end
+// with .py can be opened as one.
 //
 // Written as their loader expects it (a container of module federation), as there is nothing to build:
 // https://jupyterlab.readthedocs.io/en/stable/extension/extension_dev.html
@@ -7,16 +8,10 @@
     id: "notebook-api:text-notebook",
     autoStart: true,
     activate: (app) => {
-      const type = {
-        name: "server.py",
-        displayName: "Notebook as text",
-        pattern: "^server\\.py$",
-        extensions: [],
-        mimeTypes: ["text/x-python"],
-        contentType: "notebook",
-        fileFormat: "json",
-      };
-      app.docRegistry.addFileType(type, ["Notebook"]);
+      const text = { displayName: "Notebook as text", mimeTypes: ["text/x-python"], contentType: "notebook", fileFormat: "json" };
+      app.docRegistry.addFileType({ ...text, name: "server.py", pattern: "^server\\.py$" }, ["Notebook"]);
+      // The first opens a file by a double click.
+      app.docRegistry.addFileType({ ...text, name: "percent-script", extensions: [".py"] }, ["Editor", "Notebook"]);
     },
   };
   window._JUPYTERLAB ??= {};

@@ -94,6 +94,16 @@ def test_a_text_is_read_once_it_no_longer_grows(tmp_path: Path) -> None:
     assert [file.poll(), file.poll()] == [None, None]
 
 
+def test_a_text_is_read_once_while_it_may_still_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = NotebookFile(tmp_path / "server.py")
+    file.path.write_text(TEXT)
+    reads: list[bytes] = []
+    monkeypatch.setattr(module, "fingerprint", lambda data, is_text: reads.append(data) or "code")
+
+    assert [file.poll() for _ in range(4)] == [None, "code", "code", "code"]
+    assert len(reads) == 1
+
+
 @pytest.fixture
 def file(tmp_path: Path) -> NotebookFile:
     return NotebookFile(tmp_path / "server.ipynb")
