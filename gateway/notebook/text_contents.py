@@ -1,11 +1,13 @@
 """Jupyter's files, with `server.py` as a notebook."""
 
+from pathlib import Path
 from typing import Any
 
 from anyio.to_thread import run_sync
 from jupyter_server.services.contents.largefilemanager import AsyncLargeFileManager
 from tornado.web import HTTPError
 
+from gateway.http.regular_file import read_regular
 from gateway.notebook import text_notebook
 
 NAME = "server.py"
@@ -35,11 +37,22 @@ class TextContentsManager(AsyncLargeFileManager):  # type: ignore[misc]
         try:
             content = await run_sync(text_notebook.read, text)
         except Exception as error:  # of many kinds, for a header of another form
-            raise HTTPError(400, f"{os_path} is not a notebook: {error}.") from error
+            raise HTTPError(400, f"{Path(os_path).name} is not a notebook: {error}.") from error
         return (content, data) if raw else content
 
-    async def _save_notebook(self, os_path: str, nb: Any, capture_validation_error: Any = None) -> None:
-        if text_notebook.is_text(os_path):
-            await self._save_file(os_path, await run_sync(text_notebook.write, nb), "text")
-        else:
-            await super()._save_notebook(os_path, nb, capture_validation_error)
+    async def _save_notebook(self, os_path: str, nb: Any, capture_validation_error: Any = None) -> Any:
+        if not text_notebook.is_text(os_path):
+            return await super()._save_notebook(os_path, nb, capture_validation_error)
+        text = await run_sync(text_notebook.write, nb)
+        if _has_crlf(os_path):
+            text = text.replace("\n", "\r\n")
+        return await self._save_file(os_path, text, "text")
+
+
+def _has_crlf(path: str) -> bool:
+    """Whether the lines of a file end as on Windows: a save should change no line that nobody has changed."""
+    try:
+        first, _, _ = read_regular(Path(path)).partition(b"\n")
+    except OSError:  # a new file
+        return False
+    return first.endswith(b"\r")

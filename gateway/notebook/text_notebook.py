@@ -23,7 +23,7 @@ def read(text: str) -> Any:
     if text.lstrip().startswith("{") and _is_json(text):
         raise ValueError("its content is JSON. Name it server.ipynb")
     content = jupytext.reads(text.removeprefix("\ufeff"), FORMAT)
-    # As Jupyter takes the one of a notebook that names none only after it has asked.
+    # Jupyter would ask for the kernel of a notebook that names none.
     content.metadata.setdefault(
         "kernelspec", {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
     )

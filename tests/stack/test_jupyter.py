@@ -87,6 +87,16 @@ def test_only_server_py_is_a_notebook_and_others_can_be_opened_as_one(stack: Sta
     assert path.read_text() == "# %%\nx = 2\n"
 
 
+def test_a_save_keeps_the_ends_of_lines(stack: Stack, jupyter: Jupyter) -> None:
+    path = stack.write_text("in_text", "", "server.py")
+    path.write_bytes(b"# %%\r\nx = 1\r\n")
+    content = jupyter.read("in_text/server.py")
+    content["cells"][0]["source"] = "x = 2\ny = 3"
+    jupyter.save("in_text/server.py", content)
+
+    assert path.read_bytes() == b"# %%\r\nx = 2\r\ny = 3\r\n"
+
+
 def test_a_copy_of_a_text_is_text(stack: Stack, jupyter: Jupyter) -> None:
     path = stack.write_text("in_text", "# %%\nx = 1\n", "server.py")
 
