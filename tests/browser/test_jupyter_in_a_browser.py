@@ -1,7 +1,7 @@
 """Jupyter's own pages, as far as we have changed them: `server.py` is a notebook."""
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from tests.support.stack import Stack
 
@@ -16,9 +16,13 @@ def in_text(stack: Stack) -> Stack:
     return stack
 
 
-def file_in_lab(page: Page, stack: Stack, name: str) -> None:
+def open_lab(page: Page, stack: Stack) -> None:
     page.goto(f"{stack.url}/jupyter/lab/tree/in_text?reset")
-    page.locator(f".jp-DirListing-item[title^='Name: {name}']").dblclick()
+
+
+def file(page: Page, name: str) -> Locator:
+    """In the list of files."""
+    return page.locator(f".jp-DirListing-item[title^='Name: {name}']")
 
 
 def save(page: Page, text: str) -> None:
@@ -34,10 +38,13 @@ def test_a_double_click_in_jupyterlab_opens_it_as_a_notebook_and_saving_keeps_it
     context: BrowserContext, in_text: Stack
 ) -> None:
     page = context.new_page()
-    file_in_lab(page, in_text, "server.py")
-    expect(page.locator(".jp-Notebook .jp-MarkdownCell h1, .jp-Notebook .jp-MarkdownCell p")).to_have_text("Says hello")
-    expect(page.locator(".jp-Dialog")).to_have_count(0)
+    open_lab(page, in_text)
+    expect(page.locator(".jp-LauncherCard").first).to_be_visible()
+    expect(page.locator(".jp-LauncherCard, .lm-MenuBar-item", has_text="Text Notebook")).to_have_count(0)  # jupytext's
 
+    file(page, "server.py").dblclick()
+    expect(page.locator(".jp-Notebook .jp-MarkdownCell p")).to_have_text("Says hello")
+    expect(page.locator(".jp-Dialog")).to_have_count(0)
     with page.expect_response(lambda response: response.request.method == "PUT" and "server.py" in response.url):
         save(page, "  # changed")
 
@@ -46,33 +53,20 @@ def test_a_double_click_in_jupyterlab_opens_it_as_a_notebook_and_saving_keeps_it
     assert sorted(path.name for path in folder.iterdir()) == [".ipynb_checkpoints", "module.py", "server.py"]
 
 
-def test_other_files_of_python_open_in_jupyterlab_as_text(context: BrowserContext, in_text: Stack) -> None:
+def test_other_files_of_python_open_in_jupyterlab_as_text_unless_a_notebook_is_asked_for(
+    context: BrowserContext, in_text: Stack
+) -> None:
     page = context.new_page()
-    file_in_lab(page, in_text, "module.py")
-
+    open_lab(page, in_text)
+    file(page, "module.py").dblclick()
     expect(page.locator(".jp-FileEditor .cm-content")).to_contain_text("# %%")
     expect(page.locator(".jp-Notebook")).to_have_count(0)
 
-
-def test_other_files_of_python_can_be_opened_as_notebooks(context: BrowserContext, in_text: Stack) -> None:
-    page = context.new_page()
-    page.goto(f"{in_text.url}/jupyter/lab/tree/in_text?reset")
-    page.locator(".jp-DirListing-item[title^='Name: module.py']").click(button="right")
+    file(page, "module.py").click(button="right")
     page.locator(".lm-Menu-itemLabel", has_text="Open With").hover()
     page.locator(".lm-Menu").nth(1).get_by_text("Notebook", exact=True).click()
 
     expect(page.locator(".jp-Notebook .jp-CodeCell .cm-content").first).to_contain_text("x = 1")
-
-
-def test_jupyters_page_has_nothing_of_jupytext_but_that(context: BrowserContext, in_text: Stack) -> None:
-    page = context.new_page()
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.goto(f"{in_text.url}/jupyter/lab?reset")
-
-    expect(page.locator(".jp-LauncherCard").first).to_be_visible()
-    expect(page.locator(".jp-LauncherCard, .lm-MenuBar-item", has_text="Text Notebook")).to_have_count(0)
-    assert errors == []
 
 
 def test_notebook_7_opens_it_as_a_notebook_from_the_list_of_files_and_from_the_homepage(
@@ -81,7 +75,7 @@ def test_notebook_7_opens_it_as_a_notebook_from_the_list_of_files_and_from_the_h
     page = context.new_page()
     page.goto(f"{in_text.url}/jupyter/tree/in_text")
     with context.expect_page() as opened:
-        page.locator(".jp-DirListing-item[title^='Name: server.py']").dblclick()
+        file(page, "server.py").dblclick()
     expect(opened.value).to_have_url(f"{in_text.url}/jupyter/notebooks/in_text/server.py")
     expect(opened.value.locator(".jp-Notebook .jp-MarkdownCell")).to_contain_text("Says hello")
 
