@@ -6,9 +6,10 @@ from pathlib import Path
 from jupyter_server.auth.identity import PasswordIdentityProvider
 
 from control.config.run_dir import RunDir
-from control.config.settings import Settings
+from control.config.settings import ROOT, Settings
 from gateway.notebook.jupyter import ProjectProvisioner, ProjectTerminals
 from gateway.notebook.kernel_specs import KernelSpecs, use_provisioner
+from gateway.notebook.text_contents import TextContentsManager
 
 
 class NginxIdentityProvider(PasswordIdentityProvider):
@@ -46,5 +47,11 @@ c.ServerApp.kernel_spec_manager_class = KernelSpecs
 # What is opened from a project's folder has that project's variables.
 use_provisioner(ProjectProvisioner)
 c.TerminalsExtensionApp.terminal_manager_class = ProjectTerminals
+# server.py is a notebook. Not by jupytext's own extension: it makes one of each file of 20 kinds, and writes the .ipynb
+# that a text's header or a jupytext.toml pairs with it.
+c.ServerApp.contents_manager_class = TextContentsManager
+c.ServerApp.jpserver_extensions = {"jupyterlab_jupytext": False}
+# A double click opens it as one; and jupytext's part of the page is left out.
+c.LabServerApp.extra_labextensions_path = [str(ROOT / "conf" / "labextensions")]
 # JupyterLab would install its extensions among the packages that the stack runs on. Its client for that takes 0.15 s.
 c.LabApp.extension_manager = "readonly"

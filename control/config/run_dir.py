@@ -50,7 +50,7 @@ class RunDir:
     def slot_file(self, slot: str) -> Path:
         """The project to serve, or STANDBY: {"notebook", "path", "code", "settings"}.
 
-        `notebook` is its name, `path` the absolute path of its server.ipynb, `code` its fingerprint at the start
+        `notebook` is its name, `path` the absolute path of its notebook, `code` its fingerprint at the start
         (control/deployment/fingerprint.py), `settings` those of its own, as environment variables
         (control/projects/own_settings.py).
         """

@@ -183,7 +183,7 @@ class Deployment:
             if serving_slot and not self.slots.is_down(serving_slot):
                 name = self.slots.project(serving_slot)
                 error.args = (f"{str(error).rstrip('.')}. {name} goes on serving as it was.",)
-            self.store_error(project.name, error, project.code_cell(error.details().get("cell")))
+            self.store_error(project.name, error)
             raise
         self.run.last_error.unlink(missing_ok=True)
         if old:
@@ -193,8 +193,8 @@ class Deployment:
         if self.pending_stops:
             raise CancelledStart(f"The API was stopped while {project.name} was starting.")
 
-    def store_error(self, name: str, error: ApiError, source: str | None = None) -> None:
+    def store_error(self, name: str, error: ApiError) -> None:
         """Store why a project could not be started, for the status."""
-        details = {**error.details(), "message": str(error), "notebook": name, "source": source}
+        details = {"source": None, **error.details(), "message": str(error), "notebook": name}
         with suppress(StorageError):  # the response has it too
             write_json(self.run.last_error, details)

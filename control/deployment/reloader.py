@@ -25,7 +25,8 @@ class Reloader:
         name = self.project()
         if name is None:
             return
-        path = self.api.settings.notebook_dir / name / catalog.NOTEBOOK
+        folder = self.api.settings.notebook_dir / name
+        path = catalog.notebook_in(folder) or folder / catalog.NOTEBOOKS[0]
         if path != self.file.path:
             self.file = NotebookFile(path)
         code = self.file.poll()

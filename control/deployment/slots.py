@@ -180,7 +180,8 @@ class Slots:
 
     def _raise_if_failed(self, slot: str, project: Project) -> None:
         if failure := read_json(self.run.slot_failure(slot)):
-            cell = f" (cell {failure['cell']})" if failure["cell"] else ""
+            line = f", line {failure['file_line']} of {project.notebook.name}" if failure.get("file_line") else ""
+            cell = f" (cell {failure['cell']}{line})" if failure["cell"] else ""
             raise NotebookFailure(f"{project.name} does not run{cell}. {failure['name']}: {failure['value']}", failure)
         process = self.supervisor.process(slot)
         if process.state in DOWN or process.state == "BACKOFF":

@@ -13,7 +13,8 @@ class Status:
     `since`: ISO 8601 in UTC; `endpoints`, `problems`, `kernels` and `kernel_deaths` as in
     gateway_client.GatewayStatus; `busy`: the change in progress, such as "Restarting hello_world.";
     `last_error`: {"message", "notebook", "cell", "line", "name", "value", "traceback", "source": the cell's
-    text} of the last start, None after one that succeeded or a stop; `reload`: whether a save restarts the API;
+    text, "file_line": the line of a notebook that is text} of the last start, None after one that succeeded or a
+    stop; `reload`: whether a save restarts the API;
     `retry`: while what should be served is down, {"notebook": its name, "attempts" to start it again since it was last
     served, "next": the time of the next one, ISO 8601 in UTC}, otherwise None.
     """

@@ -6,12 +6,12 @@ import re
 import stat
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, BinaryIO
 
 from control.config.errors import ArchiveTooLarge, InvalidArchive
-from control.projects.catalog import NOTEBOOK
+from control.projects.catalog import NOTEBOOKS
 from control.projects.regular_file import is_regular, open_regular
 
 MAX_FILES = 10_000
@@ -125,11 +125,16 @@ def _entries(archive: zipfile.ZipFile) -> dict[PurePosixPath, zipfile.ZipInfo]:
     if len(entries) > MAX_FILES:
         raise ArchiveTooLarge(f"The archive has more than {MAX_FILES:,} files.")
     tops = {path.parts[0] for path in entries}
-    if PurePosixPath(NOTEBOOK) not in entries and len(tops) == 1:
+    if not _has_notebook(entries) and len(tops) == 1:
         entries = {PurePosixPath(*path.parts[1:]): entry for path, entry in entries.items()}
-    if PurePosixPath(NOTEBOOK) not in entries:
-        raise InvalidArchive(f"The archive has no {NOTEBOOK}, neither at its top nor in the one folder there.")
+    if not _has_notebook(entries):
+        names = " and no ".join(NOTEBOOKS)
+        raise InvalidArchive(f"The archive has no {names}, neither at its top nor in the one folder there.")
     return entries
+
+
+def _has_notebook(entries: Mapping[PurePosixPath, zipfile.ZipInfo]) -> bool:
+    return any(PurePosixPath(name) in entries for name in NOTEBOOKS)
 
 
 def _validate_path(entry: zipfile.ZipInfo) -> PurePosixPath:

@@ -1,17 +1,18 @@
-"""Finds projects: folders below NOTEBOOK_DIR that have a `server.ipynb`."""
+"""Finds projects: folders below NOTEBOOK_DIR that have a `server.ipynb` or a `server.py`."""
 
-import json
 import os
 import threading
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from control.config.errors import NoDefaultProject, UnknownProject
-from control.projects.regular_file import is_regular, open_regular
+from control.projects.regular_file import is_regular
 
-NOTEBOOK = "server.ipynb"
+TEXT_NOTEBOOK = "server.py"  # in jupytext's percent format
+NOTEBOOKS = ("server.ipynb", TEXT_NOTEBOOK)  # the first one counts where both are there
 # Folders without projects that may have a hundred thousand files.
 IGNORED = frozenset({"__pycache__", "node_modules", "site-packages"})
 
@@ -32,17 +33,19 @@ class Project:
             and os.access(folder, os.W_OK | os.X_OK, effective_ids=True)
         )
 
-    def code_cell(self, number: int | None) -> str | None:
-        """The source of the code cell with that number, from 1; None where there is none."""
-        if number is None:
-            return None
-        try:
-            with open_regular(self.notebook) as file:
-                cells = json.load(file)["cells"]
-            sources = [cell["source"] for cell in cells if cell["cell_type"] == "code"]
-            return "".join(sources[number - 1])
-        except (OSError, ValueError, LookupError, TypeError, RecursionError):
-            return None
+    @property
+    def ignores_text(self) -> bool:
+        """Whether it has a `server.py` too, which does not count."""
+        return notebook_in(self.notebook.parent, [TEXT_NOTEBOOK]) not in (self.notebook, None)
+
+
+def notebook_in(folder: Path, names: Iterable[str] = NOTEBOOKS) -> Path | None:
+    """The folder's notebook: the first of the names that is a file, and neither a symlink nor anything else."""
+    for name in names:
+        with suppress(OSError):
+            if is_regular(folder / name):
+                return folder / name
+    return None
 
 
 def find_all(notebook_dir: Path) -> list[Project]:
@@ -50,11 +53,9 @@ def find_all(notebook_dir: Path) -> list[Project]:
     root, projects = notebook_dir.resolve(), []
     for folder, names, files in os.walk(root):
         names[:] = [name for name in names if not _is_ignored(name)]
-        notebook = Path(folder) / NOTEBOOK
-        if NOTEBOOK in files and Path(folder) != root:
-            with suppress(OSError):  # it was deleted just now
-                if is_regular(notebook):
-                    projects.append(Project(str(Path(folder).relative_to(root)), notebook))
+        found = [name for name in NOTEBOOKS if name in files]
+        if Path(folder) != root and (notebook := notebook_in(Path(folder), found)):
+            projects.append(Project(str(Path(folder).relative_to(root)), notebook))
     return sorted(projects, key=lambda project: project.name)
 
 
@@ -66,15 +67,17 @@ class Listing:
 
     def __init__(self, notebook_dir: Path) -> None:
         self.notebook_dir = notebook_dir
-        self._names: list[str] = []
+        self._files: dict[str, str] = {}
         self._read_only: list[str] = []
+        self._with_both: list[str] = []
         self.expires_at = 0.0
         self.lock = threading.Lock()
 
-    def names(self) -> list[str]:
+    def files(self) -> dict[str, str]:
+        """The name of each one's notebook, by its own name."""
         with self.lock:
             self._refresh()
-            return self._names
+            return self._files
 
     def read_only(self) -> list[str]:
         """The names of those that cannot be saved."""
@@ -82,12 +85,19 @@ class Listing:
             self._refresh()
             return self._read_only
 
+    def with_both(self) -> list[str]:
+        """The names of those that have a `server.py` which does not count."""
+        with self.lock:
+            self._refresh()
+            return self._with_both
+
     def _refresh(self) -> None:
         start = time.monotonic()
         if start >= self.expires_at:
             projects = find_all(self.notebook_dir)
-            self._names = [project.name for project in projects]
+            self._files = {project.name: project.notebook.name for project in projects}
             self._read_only = [project.name for project in projects if project.is_read_only]
+            self._with_both = [project.name for project in projects if project.ignores_text]
             now = time.monotonic()
             self.expires_at = now + min(self.TTL_FACTOR * (now - start), self.MAX_TTL)
 
@@ -97,19 +107,21 @@ class Listing:
 
 
 def find(notebook_dir: Path, name: str) -> Project:
-    """The project of that name, or of `<name>/server.ipynb`; raises UnknownProject.
+    """The project of that name, or of `<name>/server.ipynb` or `.py`; raises UnknownProject.
 
     Never one outside NOTEBOOK_DIR: neither by `..`, an absolute path or a URL, nor through a symlink in any
     part of the path.
     """
-    folder = name.removesuffix(f"/{NOTEBOOK}").strip("/") if not name.startswith("/") else ""
+    parent, _, last = name.rpartition("/")
+    folder = (parent if last in NOTEBOOKS else name).strip("/") if not name.startswith("/") else ""
     if is_valid_name(folder):
-        path = notebook_dir.resolve() / folder / NOTEBOOK
+        path = notebook_dir.resolve() / folder
         with suppress(OSError):  # a name that is too long
             if path.resolve() == path:
-                if is_regular(path):
-                    return Project(folder, path)
-                raise UnknownProject(f"{name} cannot be served: its {NOTEBOOK} is no regular file. Replace it.")
+                if notebook := notebook_in(path):
+                    return Project(folder, notebook)
+                if other := next((file for file in NOTEBOOKS if os.path.lexists(path / file)), None):
+                    raise UnknownProject(f"{name} cannot be served: its {other} is no regular file. Replace it.")
     names = ", ".join(project.name for project in find_all(notebook_dir)) or "none yet"
     raise UnknownProject(f"There is no project {name!r}. The projects are: {names}.")
 

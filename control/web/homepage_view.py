@@ -51,8 +51,9 @@ class HomepageView:
 
     status: Status | None
     status_error: str | None
-    projects: list[str]
+    projects: dict[str, str]  # the file of each one's notebook, by its name
     read_only: list[str]  # those of them that cannot be saved
+    with_both: list[str]  # those of them with a server.py that does not count
     last_project: str | None
     endpoints: list[Endpoint]
     user: str
@@ -73,8 +74,9 @@ class HomepageView:
         return cls(
             status=status,
             status_error=status_error,
-            projects=deployment.listing.names(),
+            projects=deployment.listing.files(),
             read_only=deployment.listing.read_only(),
+            with_both=deployment.listing.with_both(),
             last_project=last_project(deployment),
             endpoints=[Endpoint.at(address, user, each) for each in endpoints],
             user=user,

@@ -88,7 +88,7 @@ def notebooks() -> Response:
 @process.get("/list_notebooks")
 def list_notebooks() -> Response:
     """In the form that existing clients expect."""
-    names = [f"{project.name}/{catalog.NOTEBOOK}" for project in all_projects()]
+    names = [f"{project.name}/{project.notebook.name}" for project in all_projects()]
     return jsonify({"files": {name: name for name in names}})
 
 
@@ -96,7 +96,11 @@ def list_notebooks() -> Response:
 def get_current_nb() -> Response:
     """In the form that existing clients expect."""
     status = deployment().status()
-    return jsonify({"message": f"{status.notebook}/{catalog.NOTEBOOK}" if status.slot else "None"})
+    if not status.slot or not status.notebook:
+        return jsonify({"message": "None"})
+    folder = deployment().settings.notebook_dir / status.notebook
+    file = catalog.notebook_in(folder) or folder / catalog.NOTEBOOKS[0]
+    return jsonify({"message": f"{status.notebook}/{file.name}"})
 
 
 @process.get("/logs")

@@ -91,7 +91,7 @@ class GatewayApp(KernelGatewayApp):  # type: ignore[misc]
 
     def exit_with_failure(self, error: NotebookError) -> None:
         """Report why the notebook cannot be served, and exit."""
-        self.exit_status = report(self.slot, error)
+        self.exit_status = report(self.slot, error, self.notebook)
         self.stop()
 
     def _signal_stop(self, _signal: int, _frame: object) -> None:
@@ -130,20 +130,23 @@ class GatewayApp(KernelGatewayApp):  # type: ignore[misc]
         self.io_loop.start()
 
 
-def report(slot: GatewaySettings, error: NotebookError) -> int:
+def report(slot: GatewaySettings, error: NotebookError, notebook: Notebook | None) -> int:
     """Report why the notebook cannot be served, to the log and the control app; returns the exit status."""
     print(error.failure.traceback or error, flush=True)
-    error.failure.write(slot.failure_file)
+    failure = notebook.locate(error.failure) if notebook else error.failure
+    failure.write(slot.failure_file)
     return NOTEBOOK_FAILED
 
 
 def main() -> None:
     """`python -m gateway <slot>`."""
     slot = GatewaySettings.load(sys.argv[1])
+    notebook = None
     try:
         app = GatewayApp(slot)
+        notebook = app.notebook
         app.initialize()
     except NotebookError as error:
-        sys.exit(report(slot, error))
+        sys.exit(report(slot, error, notebook))
     app.start()
     sys.exit(app.exit_status)

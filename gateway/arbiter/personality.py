@@ -120,7 +120,8 @@ class EnginePersonality(LoggingConfigurable):  # type: ignore[misc]
         app = self.parent
         documents = {SWAGGER: ("application/json", self._swagger())}
         if app.slot.allow_notebook_download:
-            documents[SOURCE] = ("application/x-ipynb+json", read_regular(app.notebook.path).decode())
+            kind = "text/x-python; charset=utf-8" if app.notebook.text else "application/x-ipynb+json"
+            documents[SOURCE] = (kind, read_regular(app.notebook.path).decode())
         return documents
 
     def _swagger(self) -> str:

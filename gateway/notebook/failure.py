@@ -14,13 +14,18 @@ LINE_IN_CELL = re.compile(r"Cell In\[\d+\], line (\d+)")
 
 @dataclass(frozen=True)
 class Failure:
-    """`cell` counts the notebook's code cells from 1, `line` the lines of the cell; None: in no cell."""
+    """`cell` counts the notebook's code cells from 1, `line` the lines of the cell; None: in no cell.
+
+    `source` is the cell's; `file_line` counts the lines of a notebook that is text.
+    """
 
     cell: int | None
     line: int | None
     name: str
     value: str
     traceback: str
+    source: str | None = None
+    file_line: int | None = None
 
     def write(self, path: Path) -> None:
         """Write JSON atomically."""

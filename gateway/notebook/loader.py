@@ -1,7 +1,7 @@
 """Loads a notebook file: its code cells, its language, its kernel."""
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,8 @@ import nbformat
 from jupyter_client.kernelspec import NoSuchKernel
 
 from gateway.http.regular_file import read_regular
-from gateway.notebook.failure import NotebookError
+from gateway.notebook import text_notebook
+from gateway.notebook.failure import Failure, NotebookError
 from gateway.notebook.kernel_specs import KernelSpecs
 
 
@@ -18,18 +19,29 @@ class Notebook:
     """`is_ours`: the kernel is an ipykernel of this Python, in which the engine's worker can run."""
 
     path: Path
+    text: str | None  # of the file, if it is stored as text
     content: Any  # as nbformat reads it
     cells: tuple[str, ...]
     kernel_name: str
     language: str
     is_ours: bool
 
+    def locate(self, failure: Failure) -> Failure:
+        """The failure, with the source of its cell, and its line in a file that is text."""
+        if failure.cell is None:
+            return failure
+        first = text_notebook.find_line(self.text, self.cells, failure.cell) if self.text else None
+        file_line = first + failure.line - 1 if first and failure.line else None
+        return replace(failure, source=self.cells[failure.cell - 1], file_line=file_line)
+
 
 def load(path: Path, force_kernel: str | None = None) -> Notebook:
     """Read and check a notebook for its own kernel or `force_kernel`; raises NotebookError."""
     try:
+        text = _decode(path.name, read_regular(path))
         # Not nbformat.reads: its validation takes 0.1 s, and only logs its findings.
-        content = nbformat.convert(nbformat.reader.reads(read_regular(path).decode()), 4)
+        is_text = text_notebook.is_text(path)
+        content = text_notebook.read(text) if is_text else nbformat.convert(nbformat.reader.reads(text), 4)
         cells = tuple(cell.source for cell in content.cells if cell.cell_type == "code")
         # A notebook that was never opened in Jupyter names no kernel.
         own_name = content.metadata.setdefault("kernelspec", {}).setdefault("name", "python3")
@@ -48,7 +60,17 @@ def load(path: Path, force_kernel: str | None = None) -> Notebook:
     # Stock takes the form of REQUEST and of comments from it; Jupyter writes it only when it has run the notebook.
     content.metadata["language_info"] = {"name": spec.language.lower()}
     is_ours = "ipykernel_launcher" in spec.argv and _is_this_python(spec.argv[0])
-    return Notebook(path, content, cells, name, spec.language.lower(), is_ours)
+    return Notebook(path, text if is_text else None, content, cells, name, spec.language.lower(), is_ours)
+
+
+def _decode(name: str, data: bytes) -> str:
+    """Raises NotebookError for what is not UTF-8, as all notebooks are."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        reason = f"{name} is not a notebook: line {line} is not UTF-8. Save the file as UTF-8"
+        raise NotebookError.outside_cells("NotANotebook", reason) from error
 
 
 def _is_this_python(program: str) -> bool:

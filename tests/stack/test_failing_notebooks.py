@@ -38,7 +38,7 @@ def assert_told(stack: Stack, answer: Any, project: str) -> dict[str, Any]:
     assert answer.status_code == 422, answer.text
     body = as_json(answer)
     error: dict[str, Any] = body["error"]
-    assert set(error) == {"cell", "line", "name", "value", "traceback"}
+    assert set(error) == {"cell", "line", "name", "value", "traceback", "source", "file_line"}
     assert project in body["message"]
     assert error["name"]
     assert error["value"]

@@ -47,6 +47,74 @@ def test_a_project_made_in_jupyter_is_found_and_served(stack: Stack, jupyter: Ju
     assert stack.invoke("new").text.strip() == "new"
 
 
+def test_a_text_is_a_notebook_in_jupyter_and_stays_text_when_it_is_saved(stack: Stack, jupyter: Jupyter) -> None:
+    text = "# %% [markdown]\n# Says hello\n\n# %%\n# GET /hello\nprint('Hello')\n"
+    path = stack.write_text("in_text", text, "server.py")
+    model = jupyter.request("GET", "contents/in_text/server.py").json()
+    content = model["content"]
+    assert (model["type"], [cell["cell_type"] for cell in content["cells"]]) == ("notebook", ["markdown", "code"])
+
+    content["cells"][1]["source"] = "# GET /hello\n%time x = 1\nprint('Good evening')"
+    content["cells"][1]["outputs"] = [{"output_type": "stream", "name": "stdout", "text": "Hello"}]
+    jupyter.save("in_text/server.py", content)
+
+    assert path.read_text() == text.replace("print('Hello')", "# %time x = 1\nprint('Good evening')")
+    assert [file.name for file in path.parent.glob("*server*")] == ["server.py"]
+    assert stack.restart_api("in_text").status_code == 200
+    assert stack.invoke("hello").text.endswith("Good evening\n")
+
+
+def test_a_header_that_pairs_a_text_with_a_notebook_makes_none(stack: Stack, jupyter: Jupyter) -> None:
+    """It would count from then on, instead of the text."""
+    pair = "# ---\n# jupyter:\n#   jupytext:\n#     formats: ipynb,py:percent\n# ---\n\n# %%\nx = 1\n"
+    path = stack.write_text("paired", pair, "server.py")
+
+    jupyter.save("paired/server.py", jupyter.read("paired/server.py"))
+
+    assert [file.name for file in path.parent.glob("*server*")] == ["server.py"]
+
+
+def test_only_server_py_is_a_notebook_and_others_can_be_opened_as_one(stack: Stack, jupyter: Jupyter) -> None:
+    path = stack.write_text("in_text", "# %%\nx = 1\n", "module.py")
+    assert jupyter.request("GET", "contents/in_text/module.py").json()["type"] == "file"
+    files = {each["name"]: each["type"] for each in jupyter.request("GET", "contents/in_text").json()["content"]}
+    assert (files["module.py"], files["server.py"]) == ("file", "notebook")
+
+    content = jupyter.request("GET", "contents/in_text/module.py?type=notebook").json()["content"]
+    content["cells"][0]["source"] = "x = 2"
+    jupyter.save("in_text/module.py", content)
+
+    assert path.read_text() == "# %%\nx = 2\n"
+
+
+def test_a_save_keeps_the_ends_of_lines(stack: Stack, jupyter: Jupyter) -> None:
+    path = stack.write_text("in_text", "", "server.py")
+    path.write_bytes(b"# %%\r\nx = 1\r\n")
+    content = jupyter.read("in_text/server.py")
+    content["cells"][0]["source"] = "x = 2\ny = 3"
+    jupyter.save("in_text/server.py", content)
+
+    assert path.read_bytes() == b"# %%\r\nx = 2\r\ny = 3\r\n"
+
+
+def test_a_copy_of_a_text_is_text(stack: Stack, jupyter: Jupyter) -> None:
+    path = stack.write_text("in_text", "# %%\nx = 1\n", "server.py")
+
+    copy = jupyter.request("POST", "contents/in_text", {"copy_from": "in_text/server.py"}).json()
+
+    assert path.with_name(copy["name"]).read_text() == "# %%\nx = 1\n"
+
+
+@pytest.mark.parametrize("data", [b"x = '\xe4'", b'{"cells": [], "nbformat": 4}'])
+def test_a_text_that_cannot_be_opened_says_why(stack: Stack, jupyter: Jupyter, data: bytes) -> None:
+    stack.write_text("no_text", "", "server.py").write_bytes(data)
+
+    answer = jupyter.request("GET", "contents/no_text/server.py?type=notebook")
+
+    assert answer.status_code == 400
+    assert "UTF-8" in answer.json()["message"] or "Name it server.ipynb" in answer.json()["message"]
+
+
 def test_a_change_without_the_sites_cookie_is_refused(stack: Stack) -> None:
     answer = stack.request("PUT", "/jupyter/api/contents/x.ipynb", json={"type": "notebook"})
 

@@ -54,6 +54,17 @@ def test_what_is_saved_in_jupyter_answers_without_a_click(reloading: Stack) -> N
     assert restarts(reloading, "saved") == 2
 
 
+def test_a_text_that_is_saved_in_an_editor_answers_without_a_click(reloading: Stack) -> None:
+    path = reloading.write_text("edited_text", version(1), "server.py")
+    assert reloading.restart_api("edited_text").status_code == 200
+
+    path.write_text(f"# %% [markdown]\n# A note\n\n# %%\n{version(1)}\n")
+    path.write_text(f"# %% [markdown]\n# Another\n\n# %%\n{version(2)}\n")
+
+    eventually(lambda: answers(reloading, 2), 15, "the version that was saved")
+    assert restarts(reloading, "edited_text") == 1
+
+
 def test_callers_get_an_answer_throughout(reloading: Stack) -> None:
     reloading.serve("steady", [version(1)])
     codes = set()

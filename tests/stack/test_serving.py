@@ -34,6 +34,52 @@ def test_visiting_the_start_address_starts_it_too(idle_stack: Stack) -> None:
     assert idle_stack.invoke("hello").status_code == 200
 
 
+TEXT = """\
+# %% [markdown]
+# # A price list
+
+# %%
+prices = {"tea": 3}
+
+# %% [markdown]
+# The price of a product, in euros.
+
+# %%
+# GET /price/:product
+print(prices[json.loads(REQUEST)["path"]["product"]])
+
+# %%
+import json
+"""
+
+
+def test_a_notebook_as_text_is_served_and_documented_like_any_other(stack: Stack) -> None:
+    stack.write_text("as_text", TEXT, "server.py")
+
+    assert stack.restart_api("as_text").status_code == 200
+
+    assert stack.invoke("price/tea").text.strip() == "3"
+    document = as_json(stack.invoke("_api/spec/openapi.json"))
+    assert document["info"]["description"] == "# A price list"
+    assert document["paths"]["/price/{product}"]["get"]["summary"] == "The price of a product, in euros."
+    assert as_json(stack.get("/process/get_current_nb")) == {"message": "as_text/server.py"}
+
+
+def test_an_error_in_a_text_has_its_line_in_the_cell_and_in_the_file(stack: Stack) -> None:
+    stack.serve("before", ["# GET /before\nprint('before')"])
+    stack.write_text("as_text", TEXT.replace('{"tea"', '{1/0: 1, "tea"'), "server.py")
+
+    answer = stack.restart_api("as_text")
+
+    assert answer.status_code == 422
+    reason = "as_text does not run (cell 1, line 5 of server.py). ZeroDivisionError: division by zero."
+    assert reason in as_json(answer)["message"]
+    error = stack.status()["last_error"]
+    assert (error["cell"], error["line"], error["file_line"]) == (1, 1, 5)
+    assert error["source"] == 'prices = {1/0: 1, "tea": 3}'
+    assert stack.invoke("before").text.strip() == "before"
+
+
 def test_starting_what_is_served_changes_nothing(stack: Stack) -> None:
     stack.serve("counter", ["count = 0", "# GET /count\ncount += 1\nprint(count)"])
     assert stack.invoke("count").text.strip() == "1"

@@ -223,9 +223,9 @@ class Stack:
         """Write a project's notebook."""
         return self.write_text(project, notebook_text(cells, kernelspec))
 
-    def write_text(self, project: str, text: str) -> Path:
-        """Write a project's server.ipynb as it is given."""
-        path = self.notebook_dir / project / "server.ipynb"
+    def write_text(self, project: str, text: str, name: str = "server.ipynb") -> Path:
+        """Write a project's notebook as it is given."""
+        path = self.notebook_dir / project / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
         return path

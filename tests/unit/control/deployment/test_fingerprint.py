@@ -64,6 +64,46 @@ def test_half_a_file_has_no_fingerprint_and_one_that_is_no_notebook_has() -> Non
         assert fingerprint(text.encode()), text
 
 
+TEXT = "# %%\nimport json\n\n# %% [markdown]\n# A heading\n\n# %%\n# GET /a\nprint('a')\n"
+
+
+def test_a_text_of_the_same_cells_is_no_change() -> None:
+    text = "\ufeff" + TEXT.replace("\n", "\r\n")
+
+    for each in (TEXT, text, TEXT.replace("A heading", "Another"), TEXT + "\n# %%\n"):
+        assert fingerprint(each.encode(), is_text=True) == code(*CELLS)
+    assert fingerprint(TEXT.replace("'a'", "'b'").encode(), is_text=True) != code(*CELLS)
+
+
+def test_a_text_that_cannot_be_read_has_no_fingerprint() -> None:
+    header = "# ---\n# jupyter:\n#   kernelspec: 3\n# ---\n"
+
+    assert [fingerprint(data, is_text=True) for data in (b"x = '\xe4'", (header + TEXT).encode())] == [None, None]
+
+
+def test_a_text_is_read_once_it_no_longer_grows(tmp_path: Path) -> None:
+    """Half of it would be a notebook, with half of the endpoints."""
+    file = NotebookFile(tmp_path / "server.py")
+    codes = []
+    for size in (0, len(TEXT) // 2, len(TEXT)):
+        file.path.write_text(TEXT[:size])
+        codes.append(file.poll())
+
+    assert [*codes, file.poll()] == [None, None, None, code(*CELLS)]
+    file.path.write_bytes(b"x = '\xe4'")
+    assert [file.poll(), file.poll()] == [None, None]
+
+
+def test_a_text_is_read_once_while_it_may_still_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = NotebookFile(tmp_path / "server.py")
+    file.path.write_text(TEXT)
+    reads: list[bytes] = []
+    monkeypatch.setattr(module, "fingerprint", lambda data, is_text: reads.append(data) or "code")
+
+    assert [file.poll() for _ in range(4)] == [None, "code", "code", "code"]
+    assert len(reads) == 1
+
+
 @pytest.fixture
 def file(tmp_path: Path) -> NotebookFile:
     return NotebookFile(tmp_path / "server.ipynb")

@@ -73,6 +73,18 @@ def test_new_code_causes_one_restart(served_api: ServedApi) -> None:
     assert served_api.poll() == 1
 
 
+def test_the_same_notebook_as_text_is_no_new_code_until_it_is_changed(served_api: ServedApi) -> None:
+    folder = served_api.notebook_dir / "shop"
+    (folder / "server.py").write_text("# %%\nx = 2\n")
+    assert served_api.poll() == 0  # server.ipynb counts
+
+    (folder / "server.py").write_text("# %%\nx = 1\n")
+    (folder / "server.ipynb").unlink()
+    assert served_api.poll() == 0
+    (folder / "server.py").write_text("# %%\nx = 2\n")
+    assert served_api.poll() == 1
+
+
 def test_saves_without_new_code_cause_none(served_api: ServedApi) -> None:
     for _ in range(5):
         served_api.save("x = 1", "", "  ")

@@ -138,6 +138,13 @@ def test_a_file_whose_name_is_not_utf8_is_packed_under_a_name_that_a_zip_can_hav
     assert files(target) == {NOTEBOOK: "{}", "gr%F6%DFe.csv": "0", "gr%F6%DF%E9.csv": "1"}
 
 
+@pytest.mark.parametrize("folder", ["", "shop/"])
+def test_a_notebook_as_text_makes_an_archive_a_project_too(target: Path, folder: str) -> None:
+    unpack(zip_of((f"{folder}server.py", "# GET /x"), (f"{folder}lib/a.py", "1")), target)
+
+    assert files(target) == {"server.py": "# GET /x", "lib/a.py": "1"}
+
+
 @pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFCHR, stat.S_IFBLK, stat.S_IFIFO, stat.S_IFSOCK])
 def test_what_is_neither_file_nor_folder_is_refused(target: Path, kind: int) -> None:
     with pytest.raises(InvalidArchive, match="'link', which is a symlink or a device"):
@@ -146,7 +153,7 @@ def test_what_is_neither_file_nor_folder_is_refused(target: Path, kind: int) -> 
 
 @pytest.mark.parametrize("members", [[], ["other.ipynb"], ["a/server.ipynb", "b/x"], ["a/b/server.ipynb"]])
 def test_an_archive_without_a_notebook_is_refused(target: Path, members: list[str]) -> None:
-    with pytest.raises(InvalidArchive, match=r"has no server\.ipynb"):
+    with pytest.raises(InvalidArchive, match=r"has no server\.ipynb and no server\.py, neither"):
         unpack(zip_of(*((name, "{}") for name in members)), target)
 
 

@@ -8,7 +8,6 @@ import pytest
 
 from control.config.errors import NoDefaultProject, UnknownProject
 from control.projects import catalog
-from tests.support.notebooks import DEEP
 
 
 @pytest.fixture
@@ -114,14 +113,6 @@ def test_a_notebook_that_is_no_regular_file_is_not_opened(folder: Path) -> None:
     assert "shop" not in [each.name for each in catalog.find_all(folder)]
     with pytest.raises(UnknownProject, match=r"its server\.ipynb is no regular file"):
         catalog.find(folder, "shop")
-    assert project.code_cell(1) is None
-
-
-def test_the_cell_of_a_notebook_that_nobody_can_parse_is_not_shown(folder: Path) -> None:
-    project = catalog.find(folder, "shop")
-    project.notebook.write_text(DEEP)
-
-    assert project.code_cell(1) is None
 
 
 def test_a_folder_called_server_ipynb_is_no_project(folder: Path) -> None:
@@ -129,6 +120,34 @@ def test_a_folder_called_server_ipynb_is_no_project(folder: Path) -> None:
 
     with pytest.raises(UnknownProject):
         catalog.find(folder, "empty")
+
+
+@pytest.mark.parametrize("name", ["text", "text/", "text/server.py", "text/server.ipynb"])
+def test_a_notebook_as_text_makes_a_project_too(folder: Path, name: str) -> None:
+    (folder / "text").mkdir()
+    (folder / "text" / "server.py").write_text("# GET /x")
+
+    assert catalog.find(folder, name) == catalog.Project("text", folder / "text" / "server.py")
+    assert "text" in [project.name for project in catalog.find_all(folder)]
+    assert catalog.Listing(folder).files()["text"] == "server.py"
+
+
+@pytest.mark.parametrize("name", ["shop", "shop/server.py", "shop/server.ipynb"])
+def test_where_both_are_there_the_notebook_counts_that_is_not_text(folder: Path, name: str) -> None:
+    (folder / "shop" / "server.py").write_text("# GET /x")
+    listing = catalog.Listing(folder)
+
+    assert catalog.find(folder, name).notebook.name == "server.ipynb"
+    assert (listing.files()["shop"], listing.with_both()) == ("server.ipynb", ["shop"])
+
+
+def test_a_text_that_is_no_regular_file_makes_no_project(folder: Path) -> None:
+    (folder / "empty" / "server.py").symlink_to(folder / "shop" / "server.ipynb")
+
+    assert "empty" not in [project.name for project in catalog.find_all(folder)]
+    for name in ("empty", "shop/server.py/server.py", "server.py"):
+        with pytest.raises(UnknownProject):
+            catalog.find(folder, name)
 
 
 def test_a_notebook_folder_that_is_a_link_itself_is_fine(folder: Path) -> None:
@@ -178,10 +197,13 @@ def test_a_listing_is_not_walked_anew_for_everybody_who_asks(folder: Path, monke
     listing = catalog.Listing(folder)
     names = ["a b", "shop", "team/deep"]
 
-    assert [listing.names(), listing.names()] == [names, names]  # walked from 0.0 to 0.1, asked again at 1.9
+    assert [list(listing.files()), list(listing.files())] == [
+        names,
+        names,
+    ]  # walked from 0.0 to 0.1, asked again at 1.9
     assert len(walks) == 1
-    assert listing.names() == names  # at 2.2
+    assert list(listing.files()) == names  # at 2.2
     assert len(walks) == 2
     listing.invalidate()
-    assert listing.names() == names
+    assert list(listing.files()) == names
     assert len(walks) == 3

@@ -112,6 +112,29 @@ def test_the_page_says_which_projects_cannot_be_saved(client: FlaskClient, monke
     assert "b/deep cannot be saved" in client.get("/").text
 
 
+def test_a_notebook_that_is_text_is_opened_as_what_it_is(app: Flask, client: FlaskClient) -> None:
+    folder = api_of(app).settings.notebook_dir / "text"
+    folder.mkdir()
+    (folder / "server.py").write_text("# GET /x")
+    error = {**FAILURE, "notebook": "text", "line": 2, "file_line": 17}
+    write_json(api_of(app).run.last_error, error)
+    page = client.get("/").text
+
+    assert 'href="/jupyter/notebooks/text/server.py"' in page
+    assert "text does not run: it failed in cell 2, line 2 (line 17 of server.py)." in page
+    assert "Open text/server.py" in page
+
+
+def test_the_page_says_which_of_two_notebooks_counts(app: Flask, client: FlaskClient) -> None:
+    text = api_of(app).settings.notebook_dir / "b/deep" / "server.py"
+    sentence = "b/deep: <code>server.ipynb</code> is served, not the <code>server.py</code> beside it."
+    assert sentence not in client.get("/").text
+    text.write_text("# GET /x")
+    api_of(app).listing.invalidate()
+
+    assert sentence in client.get("/").text
+
+
 def test_the_project_that_was_stopped_stays_chosen(app: Flask, client: FlaskClient) -> None:
     api_of(app).target.store("b/deep")
     api_of(app).target.clear()

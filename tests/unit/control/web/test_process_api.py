@@ -187,15 +187,20 @@ def test_the_status_is_returned_in_full(client: FlaskClient) -> None:
 def test_the_served_project_is_returned_in_both_forms(client: FlaskClient, api: FakeApi) -> None:
     assert client.get("/process/get_current_nb").json == {"message": "shop/server.ipynb"}
     assert client.get("/process/endpoints").json == {"notebook": "shop", "endpoints": ENDPOINTS}
+    (api.settings.notebook_dir / "shop").mkdir()
+    (api.settings.notebook_dir / "shop" / "server.py").touch()
+    assert client.get("/process/get_current_nb").json == {"message": "shop/server.py"}
     api.result = STOPPED
     assert client.get("/process/get_current_nb").json == {"message": "None"}
     assert client.get("/process/endpoints").json == {"notebook": None, "endpoints": []}
 
 
-def test_projects_are_listed_in_both_forms(client: FlaskClient) -> None:
-    notebooks = ["a/server.ipynb", "b/c/server.ipynb"]
+def test_projects_are_listed_in_both_forms(client: FlaskClient, api: FakeApi) -> None:
+    (api.settings.notebook_dir / "text").mkdir()
+    (api.settings.notebook_dir / "text" / "server.py").touch()
+    notebooks = ["a/server.ipynb", "b/c/server.ipynb", "text/server.py"]
 
-    assert client.get("/process/notebooks").json == {"notebooks": ["a", "b/c"]}
+    assert client.get("/process/notebooks").json == {"notebooks": ["a", "b/c", "text"]}
     assert client.get("/process/list_notebooks").json == {"files": {name: name for name in notebooks}}
 
 
