@@ -20,8 +20,9 @@ RUN python3 -m venv /build \
 
 FROM base
 # Unused files are removed: a second copy of JupyterLab's pages (the one in share/ is served), its test fixture, type stubs
-# for packages that are not installed, C sources, helpers for Windows and PyPy, tests. All modules are compiled here,
-# because the root file system may be read-only at run time, and each start would compile them again.
+# for packages that are not installed, C sources, helpers for Windows and PyPy, tests, Babel's data of languages other than
+# English, which Jupyter is in. All modules are compiled here, because the root file system may be read-only at run time,
+# and each start would compile them again.
 RUN --mount=type=bind,from=wheels,source=/wheels,target=/wheels \
     python3 -m venv /opt/venv \
     && /opt/venv/bin/pip install --no-deps --no-index --no-cache-dir --no-compile /wheels/*.whl \
@@ -31,6 +32,7 @@ RUN --mount=type=bind,from=wheels,source=/wheels,target=/wheels \
        "$site"/debugpy/_vendored/pydevd/pydevd_attach_to_process/winappdbg \
        "$site"/zstandard/_cffi.*.so \
     && find "$site" -name '*.c' -delete \
+    && find "$site"/babel/locale-data -name '*.dat' ! -name 'root.dat' ! -name 'en*.dat' -delete \
     && find "$site" -type d \( -name tests -o -name test \) -prune -exec rm -rf {} + \
     && /opt/venv/bin/python -m compileall -q -j 0 "$site"
 

@@ -94,7 +94,7 @@ define print-address
 	echo 'Not running. To start it: make up PASSWORD=… (later starts need no password)'
 endef
 
-bench: $(VENV)/bench $(VENV)/test ## compare with stock, Flask and FastAPI; writes bench/results.md
+bench: $(VENV)/bench $(VENV)/test ## compare with stock, Flask, FastAPI and Granian; writes bench/results.md
 	$(BIN)/python -m bench.run --soak
 
 lock: ## update the requirements*.txt files from pyproject.toml

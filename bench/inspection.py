@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench import servers
-from bench.servers import ROOT, Server
+from bench.servers import Server
+from control.config.settings import ROOT
 
 ROUNDS = 40  # many short ones: two rounds differ by more than the cost that is measured, and they drift
 SECONDS = 1

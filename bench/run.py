@@ -1,32 +1,24 @@
-"""`python -m bench.run`: compares the engine with stock, Flask and FastAPI; writes bench/results.md.
+"""`python -m bench.run`: compares the engine with stock, Flask, FastAPI and Granian; writes bench/results.md.
 
 Rounds alternate between the servers, so that a drift of the machine's speed affects all of them; the
 figures are medians over the rounds.
 """
 
-import base64
-import http.client
 import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from pathlib import Path
 
-from bench import inspection, notebook, page, servers
-from bench.servers import OWNER, Server
+from bench import inspection, notebook, page, servers, starts, throughput
+from bench.servers import Server
+from bench.throughput import AUTHORIZATION, CASES, ROUNDS, SECONDS, Rates, Row, load, send_request
 
-ROUNDS = 5
-SECONDS = 2
 SOAK_REQUESTS = 100_000
 RESULTS = Path(__file__).parent / "results.md"
-AUTHORIZATION = "Basic " + base64.b64encode(f"{OWNER.name}:{OWNER.password}".encode()).decode()
-
-Row = tuple[str, str, str, str]  # what, measured, required, target
 
 
 def main() -> None:
@@ -34,8 +26,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir="/tmp", prefix="bench") as folder:
         home = Path(folder)
         book = notebook.write(home / "server.ipynb")
-        rates, rows = throughput(book, home)
-        rows += [*concurrency(book, home), *memory(book, home), *starts(book, home)]
+        rates, rows = throughput.measure(home)
+        rows += [*concurrency(book, home), *memory(book, home), *starts.rows(home)]
         loads = {name: case_load(f"{name}, 16 connections", home) for name in ("GET", "POST 10 KB")}
         rows.append(inspection.cost(book, home, loads))
         rows += page.rows()
@@ -46,66 +38,8 @@ def main() -> None:
     RESULTS.write_text(text, encoding="utf-8")
 
 
-# -- requests per second
-
-CASES = {
-    "GET, 1 connection": ("/invoke/hello_world", 1, ""),
-    "GET, 16 connections": ("/invoke/hello_world", 16, ""),
-    "POST 10 KB, 1 connection": ("/invoke/event", 1, notebook.event()),
-    "POST 10 KB, 16 connections": ("/invoke/event", 16, notebook.event()),
-}
-Rates = dict[str, dict[str, float]]  # by case, then by server
-
-
-def throughput(book: Path, home: Path) -> tuple[Rates, list[Row]]:
-    """Requests per second of all four, and the engine's ratios to the others."""
-    commands = {
-        "stock": servers.stock,
-        "engine": servers.engine,
-        "flask": servers.flask,
-        "fastapi": servers.fastapi,
-    }
-    measured: dict[str, dict[str, list[float]]] = {case: {name: [] for name in commands} for case in CASES}
-    with ExitStack() as stack:
-        running = [stack.enter_context(Server(name, command, book, home)) for name, command in commands.items()]
-        for _ in range(ROUNDS):
-            for case, (path, connections, body) in CASES.items():
-                for server in running:
-                    measured[case][server.name].append(load(server, path, connections, body, home))
-    rates = {case: {n: statistics.median(v) for n, v in by.items()} for case, by in measured.items()}
-    one, many = rates["GET, 1 connection"], rates["GET, 16 connections"]
-    posts = rates["POST 10 KB, 1 connection"], rates["POST 10 KB, 16 connections"]
-    what = "GET /hello_world, 1 and 16 connections, against"
-    return rates, [
-        (f"{what} stock", ratios("stock", one, many), "50 and 100", "100 and 300"),
-        (f"{what} Flask", ratios("flask", one, many), "1.5 and 3", "4 and 9"),
-        (f"{what} FastAPI", ratios("fastapi", one, many), "1.2 and 2", "3 and 6"),
-        ("POST of a 10 KB event with ResponseInfo, the same, against Flask", ratios("flask", *posts), "2", "4"),
-    ]
-
-
-def ratios(peer: str, *cases: dict[str, float]) -> str:
-    return " and ".join(f"{case['engine'] / case[peer]:.1f} x" for case in cases)
-
-
-def case_load(case: str, home: Path) -> inspection.Load:
-    path, connections, body = CASES[case]
-    return lambda server, seconds: load(server, path, connections, body, home, seconds)
-
-
-def load(server: Server, path: str, connections: int, body: str, home: Path, seconds: int = SECONDS) -> float:
-    """Requests per second, by wrk; raises RuntimeError if any request failed."""
-    script = home / "post.lua"
-    script.write_text(
-        f"wrk.method = 'POST'\nwrk.headers['Content-Type'] = 'application/json'\nwrk.body = [==[{body}]==]\n"
-    )
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-H", f"Authorization: {AUTHORIZATION}"]
-    command += ["-s", str(script)] if body else []
-    command.append(f"http://127.0.0.1:{server.port}{path}")
-    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    if "Non-2xx" in output or "Socket errors" in output:
-        raise RuntimeError(f"{server.name} failed under load:\n{output}")
-    return float(next(line.split()[1] for line in output.splitlines() if line.startswith("Requests/sec")))
+def case_load(name: str, home: Path) -> inspection.Load:
+    return lambda server, seconds: load(server, CASES[name], home, seconds)
 
 
 # -- awaiting and blocking cells
@@ -153,19 +87,7 @@ def overheads(server: Server, path: str, count: int) -> list[float]:
     return seconds
 
 
-def send_request(server: Server, path: str, body: bytes | None = None) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=120)
-    try:
-        connection.request("POST" if body else "GET", path, body, {"Authorization": AUTHORIZATION})
-        response = connection.getresponse()
-        response.read()
-        if response.status != 200:
-            raise RuntimeError(f"{server.name} responded to {path} with {response.status}")
-    finally:
-        connection.close()
-
-
-# -- memory, starts, soak
+# -- memory, soak
 
 
 def memory(book: Path, home: Path) -> list[Row]:
@@ -187,46 +109,40 @@ def memory(book: Path, home: Path) -> list[Row]:
     ]
 
 
-def starts(book: Path, home: Path) -> list[Row]:
-    """The time from a program's start to its first response."""
-    times: dict[str, list[float]] = {"stock": [], "engine": []}
-    for number in range(ROUNDS):
-        for name, command in (("stock", servers.stock), ("engine", servers.engine)):
-            with Server(f"start-{name}-{number}", command, book, home) as server:
-                times[name].append(server.start_seconds)
-    engine, stock = (statistics.median(times[name]) for name in ("engine", "stock"))
-    what = f"start to first response, against stock ({stock:.2f} s)"
-    return [(what, f"{engine:.2f} s, {engine / stock:.2f} x", "0.3 x", "0.2 x")]
-
-
 def soak(book: Path, home: Path) -> list[Row]:
     """Many requests: none fails, and memory does not grow."""
+    case = CASES["GET, 16 connections"]
     with Server("soak", servers.engine, book, home) as server:
-        load(server, "/invoke/hello_world", 16, "", home)
+        load(server, case, home)
         before, done = server.memory(), 0.0
         while done < SOAK_REQUESTS:
-            done += SECONDS * load(server, "/invoke/hello_world", 16, "", home)
+            done += SECONDS * load(server, case, home)
         growth = server.memory() / before - 1
     return [(f"growth over {done:,.0f} requests, none lost", f"{growth:+.1%}", "5 %", "0")]
 
 
 # -- the report
 
+INTRODUCTION = """# Results
+
+Written by `make bench` on {machine}. All servers are behind the product's nginx
+configuration with Basic auth, one kernel or one worker each, load by wrk, medians of
+{rounds} alternating rounds of {seconds} s.
+
+Granian runs without a framework, by its own interface (RSGI), and nginx keeps connections to it open: its best case.
+To the others, nginx opens a connection for each request. The typed rows are a `GET` whose query has an integer with
+limits, and a `POST` of an event that a pydantic model describes, to FastAPI and to functions of a notebook. All
+servers of a row send the same response.
+
+| requests per second | stock | Flask, gunicorn | FastAPI, uvicorn | Granian, RSGI | this engine |
+|---|---|---|---|---|---|"""
+
 
 def report(rates: Rates, rows: list[Row]) -> str:
     """The results as Markdown."""
-    lines = [
-        "# Results",
-        "",
-        f"Written by `make bench` on {servers.machine()}. All servers are behind the product's nginx",
-        "configuration with Basic auth, one kernel or one worker each, load by wrk, medians of",
-        f"{ROUNDS} alternating rounds of {SECONDS} s.",
-        "",
-        "| requests per second | stock | Flask, gunicorn | FastAPI, uvicorn | this engine |",
-        "|---|---|---|---|---|",
-    ]
+    lines = [INTRODUCTION.format(machine=servers.machine(), rounds=ROUNDS, seconds=SECONDS)]
     for case, by in rates.items():
-        figures = " | ".join(f"{by[name]:,.0f}" for name in ("stock", "flask", "fastapi", "engine"))
+        figures = " | ".join(f"{by[name]:,.0f}" if name in by else "" for name in throughput.PROGRAMS)
         lines.append(f"| {case} | {figures} |")
     lines += ["", "| what | measured | must reach | hoped for |", "|---|---|---|---|"]
     return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows), ""])

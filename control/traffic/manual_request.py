@@ -30,7 +30,7 @@ class ManualRequest:
     def of(cls, endpoint: Mapping[str, Any]) -> "ManualRequest":
         """The notebook's example of an endpoint; without one its path as annotated, and the usual body."""
         method, example = endpoint["method"], endpoint.get("example", {})
-        body = example.get("body") or DEFAULT_BODIES.get(method, "")
+        body = example.get("body") or ("" if example.get("form") else DEFAULT_BODIES.get(method, ""))
         return cls(method, example.get("path", endpoint["path"]), body)
 
     @classmethod

@@ -38,6 +38,8 @@ class Endpoint:
         words = ["curl", "-u", f"{user}:PASSWORD"]
         if request.method not in ("GET", "POST"):
             words += ["-X", request.method]
+        for name, value in endpoint.get("example", {}).get("form", {}).items():
+            words += ["-F", f"{name}={value}"]
         if request.body:
             words += ["-H", f"Content-Type: {request.content_type()}", "-d", request.body]
         return cls(request.method, endpoint["path"], request, shlex.join([*words, url]))

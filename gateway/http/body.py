@@ -25,7 +25,9 @@ def decode_fields(encoded: bytes) -> Args:
     for field in encoded.split(b"&"):
         if field:
             name, _, value = field.replace(b"+", b" ").partition(b"=")
-            fields.setdefault(_unquote(name).decode(), []).append(_unquote(value).decode())
+            if b"%" in field:
+                name, value = _unquote(name), _unquote(value)
+            fields.setdefault(name.decode(), []).append(value.decode())
     return fields
 
 

@@ -7,7 +7,7 @@ import re
 from http import HTTPStatus
 
 from gateway.http.request import Request
-from gateway.http.response import Response
+from gateway.http.response import OK, Response
 
 try:
     # hashlib's sha1 is OpenSSL's, which takes eight times as long when it runs between two system calls.
@@ -16,12 +16,11 @@ except ImportError:
     from hashlib import sha1
 
 _TAG = re.compile(r'(?:W/)?"[^"]*"')
-_OK = int(HTTPStatus.OK)
 
 
 def apply(response: Response, request: Request) -> None:
     """Add an `Etag` to a 200 response to GET or HEAD; turn it into a 304 if the client has that version."""
-    if response.status != _OK or request.method not in ("GET", "HEAD"):
+    if response.status != OK or request.method not in ("GET", "HEAD"):
         return
     for name, value in response.headers:
         if name.lower() == "etag":

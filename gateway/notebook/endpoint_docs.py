@@ -18,7 +18,7 @@ HEADING = re.compile(r"#{1,6}\s+")
 
 @dataclass(frozen=True)
 class EndpointDoc:
-    """`text` is Markdown; `example` is a value of REQUEST with any of `path`, `args`, `body`."""
+    """`text` is Markdown; `example` is a value of REQUEST with any of `path`, `args`, `body`, `form`."""
 
     text: str = ""
     example: dict[str, Any] = field(default_factory=dict)
@@ -50,10 +50,11 @@ class EndpointDoc:
             name: [_to_text(one) for one in (value if isinstance(value, list) else [value])] for name, value in args
         }
 
-    def request(self, annotated: str) -> dict[str, str] | None:
+    def request(self, annotated: str) -> dict[str, Any] | None:
         """The example as a request to the `annotated` path: its `path`, with the query, and its `body` as text.
 
-        None if there is no example, or one over MAX_EXAMPLE.
+        If it is an upload, its `form` is {field: value}, with "@FILE" for a file. None if there is no example, or one
+        over MAX_EXAMPLE.
         """
         values = self.path
         segments = (
@@ -63,7 +64,9 @@ class EndpointDoc:
         body = self.example.get("body")
         text = "" if body is None else body if isinstance(body, str) else json.dumps(body, ensure_ascii=False)
         path = "/".join(segments) + (f"?{query}" if query else "")
-        return {"path": path, "body": text} if self.example and len(path) + len(text) <= MAX_EXAMPLE else None
+        if not self.example or len(path) + len(text) > MAX_EXAMPLE:
+            return None
+        return {"path": path, "body": text, **({"form": form} if (form := _object(self.example, "form")) else {})}
 
 
 def read(cells: Sequence[Any], keys_of: Callable[[str], Sequence[Key]]) -> tuple[str, dict[Key, EndpointDoc]]:

@@ -99,11 +99,17 @@ def _path_parameters(
     template: PathTemplate, own: PathTemplate, example: Mapping[str, str], schemas: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
     """The template's parameters; the example and the schemas have them under the endpoint's own names."""
-    return [
-        {"name": name, "in": "path", "required": True, "schema": schemas.get(annotated, {**TEXT, "minLength": 1})}
-        | ({"example": example[annotated]} if annotated in example else {})
-        for name, annotated in zip(template.names, own.annotated, strict=True)
-    ]
+    parameters = []
+    for name, annotated in zip(template.names, own.annotated, strict=True):
+        schema = schemas.get(annotated, {**TEXT, "minLength": 1})
+        shown = {"example": example[annotated]} if annotated in example else _first_example(schema)
+        parameters.append({"name": name, "in": "path", "required": True, "schema": schema, **shown})
+    return parameters
+
+
+def _first_example(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """For the forms of viewers, which do not fill in a schema's own."""
+    return {"example": schema["examples"][0]} if schema.get("examples") else {}
 
 
 def _typed_query(query: Sequence[Mapping[str, Any]], example: Mapping[str, list[str]]) -> list[dict[str, Any]]:
@@ -111,7 +117,8 @@ def _typed_query(query: Sequence[Mapping[str, Any]], example: Mapping[str, list[
     parameters = []
     for each in query:
         values = example.get(each["name"], [])
-        shown = {"example": values if each["schema"].get("type") == "array" else values[0]} if values else {}
+        is_list = each["schema"].get("type") == "array"
+        shown = {"example": values if is_list else values[0]} if values else _first_example(each["schema"])
         parameters.append({**each, "in": "query", **shown})
     return parameters
 

@@ -81,12 +81,24 @@ def _number(schema: dict[str, Any]) -> Any:
 
 
 def make_request(function: Mapping[str, Any], schemas: Mapping[str, Any]) -> dict[str, Any]:
-    """An example of REQUEST for a function, as gateway.worker.function_schema describes it: path, args and body."""
+    """An example of REQUEST for a function, as gateway.worker.function_schema describes it: path, args and body.
+
+    For an upload `form`, {field: value}, with "@FILE" for a file.
+    """
     request: dict[str, Any] = {
         "path": {name: make_example(schema, schemas) for name, schema in function["path"].items()},
         "args": {each["name"]: make_example(each["schema"], schemas) for each in function["query"] if each["required"]},
     }
-    content = (function["body"] or {}).get("content", {}).get("application/json")
-    if content and content["schema"]:
-        request["body"] = make_example(content["schema"], schemas)
+    content = (function["body"] or {}).get("content", {})
+    schema = content.get("application/json", {}).get("schema")
+    if schema:
+        request["body"] = make_example(schema, schemas)
+    if upload := content.get("multipart/form-data"):
+        fields, required = upload["schema"]["properties"], upload["schema"].get("required", ())
+        request["form"] = {name: _field(each, schemas) for name, each in fields.items() if name in required}
     return {key: value for key, value in request.items() if value}
+
+
+def _field(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> str:
+    file = schema.get("items", schema)
+    return "@FILE" if file.get("format") == "binary" else str(make_example(schema, schemas))

@@ -7,14 +7,13 @@ raising it fails the request.
 import json
 import sys
 from collections.abc import Mapping
-from http import HTTPStatus
 from numbers import Real
 from types import NoneType
 from typing import Any
 
 from jupyter_client.jsonutil import json_default
 
-from gateway.http.response import TEXT, Response
+from gateway.http.response import OK, TEXT, Response
 from gateway.notebook.failure import ANSI
 from gateway.records import log
 from gateway.worker import rich_display
@@ -82,4 +81,4 @@ def _with_value(bundle: Mapping[str, Any], value: Any) -> Mapping[str, Any]:
 
 
 def _plain(data: Mapping[str, Any]) -> Response:
-    return Response(HTTPStatus.OK, [("Content-Type", TEXT)], str(data.get("text/plain", "")).encode("utf-8", "replace"))
+    return Response(OK, [("Content-Type", TEXT)], str(data.get("text/plain", "")).encode("utf-8", "replace"))

@@ -3,6 +3,7 @@
 JSON Schema 2020-12, as OpenAPI 3.1 has it (https://spec.openapis.org/oas/v3.1.1#schema-object).
 """
 
+import copy
 import inspect
 import typing
 import warnings
@@ -14,6 +15,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import PydanticOmit, core_schema
 
 from gateway.http.body import MULTIPART
+from gateway.records import log
 from gateway.worker import type_hints
 from gateway.worker.function_endpoint import FunctionEndpoint
 from gateway.worker.value_response import EVENTS, JSON
@@ -33,7 +35,9 @@ class _Schemas(GenerateJsonSchema):
             return super().generate_inner(schema)
         except PydanticOmit:  # by which pydantic leaves out a field
             raise
-        except Exception:  # of the notebook's code, such as json_schema_extra or the text of a default value
+        except Exception as error:  # of the notebook's code, such as json_schema_extra or the text of a default value
+            text = f"A type is not described in the OpenAPI document: {type(error).__name__}: {error}"
+            log.write_lines(log.NO_REQUEST, text)
             return {}
 
     def handle_invalid_for_json_schema(self, schema: core_schema.CoreSchema, error_info: str) -> JsonSchemaValue:
@@ -62,9 +66,11 @@ def describe(endpoints: Sequence[Any]) -> dict[str, Any]:
     for (key, _), schema in found.items():
         index, part = typing.cast("tuple[int, str]", key)
         parts[index][part] = schema
-    for own in parts.values():
-        if "$ref" in own["fields"]:  # the type that was made for the parameters
-            own["fields"] = schemas.pop(own["fields"]["$ref"].rpartition("/")[2])
+    refs = {key: own["fields"]["$ref"].rpartition("/")[2] for key, own in parts.items() if "$ref" in own["fields"]}
+    for key, name in refs.items():  # the types that were made for the parameters; those that are alike are one
+        parts[key]["fields"] = copy.deepcopy(schemas[name])
+    for name in set(refs.values()):
+        del schemas[name]
     return {"functions": {str(e.index): _describe(e, parts[e.index]) for e in functions}, "schemas": schemas}
 
 
@@ -153,6 +159,8 @@ def _responses(endpoint: FunctionEndpoint, parts: dict[str, Schema]) -> dict[str
         responses["200"] = {TEXT: {"schema": {"type": "string"}}}
     elif bytes in kinds and len(kinds) == 1:
         responses["200"] = {"application/octet-stream": {}}
+    elif tuple in kinds:  # it may have a status
+        responses["2XX"] = {}
     elif kinds:
         responses["200"] = {}
     if hint in (None, type(None)) or type(None) in typing.get_args(hint):

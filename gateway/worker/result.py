@@ -6,12 +6,11 @@ expression that is a flask.Response is the response, and what such a cell printe
 """
 
 import json
-from http import HTTPStatus
 from typing import Any
 
 from jupyter_client.jsonutil import json_default
 
-from gateway.http.response import TEXT, Response
+from gateway.http.response import OK, TEXT, Response
 from gateway.worker import displays, flask_compat, rich_display
 from gateway.worker.output import Output, OutputTooLong
 
@@ -23,9 +22,9 @@ def to_response(shell: Any, value: Any, output: Output) -> Response:
         to_bytes(shell, None, output)
         output.log_stdout()
     elif body := to_bytes(shell, value, output):
-        response = Response(HTTPStatus.OK, [("Content-Type", TEXT)], body)
+        response = Response(OK, [("Content-Type", TEXT)], body)
     else:
-        response = displays.take_last(output) or Response(HTTPStatus.OK, [("Content-Type", TEXT)])
+        response = displays.take_last(output) or Response(OK, [("Content-Type", TEXT)])
         _check(response.body, output)
     if output.displays:
         displays.log_unsent(output)

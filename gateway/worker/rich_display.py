@@ -6,12 +6,11 @@ An image goes before a page, and a page before JSON: it is what a notebook shows
 import base64
 import json
 from collections.abc import Mapping
-from http import HTTPStatus
 from typing import Any
 
 from jupyter_client.jsonutil import json_default
 
-from gateway.http.response import Response
+from gateway.http.response import OK, Response
 from gateway.worker.output import CURRENT
 
 Bundle = Mapping[str, Any]  # {mime type: data}; binary data is bytes, or base64 as str
@@ -49,7 +48,7 @@ def from_bundle(bundle: Bundle) -> Response | None:
     """The richest data of a mime bundle; None if that is its `text/plain`."""
     for kind in (*_BINARY, *_TEXT, *bundle):
         if kind in bundle and kind != "text/plain":
-            return Response(HTTPStatus.OK, [("Content-Type", _content_type(kind))], _encode(kind, bundle[kind]))
+            return Response(OK, [("Content-Type", _content_type(kind))], _encode(kind, bundle[kind]))
     return None
 
 

@@ -17,7 +17,7 @@ from gateway.http.response import Response, rejection
 from gateway.http.wire import RejectedRequest
 from gateway.protocol.scoreboard import Scoreboard
 from gateway.records import log
-from gateway.worker import displays, flask_context, namespace
+from gateway.worker import displays, flask_context, namespace, process
 from gateway.worker.endpoint import Call, CellEndpoint, CellExecutor, CompiledEndpoint
 from gateway.worker.error_response import ErrorResponses
 from gateway.worker.output import CURRENT, LogOutput, Output, OutputStreams
@@ -177,7 +177,7 @@ class Runner:
                 os._exit(0)
             if self._shell.exit_now:  # exit() in the cell: as in Jupyter, it ends the kernel
                 log.write("a cell called exit(): this kernel ends\n")
-                os._exit(0)
+                process.end_in_order()
 
     def error_response(self, error: BaseException, call: Call[Any]) -> Response:
         endpoint = call.endpoint

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
 
-from gateway.http.response import TEXT, WITHOUT_BODY, Response
+from gateway.http.response import OK, TEXT, WITHOUT_BODY, Response
 from gateway.http.wire import Headers
 from gateway.worker import displays, flask_compat, rich_display
 from gateway.worker.json_value import LISTS, TABLES, dump_json
@@ -23,6 +23,7 @@ _LINE_END = re.compile("\r\n|\r|\n")  # no others, and what is after the last on
 _JSON_TYPES = frozenset({dict, list, int, float, bool, set, frozenset})
 _DATA = (dict, list, int, float, set, frozenset, enum.Enum, decimal.Decimal, uuid.UUID)
 _DATES = (datetime.date, datetime.time, datetime.timedelta)
+_OF_A_MODEL = "__pydantic_serializer__"  # an attribute of a class that pydantic knows
 _DATA_PACKAGES = frozenset({"numpy", "pandas", "polars"})
 
 
@@ -42,7 +43,7 @@ def to_response(shell: Any, value: Any, output: Output, accept: str) -> Response
 
 def _convert(shell: Any, value: Any, accept: str) -> Response:
     kind = type(value)
-    if kind in _JSON_TYPES:
+    if kind in _JSON_TYPES or hasattr(kind, _OF_A_MODEL):
         return _respond(JSON, dump_json(value))
     if value is None:
         return Response(HTTPStatus.NO_CONTENT, [])
@@ -65,7 +66,7 @@ def _convert(shell: Any, value: Any, accept: str) -> Response:
 
 
 def _respond(media: str, body: bytes) -> Response:
-    return Response(HTTPStatus.OK, [("Content-Type", media)], body)
+    return Response(OK, [("Content-Type", media)], body)
 
 
 def _split_tuple(value: tuple[Any, ...]) -> tuple[Any, int | None, Headers] | None:
@@ -126,7 +127,6 @@ def _is_data(value: Any) -> bool:
     kind = type(value)
     return (
         isinstance(value, _DATA + _DATES)
-        or hasattr(kind, "__pydantic_serializer__")
         or dataclasses.is_dataclass(value)
         or (kind.__module__.partition(".")[0] in _DATA_PACKAGES and any(hasattr(value, n) for n in TABLES + LISTS))
     )

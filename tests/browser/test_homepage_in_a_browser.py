@@ -75,13 +75,13 @@ def test_the_first_try_of_an_endpoint_is_the_notebooks_example(page: Page, stack
     page.get_by_role("link", name="Test GET /hello/:name").click()
     expect(page.get_by_label("Path after /invoke")).to_be_focused()
     page.keyboard.press("Enter")
-    expect(answer_of(page)).to_contain_text("Bonjour, Ada!")
+    expect(answer_of(page)).to_contain_text("Hello, Ada!")
 
     page.get_by_role("link", name="Test POST /sum").click()
     expect(page.get_by_label("Body")).to_have_value('{"numbers": [3, 4, 5]}')
     button(page, "Test API").click()
     expect(answer_of(page)).to_contain_text("201")
-    expect(answer_of(page)).to_contain_text('{"sum": 12, "count": 3}')
+    expect(answer_of(page)).to_contain_text('{"sum":12,"count":3}')
 
     page.get_by_role("link", name="Test GET /hello_world").click()
     expect(page.get_by_label("Body")).to_have_value("")
@@ -99,12 +99,12 @@ def test_an_endpoint_without_an_example_is_tested_with_a_parameter(page: Page, s
 
 
 def test_a_call_that_fails_shows_its_status_and_its_traceback_in_the_log(page: Page, stack: Stack) -> None:
-    start(page, "hello_world")
-    page.get_by_role("link", name="Test POST /sum").click()
-    page.get_by_label("Body").fill("{}")
+    stack.write("faulty", ["# GET /faulty\nraise ValueError('no such row')"])
+    page.reload()
+    start(page, "faulty")
     button(page, "Test API").click()
     expect(answer_of(page)).to_contain_text("500")
-    expect(page.locator("#log")).to_contain_text("Error: ")
+    expect(page.locator("#log")).to_contain_text("ValueError: no such row")
 
 
 def test_launch_notebook_opens_the_file_tree_in_a_new_tab(page: Page, context: BrowserContext) -> None:
@@ -190,10 +190,10 @@ def test_the_page_without_javascript_does_the_journey_with_plain_forms(plain_pag
     assert page.url == f"{stack.url}/"  # a reload does not send the form again
 
     page.get_by_role("link", name="Test GET /hello/:name").click()
-    expect(page.get_by_label("Path after /invoke")).to_have_value("/hello/Ada?lang=fr")
+    expect(page.get_by_label("Path after /invoke")).to_have_value("/hello/Ada")
     button(page, "Test API").click()
     expect(answer_of(page)).to_contain_text("200 OK")
-    expect(answer_of(page)).to_contain_text("Bonjour, Ada!")
+    expect(answer_of(page)).to_contain_text("Hello, Ada!")
 
     button(page, "Restart API").click()
     expect_state(page, "Serving")

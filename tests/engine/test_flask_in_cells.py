@@ -123,6 +123,33 @@ def add(response):
     return response
 flask.Response(n for n in 'ab')
 
+# GET /after/stream/await
+import flask
+await asyncio.sleep(0)
+@flask.after_this_request
+def add(response):
+    response.headers['X-After'] = flask.request.args['q']
+    return response
+async def rows():
+    for n in range(3):
+        await asyncio.sleep(0)
+        yield f"{flask.request.args['q']}{n} "
+flask.Response(rows())
+
+# GET /after/stream/empty
+import flask
+@flask.after_this_request
+def empty(response):
+    response.status_code = 204
+    return response
+closed = []
+response = flask.Response(n for n in 'ab')
+response.call_on_close(lambda: closed.append(True))
+response
+
+# GET /after/stream/closed
+print(closed)
+
 # GET /after/info
 import flask
 @flask.after_this_request
@@ -187,6 +214,71 @@ case = json.loads(REQUEST)['path']['case']
 import flask
 flask.session['a'] = 1
 
+# GET /abort
+import flask
+flask.abort(404, 'no such product')
+
+# GET /unavailable
+from werkzeug.exceptions import ServiceUnavailable
+raise ServiceUnavailable('soon', retry_after=7)
+
+# GET /abort/response
+import werkzeug.utils
+import flask
+flask.abort(werkzeug.utils.redirect('/x?y', 303))
+
+# GET /response
+from flask import Response
+print('aside')
+Response(b'\x00\xff', 202, {'X-A': 'b'}, content_type='image/x')
+
+# GET /generator
+from flask import Response
+Response((f'{n},' for n in range(3)), mimetype='text/csv')
+
+# GET /generator/breaks
+from flask import Response
+def rows():
+    yield 'a'
+    1 / 0
+Response(rows())
+
+# GET /generator/wrong
+from flask import Response
+Response(n for n in ['a', 5])
+
+# GET /generator/empty/:status
+from flask import Response
+Response((n for n in 'ab'), int(json.loads(REQUEST)['path']['status']))
+
+# GET /injects/name
+from flask import Response
+Response('x', headers={'X\r\nSet-Cookie: a=1\r\nY': 'b'})
+
+# GET /injects/value
+from flask import Response
+r = Response('x')
+r.headers._list.append(('X', 'a\r\nSet-Cookie: a=1'))
+r
+
+# GET /injects/abort
+from werkzeug.exceptions import Conflict
+class E(Conflict):
+    def get_headers(self, *args): return [('X', 'a\r\nSet-Cookie: a=1')]
+raise E
+
+# GET /framing/abort
+from werkzeug.exceptions import Conflict
+class E(Conflict):
+    def get_headers(self, *args): return [('Content-Length', '1'), ('X', 'kept')]
+raise E('in the way')
+
+# GET /status/:status
+from flask import Response
+r = Response('x')
+r.status_code = int(json.loads(REQUEST)['path']['status'])
+r
+
 # GET /app
 import flask
 print(flask.current_app.name, flask.has_request_context(), flask.url_for.__name__)
@@ -215,6 +307,79 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arbiter]:
 @pytest.fixture
 def worker(api: Arbiter) -> Worker:
     return api.workers[0]
+
+
+def test_abort_answers_as_json(api: Arbiter, worker: Worker) -> None:
+    response = api.get("/abort", X_Request_Id="aborted")
+    assert (response.status, response.json["message"]) == (404, "no such product")
+    assert response.json["extensions"]["code"] == "not-found"
+    assert "[aborted]" not in worker.log.read_text()
+
+
+def test_the_headers_of_an_http_exception_are_kept(api: Arbiter) -> None:
+    response = api.get("/unavailable")
+    assert (response.status, response.headers["Retry-After"]) == (503, "7")
+    assert (response.headers["Content-Type"], response.json["message"]) == ("application/json", "soon")
+
+
+def test_abort_with_a_response_is_that_response(api: Arbiter) -> None:
+    response = api.get("/abort/response")
+    assert (response.status, response.headers["Location"]) == (303, "/x?y")
+
+
+def test_a_flask_response_is_the_answer(api: Arbiter, worker: Worker) -> None:
+    response = api.get("/response", X_Request_Id="with-aside")
+    assert (response.status, response.body, response.headers["X-A"]) == (202, b"\x00\xff", "b")
+    assert response.headers["Content-Type"] == "image/x"
+    worker.wait_for_log("[with-aside] aside")
+
+
+def test_a_generator_streams(api: Arbiter) -> None:
+    response = api.get("/generator")
+    assert (response.text, response.headers["Transfer-Encoding"]) == ("0,1,2,", "chunked")
+    assert api.raw(b"GET /invoke/generator HTTP/1.0\r\n\r\n").endswith(b"\r\n\r\n0,1,2,")
+    assert api.ask("HEAD", "/generator").body == b""
+
+
+def test_a_stream_that_breaks_does_not_end_as_if_it_were_whole(api: Arbiter) -> None:
+    raw = api.raw(b"GET /invoke/generator/breaks HTTP/1.1\r\nHost: h\r\n\r\n")
+    assert raw.endswith(b"1\r\na\r\n")
+    assert api.get("/jsonify").status == 200
+
+
+@pytest.mark.parametrize("path", ["/injects/name", "/injects/value", "/injects/abort"])
+def test_no_header_of_a_response_can_bring_another_with_it(api: Arbiter, path: str) -> None:
+    response = api.get(path)
+    assert (response.status, response.json["extensions"]["code"]) == (500, "cell-failed")
+    assert response.json["message"].startswith("ValueError: the response sets the header ")
+    assert response.headers["Set-Cookie"] is None
+
+
+def test_an_http_exception_cannot_break_the_framing(api: Arbiter) -> None:
+    response = api.get("/framing/abort")
+    assert (response.status, response.headers["X"], response.json["message"]) == (409, "kept", "in the way")
+    assert response.headers.get_all("Content-Length") == [str(len(response.body))]
+
+
+@pytest.mark.parametrize("status", [0, 99, 101, 199, 600, 1000])
+def test_a_response_with_a_status_that_http_does_not_know_is_500(api: Arbiter, status: int) -> None:
+    response = api.get(f"/status/{status}")
+    assert response.status == 500
+    assert response.json["message"] == f"ValueError: the response has the status {status}: give one from 200 to 599"
+
+
+@pytest.mark.parametrize("status", [204, 304])
+def test_a_stream_with_a_status_without_body_has_none(api: Arbiter, status: int) -> None:
+    raw = api.raw(b"GET /invoke/generator/empty/%d HTTP/1.1\r\n\r\n" % status)
+    assert raw.startswith(b"HTTP/1.1 %d " % status)
+    assert raw.endswith(b"\r\n\r\n")
+    assert b"Transfer-Encoding" not in raw
+
+
+def test_a_stream_of_anything_but_text_and_bytes_breaks_off(api: Arbiter, worker: Worker) -> None:
+    raw = api.raw(b"GET /invoke/generator/wrong HTTP/1.1\r\nX-Request-Id: wrong-piece\r\n\r\n")
+    assert raw.endswith(b"1\r\na\r\n")
+    worker.wait_for_log("[wrong-piece] TypeError: a response is streamed as str or bytes, not as int")
 
 
 def test_jsonify_needs_no_import_of_ours(api: Arbiter, worker: Worker) -> None:
@@ -297,6 +462,18 @@ def test_a_signature_can_be_checked_over_the_bytes_that_were_sent(api: Arbiter, 
     assert api.post("/hook", body, content_type).text.strip() == hmac.new(b"key", body, hashlib.sha256).hexdigest()
 
 
+def test_no_body_that_flask_has_read_is_kept(api: Arbiter, worker: Worker) -> None:
+    def post() -> None:
+        assert api.post("/hook", b"x" * 1_000_000, "text/plain").status == 200
+
+    for _ in range(10):
+        post()
+    before = worker.rss_kb()
+    for _ in range(30):
+        post()
+    assert worker.rss_kb() < before + 15_000
+
+
 def test_what_flask_rejects_is_its_status_as_json(api: Arbiter) -> None:
     assert api.post("/json", {"a": 1}).text == "{'a': 1}\n"
     for content_type, status in (("application/json", 400), ("text/plain", 415)):
@@ -325,6 +502,10 @@ def test_functions_of_after_this_request_change_any_response(api: Arbiter) -> No
     assert (aborted.status, aborted.headers["X-After"], aborted.json["extensions"]["code"]) == (404, "404", "not-found")
     streamed = api.get("/after/stream")
     assert (streamed.text, streamed.headers["X-After"]) == ("ab", "True")
+    awaited = api.get("/after/stream/await?q=x")
+    assert (awaited.text, awaited.headers["X-After"]) == ("x0 x1 x2 ", "x")
+    emptied = api.get("/after/stream/empty")
+    assert (emptied.status, emptied.body, api.get("/after/stream/closed").text) == (204, b"", "[True]\n")
     informed = api.get("/after/info")
     assert (informed.status, informed.headers["X-After"], informed.headers["X-Info"]) == (202, "202", "yes")
 
@@ -405,12 +586,11 @@ print(ended)
 ended.clear()
 
 # GET /breaks
-flask.g.x = 1
+flask.request.args
 1 / 0
 
 # GET /cleanup/fails
-import sys
-flask.g.x = 1
+flask.request.args
 @app.teardown_request
 def fail(error):
     print('cleans up')
@@ -440,7 +620,7 @@ def test_what_the_application_has_for_the_end_of_a_request_is_called(own: Arbite
     own.get("/ended")
     own.get("/jsonify")
     assert own.get("/breaks").status == 500
-    assert own.get("/ended").text == "['request', 'app', 'request', 'app']\n"
+    assert own.get("/ended").text == "['app', 'request', 'app']\n"
 
 
 def test_what_fails_at_the_end_of_a_request_is_logged_under_it(own: Arbiter) -> None:

@@ -3,6 +3,7 @@
 import http.client
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -475,9 +476,33 @@ def test_decorators_forward_references_and_helpers(api: Arbiter) -> None:
     assert api.get("/later/1").text == "2"
 
 
+def test_functions_with_the_same_parameters_are_described_each(tmp_path: Path) -> None:
+    cells = [f"# GET /{name}/:n\ndef {name}(n: int, unit: str = 'm') -> int: ..." for name in ("one", "two")]
+    with Arbiter(tmp_path) as arbiter:
+        worker = serve(arbiter, cells)
+
+        assert worker.verdict == {"did": "ready"}, worker.log.read_text()
+        first, second = worker.functions["functions"].values()
+        assert first["path"] == second["path"] == {"n": {"title": "N", "type": "integer"}}
+        assert first["query"] == second["query"] != []
+
+
 def test_a_function_keeps_the_classes_of_its_annotations(api: Arbiter) -> None:
     assert api.post("/item-of-its-cell", {"size": 1}).json == 1
     assert api.post("/later-item", {"color": "red"}).text == "red"
+
+
+def test_a_type_that_cannot_be_described_is_served_and_the_log_says_why(tmp_path: Path) -> None:
+    secret = (
+        "from typing import Annotated\nclass Secret:\n"
+        "    def __get_pydantic_json_schema__(self, *_): raise RuntimeError('no schema for a secret')\n"
+    )
+    with Arbiter(tmp_path) as arbiter:
+        worker = serve(arbiter, ["# GET /x\ndef x(n: Annotated[int, Secret()]): return n"], secret)
+
+        assert worker.verdict == {"did": "ready"}, worker.log.read_text()
+        assert arbiter.get("/x?n=3").json == 3
+        worker.wait_for_log("RuntimeError: no schema for a secret")
 
 
 def test_a_function_keeps_its_endpoint_when_another_cell_takes_its_name(api: Arbiter) -> None:

@@ -1,6 +1,7 @@
 """Cells that do what cells should not, in a slot with its gateway: what each gets, and that the next is answered."""
 
 import contextlib
+import http.client
 import itertools
 import os
 import re
@@ -305,6 +306,14 @@ def test_atexit_functions_run_at_a_stop_and_cannot_delay_it_for_long(tmp_path: P
         assert slot.get("/pid").status == 200
         assert not (tmp_path / "end").exists()
     assert (tmp_path / "end").exists()
+
+
+def test_atexit_functions_run_when_a_cell_ends_its_kernel(tmp_path: Path) -> None:
+    with Slot([cell_with_atexit(tmp_path / "end"), PID, "# GET /exit\nexit()"]) as slot:
+        with pytest.raises(http.client.RemoteDisconnected):
+            slot.get("/exit")
+        assert (tmp_path / "end").exists()
+        assert slot.get("/pid").status == 200
 
 
 def test_atexit_functions_run_after_a_start_that_failed(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What cells can rely on, in a real kernel: results, namespaces, ResponseInfo, errors, Flask's words, HTTP."""
+"""What cells can rely on, in a real kernel: results, namespaces, ResponseInfo, errors, HTTP."""
 
 import base64
 import fcntl
@@ -248,71 +248,6 @@ print('fine')
 # ResponseInfo GET /hears/:fail
 error = json.loads(REQUEST_ERROR)
 print(json.dumps({'status': 404 if error else 200, 'headers': {'X-Error': error and error['type'] or 'none'}}))
-
-# GET /abort
-import flask
-flask.abort(404, 'no such product')
-
-# GET /later
-from werkzeug.exceptions import ServiceUnavailable
-raise ServiceUnavailable('soon', retry_after=7)
-
-# GET /redirect
-import werkzeug.utils
-import flask
-flask.abort(werkzeug.utils.redirect('/x?y', 303))
-
-# GET /flask
-from flask import Response
-print('aside')
-Response(b'\x00\xff', 202, {'X-A': 'b'}, content_type='image/x')
-
-# GET /stream
-from flask import Response
-Response((f'{n},' for n in range(3)), mimetype='text/csv')
-
-# GET /stream/breaks
-from flask import Response
-def rows():
-    yield 'a'
-    1 / 0
-Response(rows())
-
-# GET /stream/wrong
-from flask import Response
-Response(n for n in ['a', 5])
-
-# GET /stream/empty/:status
-from flask import Response
-Response((n for n in 'ab'), int(json.loads(REQUEST)['path']['status']))
-
-# GET /injects/name
-from flask import Response
-Response('x', headers={'X\r\nSet-Cookie: a=1\r\nY': 'b'})
-
-# GET /injects/value
-from flask import Response
-r = Response('x')
-r.headers._list.append(('X', 'a\r\nSet-Cookie: a=1'))
-r
-
-# GET /injects/abort
-from werkzeug.exceptions import Conflict
-class E(Conflict):
-    def get_headers(self, *args): return [('X', 'a\r\nSet-Cookie: a=1')]
-raise E
-
-# GET /framing/abort
-from werkzeug.exceptions import Conflict
-class E(Conflict):
-    def get_headers(self, *args): return [('Content-Length', '1'), ('X', 'kept')]
-raise E('in the way')
-
-# GET /status/:status
-from flask import Response
-r = Response('x')
-r.status_code = int(json.loads(REQUEST)['path']['status'])
-r
 
 # POST /alone
 whose = json.loads(REQUEST)['args']['n'][0]
@@ -637,79 +572,6 @@ def test_response_info_that_mentions_request_error_decides_about_errors(api: Arb
     assert response.json["message"] == "LookupError: not here"
     fine = api.get("/hears/no")
     assert (fine.status, fine.headers["X-Error"], fine.text) == (200, "none", "fine\n")
-
-
-def test_abort_answers_as_json(api: Arbiter, worker: Worker) -> None:
-    response = api.get("/abort", X_Request_Id="aborted")
-    assert (response.status, response.json["message"]) == (404, "no such product")
-    assert response.json["extensions"]["code"] == "not-found"
-    assert "[aborted]" not in worker.log.read_text()
-
-
-def test_the_headers_of_an_http_exception_are_kept(api: Arbiter) -> None:
-    response = api.get("/later")
-    assert (response.status, response.headers["Retry-After"]) == (503, "7")
-    assert (response.headers["Content-Type"], response.json["message"]) == ("application/json", "soon")
-
-
-def test_abort_with_a_response_is_that_response(api: Arbiter) -> None:
-    response = api.get("/redirect")
-    assert (response.status, response.headers["Location"]) == (303, "/x?y")
-
-
-def test_a_flask_response_is_the_answer(api: Arbiter, worker: Worker) -> None:
-    response = api.get("/flask", X_Request_Id="with-aside")
-    assert (response.status, response.body, response.headers["X-A"]) == (202, b"\x00\xff", "b")
-    assert response.headers["Content-Type"] == "image/x"
-    worker.wait_for_log("[with-aside] aside")
-
-
-def test_a_generator_streams(api: Arbiter) -> None:
-    response = api.get("/stream")
-    assert (response.text, response.headers["Transfer-Encoding"]) == ("0,1,2,", "chunked")
-    assert api.raw(b"GET /invoke/stream HTTP/1.0\r\n\r\n").endswith(b"\r\n\r\n0,1,2,")
-    assert api.ask("HEAD", "/stream").body == b""
-
-
-def test_a_stream_that_breaks_does_not_end_as_if_it_were_whole(api: Arbiter) -> None:
-    raw = api.raw(b"GET /invoke/stream/breaks HTTP/1.1\r\nHost: h\r\n\r\n")
-    assert raw.endswith(b"1\r\na\r\n")
-    assert api.get("/print").status == 200
-
-
-@pytest.mark.parametrize("path", ["/injects/name", "/injects/value", "/injects/abort"])
-def test_no_header_of_a_response_can_bring_another_with_it(api: Arbiter, path: str) -> None:
-    response = api.get(path)
-    assert (response.status, response.json["extensions"]["code"]) == (500, "cell-failed")
-    assert response.json["message"].startswith("ValueError: the response sets the header ")
-    assert response.headers["Set-Cookie"] is None
-
-
-def test_an_http_exception_cannot_break_the_framing(api: Arbiter) -> None:
-    response = api.get("/framing/abort")
-    assert (response.status, response.headers["X"], response.json["message"]) == (409, "kept", "in the way")
-    assert response.headers.get_all("Content-Length") == [str(len(response.body))]
-
-
-@pytest.mark.parametrize("status", [0, 99, 101, 199, 600, 1000])
-def test_a_response_with_a_status_that_http_does_not_know_is_500(api: Arbiter, status: int) -> None:
-    response = api.get(f"/status/{status}")
-    assert response.status == 500
-    assert response.json["message"] == f"ValueError: the response has the status {status}: give one from 200 to 599"
-
-
-@pytest.mark.parametrize("status", [204, 304])
-def test_a_stream_with_a_status_without_body_has_none(api: Arbiter, status: int) -> None:
-    raw = api.raw(b"GET /invoke/stream/empty/%d HTTP/1.1\r\n\r\n" % status)
-    assert raw.startswith(b"HTTP/1.1 %d " % status)
-    assert raw.endswith(b"\r\n\r\n")
-    assert b"Transfer-Encoding" not in raw
-
-
-def test_a_stream_of_anything_but_text_and_bytes_breaks_off(api: Arbiter, worker: Worker) -> None:
-    raw = api.raw(b"GET /invoke/stream/wrong HTTP/1.1\r\nX-Request-Id: wrong-piece\r\n\r\n")
-    assert raw.endswith(b"1\r\na\r\n")
-    worker.wait_for_log("[wrong-piece] TypeError: a response is streamed as str or bytes, not as int")
 
 
 def test_no_other_request_comes_between_a_cell_and_its_response_info(api: Arbiter) -> None:

@@ -13,7 +13,7 @@ from tests.image.container import REVISION, ROOT, VERSION, Container, docker
 from tests.image.jupyter import Kernel
 
 BASE = "debian:trixie-slim"
-LARGEST = 450_000_000  # bytes that the image adds to its base
+LARGEST = 330_000_000  # bytes that the image adds to its base
 
 
 @pytest.fixture(scope="module")

@@ -116,6 +116,14 @@ def json_answer(answer: requests.Response) -> Any:
     return as_json(answer)
 
 
+def invalid_input(answer: requests.Response) -> str:
+    """What the engine says of a body that does not fit the types of the endpoint, which Hasura passes on."""
+    assert answer.status_code == 422, answer.text
+    body = as_json(answer)
+    assert body["extensions"]["code"] == "invalid-input"
+    return str(body["message"])
+
+
 def retry_reason(answer: requests.Response) -> str:
     """Why an event is to be delivered again, as Hasura shows it."""
     assert answer.status_code == 503, answer.text
@@ -125,12 +133,21 @@ def retry_reason(answer: requests.Response) -> str:
     return str(body["message"])
 
 
+def python_blocks(path: str) -> list[str]:
+    """What a notebook's Markdown cells tell to run in a new cell; `path` below notebook/."""
+    return _blocks(path, "python")
+
+
 def graphql_blocks(path: str) -> list[str]:
     """What a notebook's Markdown cells, or a README, show as GraphQL; `path` below notebook/."""
+    return _blocks(path, "graphql")
+
+
+def _blocks(path: str, language: str) -> list[str]:
     file = ROOT / "notebook" / path
     cells = nbformat.read(file, as_version=4).cells if file.suffix == ".ipynb" else []
     text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown") or file.read_text()
-    return re.findall(r"```graphql\n(.*?)```", text, re.DOTALL)
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
 
 def ask_hasura(project: str, call: Call, more_types: str = "") -> Any:
@@ -148,16 +165,24 @@ def wait_for_log(stack: Stack, text: str) -> None:
     eventually(lambda: text in stack.api_log(), what=f"{text!r} in the log")
 
 
-def run_in_jupyter(project: str, home: Path, notebook: str = "server.ipynb", **settings: str) -> list[dict[str, Any]]:
-    """The outputs of all cells, run from top to bottom in a new kernel in which warnings are errors.
+def run_in_jupyter(
+    project: str, home: Path, notebook: str = "server.ipynb", more: str = "", **settings: str
+) -> list[dict[str, Any]]:
+    """The outputs of all cells and of the cell `more`, run from top to bottom in a new kernel.
 
-    CellExecutionError: one of them failed.
+    It runs in a copy of the project below `home`, which is made once; warnings are errors in it.
+    CellExecutionError: one of the cells failed.
     """
-    content = nbformat.read(ROOT / "notebook" / project / notebook, as_version=4)
+    folder = Path(home, project)
+    if not folder.exists():
+        shutil.copytree(ROOT / "notebook" / project, folder)
+    content = nbformat.read(folder / notebook, as_version=4)
+    if more:
+        content.cells.append(nbformat.v4.new_code_cell(more))
     environment = {"PATH": os.environ["PATH"], "HOME": str(home), "PYTHONWARNINGS": "error", **settings}
     # Not on TCP: a port that was free a moment ago may have been taken by another test.
     with TemporaryDirectory(dir="/tmp", prefix="kernel") as sockets:
         config = Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/kernel"}})
         client = NotebookClient(content, timeout=KERNEL_SECONDS, kernel_name="python3", config=config)
-        client.execute(cwd=str(home), env=environment)
+        client.execute(cwd=str(folder), env=environment)
     return [output for cell in content.cells for output in cell.get("outputs", [])]

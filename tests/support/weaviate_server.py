@@ -18,13 +18,14 @@ TYPES: dict[str, type | tuple[type, ...]] = {"text": str, "number": (int, float)
 class WeaviateServer:
     """Serves /v1/schema and /v1/batch/objects on a loopback port; use it as a context manager.
 
-    `openai_key`: the key with which objects can be embedded. Weaviate takes it from each request.
+    `openai_key`: the key with which objects can be embedded. Weaviate takes it from each request. It may be changed at
+    any time, as one that is revoked.
     """
 
     def __init__(self, openai_key: str) -> None:
         self.classes: dict[str, dict[str, Any]] = {}
         self.objects: dict[str, dict[str, Any]] = {}
-        self._openai_key = openai_key
+        self.openai_key = openai_key
         application = Request.application(lambda request: self._answer(request))
         self._server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=_Quiet)
         self.url = f"http://127.0.0.1:{self._server.port}"
@@ -54,7 +55,7 @@ class WeaviateServer:
                 return self._create(request.get_json())
             case "POST", ["batch", "objects"]:
                 key = request.headers.get("X-OpenAI-Api-Key")
-                return _json([self._store(thing, key) for thing in request.get_json()["objects"]])
+                return _json([self.store(thing, key) for thing in request.get_json()["objects"]])
         return _problem(404, f"path {request.path} was not found")
 
     def _create(self, definition: dict[str, Any]) -> Response:
@@ -70,7 +71,8 @@ class WeaviateServer:
         self.classes[name] = definition
         return _json(definition)
 
-    def _store(self, thing: dict[str, Any], key: str | None) -> dict[str, Any]:
+    def store(self, thing: dict[str, Any], key: str | None) -> dict[str, Any]:
+        """Store an object, or replace the one with its id; the result says whether that was done."""
         problem = self._problem_of(thing, key)
         if problem:
             return {**thing, "result": {"status": "FAILED", "errors": {"error": [{"message": problem}]}}}
@@ -85,7 +87,7 @@ class WeaviateServer:
         for name, value in thing["properties"].items():
             if name not in kinds or not isinstance(value, TYPES[kinds[name]]):
                 return f"invalid property '{name}'"
-        return None if key == self._openai_key else "connection to OpenAI failed with status: 401"
+        return None if key == self.openai_key else "connection to OpenAI failed with status: 401"
 
     def _kinds(self, name: str) -> dict[str, str]:
         return {result["name"]: result["dataType"][0] for result in self.classes[name]["properties"]}

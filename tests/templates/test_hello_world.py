@@ -33,11 +33,28 @@ def test_it_greets(stack: Stack, path: str, text: str) -> None:
     assert (answer.status_code, answer.text) == (200, f"{text}\n")
 
 
-def test_a_json_body_is_answered_with_json_and_the_status_of_its_response_info(stack: Stack) -> None:
+def test_a_json_body_is_answered_with_json_and_a_status(stack: Stack) -> None:
     answer = stack.invoke("sum", "POST", auth=API_USER, json={"numbers": [3, 4, 5]})
 
     assert (answer.status_code, answer.headers["Content-Type"]) == (201, "application/json")
     assert as_json(answer) == {"sum": 12, "count": 3}
+
+
+def test_a_body_that_does_not_fit_is_told_so(stack: Stack) -> None:
+    answer = stack.invoke("sum", "POST", auth=API_USER, json={"numbers": "3"})
+
+    assert answer.status_code == 422
+    assert as_json(answer)["message"] == "numbers: Input should be a valid list"
+
+
+def test_its_document_has_the_types_and_the_docstrings(stack: Stack) -> None:
+    paths = as_json(stack.invoke("_api/spec/openapi.json"))["paths"]
+
+    hello, total = paths["/hello/{name}"]["get"], paths["/sum"]["post"]
+    assert hello["description"] == "Greets somebody in English, French or Spanish."
+    assert [(each["name"], each.get("example")) for each in hello["parameters"]] == [("name", "Ada"), ("lang", None)]
+    assert total["requestBody"]["content"]["application/json"]["schema"]["required"] == ["numbers"]
+    assert list(total["responses"]) == ["2XX", "422", "default"]
 
 
 def test_the_first_try_of_each_endpoint_on_the_homepage_succeeds(stack: Stack) -> None:
@@ -53,16 +70,15 @@ def test_the_first_try_of_each_endpoint_on_the_homepage_succeeds(stack: Stack) -
     }
     assert answers == {
         "/hello_world": '{"hello": "world"}\n',
-        "/hello/Ada?lang=fr": "Bonjour, Ada!\n",
-        "/sum": '{"sum": 12, "count": 3}\n',
+        "/hello/Ada": "Hello, Ada!\n",
+        "/sum": '{"sum":12,"count":3}',
     }
 
 
 def test_its_cells_run_from_top_to_bottom_in_jupyter(tmp_path: Path) -> None:
-    outputs = run_in_jupyter(PROJECT, tmp_path)
+    outputs = run_in_jupyter(PROJECT, tmp_path, more="add([3, 4, 5])")
 
-    assert [output["text"] for output in outputs][:3] == [
-        '{"hello": "world"}\n',
-        "Bonjour, Ada!\n",
-        '{"sum": 12, "count": 3}\n',
-    ]
+    printed, greeting, total = outputs
+    assert printed["text"] == '{"hello": "world"}\n'
+    assert greeting["data"]["text/plain"] == r"'Bonjour, Ada!\n'"
+    assert total["data"]["text/plain"] == "({'sum': 12, 'count': 3}, 201)"

@@ -1,13 +1,10 @@
-"""The bodies in tests/templates/payloads, and those in the notebooks, have the fields that Hasura v2 sends."""
+"""The bodies in tests/templates/payloads have the fields that Hasura v2 sends."""
 
-import ast
 import json
 from typing import Any
 
-import nbformat
 import pytest
 
-from tests.support.stack import ROOT
 from tests.support.templates import PAYLOADS
 
 EVENT = {"id", "created_at", "trigger", "table", "event", "delivery_info"}
@@ -18,24 +15,9 @@ ONE_OFF = {"id", "scheduled_time", "payload", "created_at"}
 FILES = {path.stem: json.loads(path.read_text()) for path in PAYLOADS.glob("*.json")}
 
 
-def examples() -> dict[str, Any]:
-    """The body of each REQUEST cell of a project for Hasura."""
-    result = {}
-    for path in sorted(ROOT.glob("notebook/*/server.ipynb")):
-        for number, cell in enumerate(nbformat.read(path, as_version=4).cells):
-            if cell.source.startswith("REQUEST = ") and path.parent.name != "hello_world":
-                call = ast.parse(cell.source).body[0].value  # type: ignore[attr-defined]
-                body = next(v for k, v in zip(call.args[0].keys, call.args[0].values, strict=True) if k.value == "body")
-                result[f"{path.parent.name}, cell {number}"] = ast.literal_eval(body)
-    return result
-
-
-BODIES = {**FILES, **examples()}
-
-
-@pytest.mark.parametrize("name", BODIES)
+@pytest.mark.parametrize("name", FILES)
 def test_a_body_has_hasuras_fields_at_its_top_level(name: str) -> None:
-    body = BODIES[name]
+    body = FILES[name]
     if "event" in body:
         check_event(body)
     elif "action" in body:

@@ -3,13 +3,14 @@
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
-from ariadne import QueryType
+from ariadne import MutationType, QueryType
 from nbclient.exceptions import CellExecutionError
 
 from tests.support import weaviate_server
@@ -22,8 +23,11 @@ from tests.support.templates import (
     ask_hasura,
     deliver,
     deliver_bytes,
+    invalid_input,
     json_answer,
     payload,
+    python_blocks,
+    retry_reason,
     run_in_jupyter,
     serving,
     serving_bare,
@@ -38,8 +42,12 @@ SECRET = "a-secret-shared-with-hasura"
 SCHEMA = """
     scalar vector
     type Query { Product(where: Product_bool_exp, limit: Int, offset: Int): [Product!]! }
+    type Mutation { insert_Product(objects: [Product_insert_input!]!): Product_mutation_response }
+    type Product_mutation_response { affected_rows: Int! }
     type Product { id: String!, name: String, category: String, price: Float, description: String, vector: vector }
-    input Product_bool_exp { _and: [Product_bool_exp!], vector: vector_comparison_exp }
+    input Product_insert_input { id: String, name: String, category: String, price: Float, description: String }
+    input Product_bool_exp { _and: [Product_bool_exp!], id: String_comparison_exp, vector: vector_comparison_exp }
+    input String_comparison_exp { _eq: String }
     input vector_comparison_exp { _is_null: Boolean, near_text: String }
 """
 
@@ -60,14 +68,31 @@ class Peers:
         return variables | changes
 
 
+def connector(weaviate: WeaviateServer) -> tuple[QueryType, MutationType]:
+    """Hasura's connector, which reports nothing of an object that Weaviate did not store."""
+    query, mutation = QueryType(), MutationType()
+
+    def find(*_: Any, where: dict[str, Any], limit: int) -> list[dict[str, Any]]:
+        if "id" in where:
+            thing = weaviate.objects.get(where["id"]["_eq"])
+            return [{"id": thing["id"], **thing["properties"]}] if thing else []
+        return weaviate.near_text("Product", where["vector"]["near_text"], limit)
+
+    def insert(*_: Any, objects: list[dict[str, Any]]) -> dict[str, int]:
+        for properties in deepcopy(objects):
+            weaviate.store({"class": "Product", "id": properties.pop("id"), "properties": properties}, API_KEY)
+        return {"affected_rows": len(objects)}
+
+    query.set_field("Product", find)
+    mutation.set_field("insert_Product", insert)
+    return query, mutation
+
+
 @pytest.fixture(scope="module")
 def shared_peers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peers]:
     """They run, and the two notebooks have put the sample products into Weaviate."""
-    weaviate, query = WeaviateServer(API_KEY), QueryType()
-    query.set_field(
-        "Product", lambda *_, where, limit: weaviate.near_text("Product", where["vector"]["near_text"], limit)
-    )
-    with weaviate, OpenAIServer() as openai, GraphQLServer(SCHEMA, query) as hasura:
+    weaviate = WeaviateServer(API_KEY)
+    with weaviate, OpenAIServer() as openai, GraphQLServer(SCHEMA, *connector(weaviate)) as hasura:
         peers = Peers(hasura, openai, weaviate)
         for notebook in ("setup.ipynb", "insert_data.ipynb"):
             run_in_jupyter(PROJECT, tmp_path_factory.mktemp("home"), notebook, **peers.settings())
@@ -77,10 +102,12 @@ def shared_peers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peers]:
 @pytest.fixture
 def peers(shared_peers: Peers) -> Iterator[Peers]:
     """The same, when all is well."""
-    hasura, openai = shared_peers.hasura, shared_peers.openai
+    hasura, openai, weaviate = shared_peers.hasura, shared_peers.openai, shared_peers.weaviate
     hasura.requests.clear()
     openai.requests.clear()
+    objects = dict(weaviate.objects)
     yield shared_peers
+    weaviate.objects, weaviate.openai_key = objects, API_KEY
     hasura.start()
     hasura.mode, openai.mode, openai.reply = "well", "well", echo
     hasura.admin_secret, openai.api_key, openai.retry_after = ADMIN_SECRET, API_KEY, 1
@@ -95,7 +122,7 @@ def stack(shared_peers: Peers) -> Iterator[Stack]:
 
 def ask(stack: Stack | BareApi, question: Any, **headers: str) -> requests.Response:
     action = payload("product_action")
-    action["input"] = {"question": question}
+    action["input"] = {"user_query": question}
     return deliver(stack, "handle_query", action, **{"X-Webhook-Secret": SECRET, **headers})
 
 
@@ -103,7 +130,7 @@ def refusal(answer: requests.Response, status: int) -> str:
     """What Hasura shows its client of an Action's error."""
     assert answer.status_code == status, answer.text
     body = as_json(answer)
-    codes = {400: "bad-request", 401: "unauthorized", 424: "failed-dependency", 429: "too-many-requests"}
+    codes = {401: "unauthorized", 424: "failed-dependency", 429: "too-many-requests"}
     assert body["extensions"]["code"] == codes[status]
     return str(body["message"])
 
@@ -175,33 +202,124 @@ def test_slow_answers_keep_no_other_request_waiting(stack: Stack, peers: Peers) 
     with ThreadPoolExecutor(20) as callers:
         slow = [callers.submit(ask, stack, "a tent") for _ in range(20)]
         eventually(lambda: len(peers.openai.requests) == 20, what="twenty questions to the model at once")
-        assert ask(stack, "").status_code == 400
+        assert ask(stack, "").status_code == 422
         peers.openai.mode = "well"
         assert {answer.result().status_code for answer in slow} == {200}
+
+
+# -- the event trigger
+
+
+def handle(stack: Stack | BareApi, event: Any, **headers: str) -> requests.Response:
+    return deliver(stack, "handle_event", event, **{"X-Webhook-Secret": SECRET, **headers})
+
+
+def result(answer: requests.Response) -> str:
+    """What became of an event that is not to be delivered again."""
+    return str(json_answer(answer)["result"])
+
+
+def inserted(**row: Any) -> dict[str, Any]:
+    event = payload("product_insert")
+    event["event"]["data"]["new"] |= row
+    return event
+
+
+def test_an_inserted_row_is_a_product_that_questions_find(stack: Stack, peers: Peers) -> None:
+    assert json_answer(ask(stack, "Shelter from rain and sun"))["products"][0] != "Tarp"
+
+    assert result(handle(stack, inserted())) == "inserted"
+
+    assert json_answer(ask(stack, "Shelter from rain and sun"))["products"][0] == "Tarp"
+
+
+def test_an_event_that_is_delivered_twice_stores_one_product(stack: Stack, peers: Peers) -> None:
+    before = len(peers.weaviate.objects)
+
+    assert [result(handle(stack, inserted())) for _ in range(2)] == ["inserted"] * 2
+
+    assert len(peers.weaviate.objects) == before + 1
+
+
+def test_many_rows_at_once_are_all_stored_whatever_the_type_of_their_ids(stack: Stack, peers: Peers) -> None:
+    before = len(peers.weaviate.objects)
+    events = [inserted(id=f"id-{number}" if number % 2 else number, name=f"Tarp {number}") for number in range(20)]
+
+    with ThreadPoolExecutor(20) as callers:
+        results = list(callers.map(lambda event: result(handle(stack, event)), events))
+
+    assert results == ["inserted"] * 20
+    assert len(peers.weaviate.objects) == before + 20
+
+
+def test_a_deleted_row_stores_nothing(stack: Stack, peers: Peers) -> None:
+    event = payload("product_insert")
+    event["event"] |= {"op": "DELETE", "data": {"old": event["event"]["data"]["new"], "new": None}}
+
+    assert result(handle(stack, event)) == "deleted"
+
+    assert peers.hasura.requests == []
+
+
+def test_a_product_that_weaviate_did_not_store_is_to_be_delivered_again(stack: Stack, peers: Peers) -> None:
+    peers.weaviate.openai_key = "another"
+    assert "Weaviate did not store the product" in retry_reason(handle(stack, inserted()))
+    wait_for_log(stack, "Weaviate did not store the product")
+
+    peers.weaviate.openai_key = API_KEY
+
+    assert result(handle(stack, inserted())) == "inserted"
+
+
+@pytest.mark.parametrize("mode", ["refusing", "erroring"])
+def test_an_event_that_hasura_does_not_take_now_is_to_be_delivered_again(stack: Stack, peers: Peers, mode: Any) -> None:
+    peers.hasura.mode = mode
+
+    assert retry_reason(handle(stack, inserted())).startswith("Hasura ")
+
+
+@pytest.mark.parametrize(
+    ("body", "complaint"),
+    [
+        (inserted(name=None), "event.data.new.name: Input should be a valid string"),
+        ({"payload": payload("product_insert")}, "event: Field required"),
+        ([], "body: Input should be an object"),
+    ],
+)
+def test_a_body_that_is_no_event_of_a_product_is_refused_with_the_reason(
+    stack: Stack, peers: Peers, body: Any, complaint: str
+) -> None:
+    assert complaint in invalid_input(handle(stack, body))
+
+    assert peers.hasura.requests == []
 
 
 # -- failures
 
 
 @pytest.mark.parametrize(
-    "body", [{}, [], "text", {"input": None}, {"input": {"question": " "}}, {"input": {"question": ["a"]}}]
+    ("body", "complaint"),
+    [
+        ({}, "user_query: Field required"),
+        ([], "body: Input should be an object"),
+        ("text", "body: Input should be an object"),
+        ({"input": None}, "input: Input should be a valid dictionary"),
+        ({"input": {"user_query": " "}}, "input.user_query: String should have at least 1 character"),
+        ({"input": {"user_query": ["a"]}}, "input.user_query: Input should be a valid string"),
+        ({"input": {"user_query": "x" * 2001}}, "input.user_query: String should have at most 2000 characters"),
+    ],
 )
-def test_an_action_that_cannot_be_understood_is_told_why(stack: Stack, peers: Peers, body: Any) -> None:
+def test_an_action_that_cannot_be_understood_is_told_why(stack: Stack, peers: Peers, body: Any, complaint: str) -> None:
     answer = deliver(stack, "handle_query", body, **{"X-Webhook-Secret": SECRET})
 
-    assert '"question"' in refusal(answer, 400)
+    assert complaint in invalid_input(answer)
     assert peers.hasura.requests == []
 
 
+@pytest.mark.parametrize("path", ["handle_event", "handle_query"])
 @pytest.mark.parametrize("body", NOT_JSON)
-def test_a_body_that_is_not_json_is_refused(stack: Stack, peers: Peers, body: bytes) -> None:
-    answer = deliver_bytes(stack, "handle_query", body, **{"X-Webhook-Secret": SECRET})
-
-    assert "1 to 2000 characters" in refusal(answer, 400)
-
-
-def test_a_question_that_is_too_long_is_refused(stack: Stack, peers: Peers) -> None:
-    assert "1 to 2000 characters" in refusal(ask(stack, "x" * 2001), 400)
+def test_a_body_that_is_not_json_is_refused(stack: Stack, peers: Peers, path: str, body: bytes) -> None:
+    invalid_input(deliver_bytes(stack, path, body, **{"X-Webhook-Secret": SECRET}))
 
 
 @pytest.mark.parametrize(
@@ -272,9 +390,12 @@ def test_an_empty_answer_of_the_model_is_not_passed_on(stack: Stack, peers: Peer
 # -- settings and secrets
 
 
+@pytest.mark.parametrize(("path", "body"), [("handle_event", "product_insert"), ("handle_query", "product_action")])
 @pytest.mark.parametrize("guess", ["", "a-guess", "é"])
-def test_a_caller_without_the_shared_secret_is_refused(stack: Stack, peers: Peers, guess: str) -> None:
-    answer = ask(stack, "a tent", **{"X-Webhook-Secret": guess})
+def test_a_caller_without_the_shared_secret_is_refused(
+    stack: Stack, peers: Peers, path: str, body: str, guess: str
+) -> None:
+    answer = deliver(stack, path, payload(body), **{"X-Webhook-Secret": guess})
 
     assert "X-Webhook-Secret" in refusal(answer, 401)
     assert peers.hasura.requests == []
@@ -286,6 +407,8 @@ def test_without_settings_it_is_served_and_names_what_is_missing(peers: Peers) -
     for settings, missing in (({}, "GRAPHQL_ENDPOINT"), (hasura_alone, "OPENAI_API_KEY")):
         with serving_bare(PROJECT, **settings) as api:
             assert f"{missing} is not set" in refusal(ask(api, "a tent"), 424)
+            if not settings:
+                assert f"{missing} is not set" in retry_reason(handle(api, inserted()))
 
 
 def test_wrong_secrets_are_said_to_be_that_and_shown_nowhere(stack: Stack, peers: Peers) -> None:
@@ -304,9 +427,14 @@ def test_wrong_secrets_are_said_to_be_that_and_shown_nowhere(stack: Stack, peers
 
 
 def test_its_cells_run_from_top_to_bottom_in_jupyter(peers: Peers, tmp_path: Path) -> None:
-    outputs = run_in_jupyter(PROJECT, tmp_path, **peers.settings())
+    event, action = python_blocks(f"{PROJECT}/server.ipynb")
+    event = event.replace("await", "inserted = await")
 
-    assert "200 OK" in outputs[-1]["data"]["text/plain"]
+    outputs = run_in_jupyter(PROJECT, tmp_path, more=f"{event}\nprint(inserted)\n{action}", **peers.settings())
+
+    printed, answer = outputs
+    assert printed["text"] == "Result(result='inserted')\n"
+    assert "products=['Vacuum flask', " in answer["data"]["text/plain"]
 
 
 def test_setup_and_the_sample_products_can_be_run_twice(peers: Peers, tmp_path: Path) -> None:

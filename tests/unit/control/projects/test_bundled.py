@@ -58,6 +58,18 @@ def test_what_a_user_changed_stays(shipped_dir: Path, notebooks: Path) -> None:
     assert (notebooks / "etl" / "server.ipynb").read_text() == "changed"
 
 
+def test_a_newer_image_adds_no_file_to_a_project_of_an_older_one(shipped_dir: Path, notebooks: Path) -> None:
+    copy_new(shipped_dir, notebooks)
+    write(shipped_dir / "etl" / "hasura.py", "of the newer notebook")
+    write(shipped_dir / "search" / "hasura.py", "of the new project")
+    write(shipped_dir / "search" / "server.ipynb", "new")
+
+    assert copy_new(shipped_dir, notebooks) == ["search"]
+
+    assert not (notebooks / "etl" / "hasura.py").exists()
+    assert (notebooks / "search" / "hasura.py").read_text() == "of the new project"
+
+
 def test_what_a_user_deleted_stays_deleted(shipped_dir: Path, notebooks: Path) -> None:
     copy_new(shipped_dir, notebooks)
     remove(notebooks / "etl")

@@ -237,6 +237,12 @@ def test_a_curl_line_is_safe_to_paste(method: str, path: str, line: str) -> None
     assert Endpoint.at("http://h", "u", {"method": method, "path": path}).curl == line
 
 
+def test_a_curl_line_uploads_a_file_where_one_is_needed() -> None:
+    example = {"path": "/files", "body": "", "form": {"file": "@FILE", "note": "a b"}}
+    endpoint = Endpoint.at("http://h", "u", {"method": "POST", "path": "/files", "example": example})
+    assert endpoint.curl == "curl -u u:PASSWORD -F file=@FILE -F 'note=a b' http://h/invoke/files"
+
+
 def test_a_notebook_with_functions_has_a_line_that_adds_them_to_an_agent(
     app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -50,7 +50,7 @@ def test_the_shipped_notebook_has_a_valid_document_with_a_summary_for_each_endpo
     }
     assert summaries == {
         "get /hello_world": "The shortest endpoint",
-        "get /hello/{name}": "A request's parts",
+        "get /hello/{name}": "A function is an endpoint",
         "post /sum": "A JSON body in, a JSON body out",
     }
 

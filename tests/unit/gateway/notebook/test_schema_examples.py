@@ -72,3 +72,15 @@ def test_a_request_has_what_the_function_needs() -> None:
     }
     assert make_request(function, SCHEMAS) == {"path": {"id": 1}, "args": {"q": "text"}, "body": {"name": "text"}}
     assert make_request({"path": {}, "query": [], "body": None}, SCHEMAS) == {}
+
+
+def test_an_upload_is_a_form_with_a_file() -> None:
+    binary = {"type": "string", "format": "binary"}
+    properties = {"file": binary, "more": {"type": "array", "items": binary}, "name": {"type": "string"}, "note": {}}
+    schema = {"type": "object", "properties": properties, "required": ["file", "more", "name"]}
+    function = {
+        "path": {},
+        "query": [],
+        "body": {"required": True, "content": {"multipart/form-data": {"schema": schema}}},
+    }
+    assert make_request(function, {}) == {"form": {"file": "@FILE", "more": "@FILE", "name": "text"}}
