@@ -1,7 +1,7 @@
 """Binds a request to the parameters of a function, and validates them with pydantic."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -10,26 +10,11 @@ from pydantic_core import SchemaError
 
 from gateway.http import body as bodies
 from gateway.http.request import Request
-from gateway.http.wire import RejectedRequest, header_name
+from gateway.http.wire import RejectedRequest
+from gateway.worker.header_mapping import HeaderMapping
 from gateway.worker.invalid_input import InvalidInput, from_validation
 from gateway.worker.parameters import BindingError, Parameters
 from gateway.worker.request_values import RequestValues
-
-
-class HeaderMapping(Mapping[str, str]):
-    """The headers of a request, whatever the case of a name; lines of one name are joined (RFC 9110, 5.3)."""
-
-    def __init__(self, headers: Mapping[str, str | list[str]]) -> None:
-        self._headers = {name: v if isinstance(v, str) else ", ".join(v) for name, v in headers.items()}
-
-    def __getitem__(self, name: str) -> str:
-        return self._headers[header_name(name.encode("latin-1", "replace"))]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._headers)
-
-    def __len__(self) -> int:
-        return len(self._headers)
 
 
 class Binding:
@@ -57,6 +42,17 @@ class Binding:
         hint = parameters.hints.get("body", Any)
         self.body = self._adapt(hint) if "body" in parameters.special and hint not in (Any, bytes) else None
         self._validate_fields = self.fields.validator.validate_python
+
+    @property
+    def needs_body(self) -> bool:
+        """Whether a request without a body does not fit the parameter `body`."""
+        if self.body is None or self.parameters.has_default_body:
+            return False
+        try:
+            _validate_nothing(self.body)
+        except InvalidInput:
+            return True
+        return False
 
     def call(self, arguments: dict[str, Any]) -> Any:
         """What the function returns for arguments of `bind`."""

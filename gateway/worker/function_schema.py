@@ -106,7 +106,10 @@ def _describe(endpoint: FunctionEndpoint, parts: dict[str, Schema]) -> dict[str,
     required = set(parts["fields"].get("required", ()))
     in_path = [alias for name, alias in parameters.names.items() if name in parameters.path]
     path = {name: properties.pop(name, {}) for name in in_path}
-    query = [] if parameters.has_body else [_query(name, name in required, s) for name, s in properties.items()]
+    query = []
+    if not parameters.has_body or "body" in parameters.special:  # a body that is one value has no fields
+        query = [_query(name, name in required, _without_null(each)) for name, each in properties.items()]
+        properties = {}
     return {
         "name": endpoint.name,
         "text": inspect.getdoc(endpoint.function) or "",
@@ -132,12 +135,23 @@ def _body(endpoint: FunctionEndpoint, parts: dict[str, Schema], properties: Sche
         if rest := parts.get("rest", {}).get("additionalProperties"):
             schema["additionalProperties"] = rest
         if parameters.takes_files:  # a part's name is in its header
+            schema["properties"] = {name: _without_null(each) for name, each in properties.items()}
             return _content(MULTIPART, {**schema, "propertyNames": {"pattern": r"^[^\x00-\x1f\x7f]+$"}}, bool(names))
         return _content(JSON, schema, bool(names))
     if "body" in parameters.special:
-        is_raw = parameters.hints.get("body") is bytes
-        return _content("*/*" if is_raw else JSON, {} if is_raw else parts.get("body", {}), False)
+        if parameters.hints.get("body") is bytes:
+            return _content("*/*", {}, False)
+        return _content(JSON, parts.get("body", {}), endpoint.binding.needs_body)
     return None
+
+
+def _without_null(schema: Schema) -> Schema:
+    """The schema of a value that a form or a query has as text, where null is the lack of one."""
+    variants = [each for each in schema.get("anyOf", ()) if each != {"type": "null"}]
+    if not variants or len(variants) == len(schema["anyOf"]):
+        return schema
+    rest = {key: value for key, value in schema.items() if key != "anyOf" and (key, value) != ("default", None)}
+    return {**rest, **(variants[0] if len(variants) == 1 else {"anyOf": variants})}
 
 
 def _content(media: str, schema: Schema, is_required: bool) -> dict[str, Any]:

@@ -78,6 +78,13 @@ async def order(parts: list[int], note: str | None = None, id: uuid.UUID | None 
     "# POST /size\ndef size(a: Size | Part) -> str:\n    return type(a).__name__",
     "# POST /raw\ndef raw(body: bytes) -> int:\n    return len(body)",
     "# POST /upload\ndef upload(file: bytes, name: str = 'x') -> int:\n    return len(file)",
+    """# POST /pages
+def pages(body: list[Part], page: int, size: int | None = None) -> dict[str, int | None]:
+    return {"parts": len(body), "page": page, "size": size}""",
+    """# POST /described-upload
+def described_upload(file: bytes, part: Part, note: str | None = None) -> dict[str, int]:
+    return {"bytes": len(file)}""",
+    "# GET /numbers/:n\ndef numbers(n: Literal[1, 2], xs: list[Literal[1, 2]] = []) -> int:\n    return n + len(xs)",
     "# POST /rest\ndef rest(a: int, **fields: float) -> dict[str, float]:\n    return {'a': a, **fields}",
 ]
 
@@ -146,12 +153,23 @@ def test_functions_keep_what_their_schemas_say(stack: Stack) -> None:
     assert (put["operationId"], put["summary"]) == ("put", "Stores a part.")
     assert put["requestBody"]["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/Part-Input"}
     assert put["parameters"][0]["schema"]["minimum"] == 0
+    pages = document["paths"]["/pages"]["post"]
+    assert [(each["name"], each["required"], each["schema"]["type"]) for each in pages["parameters"]] == [
+        ("page", True, "integer"), ("size", False, "integer"),
+    ]  # fmt: skip
+    assert (
+        pages["requestBody"]["required"],
+        pages["requestBody"]["content"]["application/json"]["schema"]["type"],
+    ) == (
+        True,
+        "array",
+    )
 
     # Values are converted, as a query's are text: `false` is a number, too.
     result = schemathesis(stack, "--exclude-checks", "negative_data_rejection")
 
     assert result.returncode == 0, result.stdout[-8000:] + result.stderr
-    assert "Tested: 9" in result.stdout, result.stdout
+    assert "Tested: 12" in result.stdout, result.stdout
 
 
 def test_a_cell_that_fails_for_some_calls_is_found(stack: Stack) -> None:
