@@ -5,9 +5,11 @@ configuration (`jp_argv`, `jp_server_config`) becomes that slot's settings.
 """
 
 import asyncio
+import functools
 import inspect
 import urllib.parse
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -24,6 +26,8 @@ SETTINGS = {
     "NotebookHTTPPersonality.static_path": "KG_STATIC_PATH",
     "NotebookHTTPPersonality.allow_notebook_download": "KG_ALLOW_NOTEBOOK_DOWNLOAD",
 }
+# These read a variable of the notebook that others change.
+OF_A_FRESH_KERNEL = {"test_format_request_code_escaped_integration"}
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -45,14 +49,23 @@ def jp_argv() -> list[str]:
     return []
 
 
+@pytest.fixture(scope="session")
+def start_slot() -> Iterator[Callable[..., Slot]]:
+    """Starts one slot for all tests of the same notebook and settings, and one for each other `user`."""
+    with ExitStack() as slots:
+        yield functools.cache(lambda user, path, **settings: slots.enter_context(Slot(path=path, **settings)))
+
+
 @pytest.fixture
-def jp_fetch(jp_server_config: Any, jp_argv: list[str]) -> Iterator[Callable[..., Awaitable[Any]]]:
+def jp_fetch(
+    request: pytest.FixtureRequest, jp_server_config: Any, jp_argv: list[str], start_slot: Callable[..., Slot]
+) -> Callable[..., Awaitable[Any]]:
     options = dict(argument.removeprefix("--").split("=", 1) for argument in jp_argv)
     seed = options.pop("KernelGatewayApp.seed_uri", jp_server_config["KernelGatewayApp"]["seed_uri"])
     settings = {SETTINGS[name]: value for name, value in options.items()}
     # Their notebook has an endpoint with a syntax error, and is served all the same.
-    with Slot(path=Path(seed), ALLOW_BROKEN_ENDPOINTS="1", **settings) as slot:
-        yield client(slot)
+    user = request.node.name if request.node.name in OF_A_FRESH_KERNEL else ""
+    return client(start_slot(user, Path(seed), ALLOW_BROKEN_ENDPOINTS="1", **settings))
 
 
 def client(slot: Slot) -> Callable[..., "asyncio.Future[Any]"]:

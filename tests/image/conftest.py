@@ -30,7 +30,8 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Begin to build the image, if there is a test of it among those to run."""
-    if any("image" in getattr(item, "fixturenames", ()) for item in session.items):
+    uses_image = any("image" in getattr(item, "fixturenames", ()) for item in session.items)
+    if uses_image and not session.config.option.collectonly:
         threading.Thread(target=build, daemon=True).start()
 
 

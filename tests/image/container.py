@@ -61,6 +61,7 @@ class Container:
         defaults = {"NOTEBOOK_PASSWORD": OWNER[1]} if password else {}
         variables = [f"--env={name}={value}" for name, value in {**defaults, **settings}.items()]
         self.options = [*variables, *options]
+        self._address = ""  # a look at it costs as much as a request
 
     def __enter__(self) -> "Container":
         Container.alive.append(self)
@@ -118,6 +119,7 @@ class Container:
     def restart(self) -> "Container":
         """`docker restart`; returns when it is healthy."""
         docker("restart", self.name)
+        self._address = ""
         return self.wait_until_healthy()
 
     # -- inside
@@ -154,6 +156,15 @@ class Container:
         code = f"{FIND_PROCESSES}\nfor pid in {pids}: os.kill(pid, {int(number)})"
         docker("exec", "--interactive", self.name, "python", "-", stdin=code, check=False)
 
+    def keep_down(self, part: str) -> None:
+        """Kill the processes with `part` in their command line whenever there are any, until the container ends."""
+        code = (
+            f"import contextlib, time\nwhile True:\n    exec({FIND_PROCESSES!r})\n    for process in found:\n"
+            f"        if {part!r} in process['command']:\n"
+            "            with contextlib.suppress(OSError): os.kill(process['pid'], 9)\n    time.sleep(0.2)"
+        )
+        docker("exec", "--interactive", self.name, "python", "-", stdin=code, check=False)
+
     def log(self) -> str:
         """All that it has printed."""
         process = subprocess.run(["docker", "logs", self.name], capture_output=True, text=True, timeout=60)
@@ -177,17 +188,17 @@ class Container:
 
     def address(self) -> str:
         """Where the host reaches it; the engine gives another port at each start."""
-        addresses = docker("port", self.name, str(self.port)).splitlines()
-        assert addresses, f"the container has no port:\n{self.log()}"
-        return f"http://{addresses[0]}"
+        if not self._address:
+            addresses = docker("port", self.name, str(self.port)).splitlines()
+            assert addresses, f"the container has no port:\n{self.log()}"
+            self._address = f"http://{addresses[0]}"
+        return self._address
 
     def get(self, path: str, **arguments: Any) -> requests.Response:
         return self.request("GET", path, **arguments)
 
     def answer(self, path: str, **arguments: Any) -> requests.Response | None:
         """The response to a GET; None while there is no connection or the answer breaks off."""
-        if not self.is_running():
-            return None
         try:
             return self.get(path, **{"timeout": 5, **arguments})
         except requests.RequestException:

@@ -98,11 +98,7 @@ def test_the_container_ends_when_a_program_cannot_be_kept_up_and_its_last_words_
 ) -> None:
     container = new_container(*QUICK_HEALTH).start()
 
-    def kill_it_again() -> bool:
-        container.kill(program, signal.SIGKILL)
-        return not container.is_running()
-
-    eventually(kill_it_again, START_SECONDS, "the end of the container")
+    container.keep_down(program)
 
     assert container.wait_until_ended() == 1
     assert f"error: {name} could not be kept up" in container.log()

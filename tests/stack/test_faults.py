@@ -60,6 +60,13 @@ def faulty() -> Iterator[Stack]:
         yield stack
 
 
+@pytest.fixture(scope="module")
+def impatient() -> Iterator[Stack]:
+    """A stack that gives up soon what takes long."""
+    with Stack(REQUEST_TIMEOUT="1", START_TIMEOUT="15") as stack:
+        yield stack.start()
+
+
 @pytest.fixture
 def stack_at_rest(faulty: Stack) -> Iterator[Stack]:
     """The same, and 30 seconds after the test at the latest it has no more processes and memory than before."""
@@ -219,10 +226,7 @@ def request_head(path: str) -> bytes:
     return head.encode()
 
 
-def test_a_kernel_that_cannot_be_brought_up_again_is_said_and_tried_until_it_can(
-    new_stack: Callable[..., Stack],
-) -> None:
-    stack = new_stack().start()
+def test_a_kernel_that_cannot_be_brought_up_again_is_said_and_tried_until_it_can(stack: Stack) -> None:
     marker = stack.home / "broken"
     check = f"import os\nif os.path.exists({str(marker)!r}): raise RuntimeError('the database is down')"
     stack.serve("fragile", [check, "# GET /ok\nprint('ok')", "# GET /die\nos._exit(1)"])
@@ -234,11 +238,8 @@ def test_a_kernel_that_cannot_be_brought_up_again_is_said_and_tried_until_it_can
     eventually(lambda: stack.invoke("ok").status_code == 200, 40, "the API's return")
 
 
-def test_a_kernel_that_something_else_than_a_request_blocks_is_replaced(
-    new_stack: Callable[..., Stack],
-) -> None:
-    stack = new_stack(REQUEST_TIMEOUT="1").start()
-    marker = stack.home / "blocked-once"
+def test_a_kernel_that_something_else_than_a_request_blocks_is_replaced(impatient: Stack) -> None:
+    marker = impatient.home / "blocked-once"
     block = f"""
 import asyncio, os, time
 def block():
@@ -247,29 +248,25 @@ def block():
         time.sleep(1000)
 asyncio.get_running_loop().call_later(0.5, block)
 """
-    stack.serve("blocked", [block, "# GET /ok\nprint('ok')"])
+    impatient.serve("blocked", [block, "# GET /ok\nprint('ok')"])
     eventually(marker.exists, 10, "the block")
-    assert stack.invoke("ok").text == "ok\n"
-    assert stack.status()["kernel_deaths"] == 1
+    assert impatient.invoke("ok").text == "ok\n"
+    assert impatient.status()["kernel_deaths"] == 1
 
 
-def test_a_replacement_whose_cells_never_end_is_given_up_and_said(new_stack: Callable[..., Stack]) -> None:
-    stack = new_stack(START_TIMEOUT="15").start()
-    marker = stack.home / "hanging"
+def test_a_replacement_whose_cells_never_end_is_given_up_and_said(impatient: Stack) -> None:
+    marker = impatient.home / "hanging"
     wait = f"import os, time\nif os.path.exists({str(marker)!r}): time.sleep(1000)"
-    stack.serve("waiting", [wait, "# GET /ok\nprint('ok')", "# GET /die\nos._exit(1)"])
+    impatient.serve("waiting", [wait, "# GET /ok\nprint('ok')", "# GET /die\nos._exit(1)"])
     marker.touch()
-    assert stack.invoke("die").status_code == 502
-    message = eventually(lambda: outage(stack), 30, "a clear refusal")
+    assert impatient.invoke("die").status_code == 502
+    message = eventually(lambda: outage(impatient), 30, "a clear refusal")
     assert "START_TIMEOUT" in message
     marker.unlink()
-    eventually(lambda: stack.invoke("ok").status_code == 200, 60, "the API's return")
+    eventually(lambda: impatient.invoke("ok").status_code == 200, 60, "the API's return")
 
 
-def test_callers_in_the_backlog_are_answered_when_the_kernel_dies_while_the_slot_drains(
-    new_stack: Callable[..., Stack],
-) -> None:
-    stack = new_stack().start()
+def test_callers_in_the_backlog_are_answered_when_the_kernel_dies_while_the_slot_drains(stack: Stack) -> None:
     cells = ["import os, time", "# GET /dies\ntime.sleep(2)\nos._exit(1)", "# GET /ok\nprint('ok')"]
     stack.serve("draining", cells)
     with ThreadPoolExecutor(6) as pool:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, get_args
 
-from openai.types import ChatModel
 from werkzeug import Request, Response
 from werkzeug.serving import WSGIRequestHandler, make_server
 
@@ -189,6 +188,8 @@ def _base64(vector: list[float]) -> str:
 
 
 def _completion(body: dict[str, Any], reply: Callable[[dict[str, Any]], str | dict[str, Any]]) -> dict[str, Any]:
+    from openai.types import ChatModel  # half a second, which each process that collects the tests would take
+
     model = _model(body, set(get_args(ChatModel)))
     messages = body.get("messages")
     _require(isinstance(messages, list) and messages, "messages")
