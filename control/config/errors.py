@@ -36,14 +36,20 @@ class CancelledStart(ApiError):
     name = "Cancelled"
 
 
+NO_PLACE = {"cell": None, "line": None, "file_line": None, "source": None, "traceback": ""}
+
+
 class NotebookFailure(ApiError):
-    """The notebook does not run. `error` has cell, line (both from 1, or None), name, value, traceback."""
+    """The notebook does not run. `error` has any of the fields of NO_PLACE, and name and value.
+
+    `cell`, `line` in it and `file_line` in a notebook that is text count from 1; `source` is the cell's.
+    """
 
     status = 422
 
     def __init__(self, message: str, error: dict[str, Any]) -> None:
         super().__init__(message)
-        self.error = error
+        self.error = {**NO_PLACE, **error}
 
     def details(self) -> dict[str, Any]:
         return self.error

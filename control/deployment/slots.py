@@ -165,7 +165,7 @@ class Slots:
             name, value = "InvalidSettings", str(error)
             raise NotebookFailure(
                 f"{project.name} does not run. {name}: {value}",
-                {"cell": None, "line": None, "name": name, "value": value, "traceback": ""},
+                {"name": name, "value": value},
             ) from None
 
     def _wait_until_ready(self, slot: str, project: Project, timeout: int, check: Callable[[], None]) -> None:
@@ -187,5 +187,5 @@ class Slots:
         if process.state in DOWN or process.state == "BACKOFF":
             raise NotebookFailure(
                 f"{project.name} does not run: its gateway ended. {process.reason}",
-                {"cell": None, "line": None, "name": "GatewayEnded", "value": process.reason, "traceback": ""},
+                {"name": "GatewayEnded", "value": process.reason},
             )

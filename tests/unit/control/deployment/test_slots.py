@@ -16,7 +16,15 @@ from control.projects.catalog import Project
 from control.supervision.client import Process, State, Supervisor, SupervisorError
 from tests.support.supervisor import FakeSupervisor
 
-FAILURE = {"cell": 2, "line": 3, "name": "NameError", "value": "x is not defined", "traceback": "…"}
+FAILURE = {
+    "cell": 2,
+    "line": 3,
+    "file_line": None,
+    "source": "x",
+    "name": "NameError",
+    "value": "x is not defined",
+    "traceback": "…",
+}
 
 
 @pytest.fixture

@@ -18,7 +18,15 @@ from control.web.process_api import process
 
 ENDPOINTS = [{"method": "GET", "path": "/hello"}]
 SINCE = "2026-01-01T00:00:00+00:00"
-FAILURE = {"cell": 2, "line": 1, "name": "NameError", "value": "x", "traceback": "Traceback…"}
+FAILURE = {
+    "cell": 2,
+    "line": 1,
+    "file_line": None,
+    "source": "x",
+    "name": "NameError",
+    "value": "x",
+    "traceback": "Traceback…",
+}
 
 
 def status_of(**values: Any) -> Status:
