@@ -1,12 +1,12 @@
 """Jupyter behind nginx, which asks for the password: at /jupyter/, on a socket that only this user can open."""
 
 import os
-from pathlib import Path
 
 from jupyter_server.auth.identity import PasswordIdentityProvider
 
 from control.config.run_dir import RunDir
 from control.config.settings import Settings
+from control.environments.shared import find_shared
 from gateway.notebook.kernel_specs import KernelSpecs
 
 
@@ -33,12 +33,9 @@ c.ServerApp.identity_provider_class = NginxIdentityProvider
 c.IdentityProvider.token = ""
 c.PasswordIdentityProvider.password_required = False
 c.ServerApp.allow_remote_access = True
-if settings.home_dir:
-    # Terminals get the kernels' environment (control/launch/kernel_env.py). Not a login shell: /etc/profile
-    # sets another PATH.
-    packages = Path.home() / "packages" / "bin"
-    shell = ["env", f"PATH={packages}:{os.environ['PATH']}", "bash"]
-    c.ServerApp.terminado_settings = {"shell_command": shell}
+# Kernels and terminals run in the kernels' environment. Not a login shell: /etc/profile sets another PATH.
+os.environ |= find_shared(settings).variables()
+c.ServerApp.terminado_settings = {"shell_command": ["bash"]}
 # Unix sockets for kernels too: nginx is the only program that listens on TCP.
 c.KernelManager.transport = "ipc"
 c.ServerApp.kernel_spec_manager_class = KernelSpecs

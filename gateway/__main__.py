@@ -1,7 +1,12 @@
 """`python -m gateway <slot>`: serve what the slot's file names."""
 
-from gateway.arbiter import prefork
+import os
+import sys
 
+from gateway.arbiter import prefork
+from gateway.arbiter.settings import read_slot_file
+
+os.environ |= read_slot_file(sys.argv[1]).get("variables", {})
 prefork.prepare()
 
 from gateway.arbiter.app import main  # noqa: E402  (takes half a second, in which the kernel's process loads too)

@@ -48,9 +48,10 @@ class RunDir:
         return self.slot(slot) / "admin.sock"
 
     def slot_file(self, slot: str) -> Path:
-        """The project to serve: {"notebook": its name, "path": absolute path of its server.ipynb, "code"}, or STANDBY.
+        """The project to serve: {"notebook": its name, "path": absolute path of its server.ipynb, "code", "variables"}.
 
-        `code` is the notebook's fingerprint (control/deployment/fingerprint.py) at the start.
+        Or STANDBY with "variables". `code` is the notebook's fingerprint (control/deployment/fingerprint.py) at the
+        start; `variables` are those of the environment that its kernels run in (control/environments/environment.py).
         """
         return self.slot(slot) / "slot.json"
 

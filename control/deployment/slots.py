@@ -16,6 +16,7 @@ from control.config.settings import Settings
 from control.deployment import gateway_client
 from control.deployment.fingerprint import file_fingerprint
 from control.deployment.gateway_client import GatewayStatus
+from control.environments.shared import find_shared
 from control.projects.catalog import Project
 from control.supervision.client import DOWN, Supervisor
 
@@ -85,7 +86,7 @@ class Slots:
 
     def state(self, slot: str) -> SlotState:
         process = self.supervisor.process(slot).state
-        is_standby = read_json(self.run.slot_file(slot)) == STANDBY
+        is_standby = self.is_standby(slot)
         if process == "STOPPING":
             return SlotState.STOPPING
         if is_standby and process in ("BACKOFF", "FATAL"):
@@ -93,6 +94,10 @@ class Slots:
         if process in DOWN:
             return SlotState.DOWN
         return SlotState.STANDBY if is_standby else SlotState.UP
+
+    def is_standby(self, slot: str) -> bool:
+        """Whether its gateway, if there is one, waits for a project."""
+        return (read_json(self.run.slot_file(slot)) or {}).get("state") == STANDBY["state"]
 
     def is_down(self, slot: str) -> bool:
         """Whether the slot's gateway has exited and will not be started again."""
@@ -107,7 +112,8 @@ class Slots:
         state = self.state(slot)
         if on and state is SlotState.DOWN:
             # First, as the gateway reads it.
-            write_json(self.run.slot_file(slot), STANDBY)
+            variables = (read_json(self.run.last_start) or {}).get("variables", {})
+            write_json(self.run.slot_file(slot), {**STANDBY, "variables": variables})
             self.supervisor.start(slot)
         elif not on and state in (SlotState.STANDBY, SlotState.STANDBY_FAILED):
             self.stop(slot)
@@ -140,7 +146,8 @@ class Slots:
             file.unlink(missing_ok=True)
         # Before the gateway reads the notebook, so that a save in between counts as one more change.
         code = file_fingerprint(project.notebook)
-        content = {"notebook": project.name, "path": str(project.notebook), "code": code}
+        variables = find_shared(self.settings).variables()
+        content = {"notebook": project.name, "path": str(project.notebook), "code": code, "variables": variables}
         write_json(self.run.last_start, content)
         write_json(self.run.slot_file(slot), content)
         try:

@@ -1,6 +1,7 @@
 """Runs the gateway of one slot: KernelGatewayApp on unix sockets, with readiness, failures and draining."""
 
 import asyncio
+import os
 import sys
 from collections.abc import Awaitable, Callable
 from functools import cached_property
@@ -137,6 +138,7 @@ def report(slot: GatewaySettings, error: NotebookError) -> int:
 def main() -> None:
     """`python -m gateway <slot>`."""
     slot = GatewaySettings.load(sys.argv[1])
+    os.environ |= slot.variables
     try:
         app = GatewayApp(slot)
         app.initialize()

@@ -78,7 +78,7 @@ def _parent_variable() -> dict[str, str]:
 
 
 def _find_python(environ: Mapping[str, str]) -> str:
-    """The interpreter in the kernel spec below JUPYTER_PATH (control/launch/kernel_env.py), else our own."""
+    """The interpreter in the kernel spec below JUPYTER_PATH (control/environments/environment.py), else our own."""
     for folder in filter(None, environ.get("JUPYTER_PATH", "").split(os.pathsep)):
         spec = Path(folder, "kernels", "python3", "kernel.json")
         if spec.exists():
