@@ -36,6 +36,7 @@ class Settings:
     kernels: int
     request_timeout: int  # seconds
     start_timeout: int  # seconds
+    install_timeout: int  # seconds
     queue_limit: int
     max_body_mb: int
     large_body_limit: int
@@ -65,6 +66,7 @@ class Settings:
             kernels=whole_number(environ, "KERNELS", 1, 1, 64),
             request_timeout=whole_number(environ, "REQUEST_TIMEOUT", 60, 1, 86_400),
             start_timeout=whole_number(environ, "START_TIMEOUT", 60, 1, 86_400),
+            install_timeout=whole_number(environ, "INSTALL_TIMEOUT", 600, 1, 86_400),
             queue_limit=whole_number(environ, "QUEUE_LIMIT", 100, 1, 4096),
             max_body_mb=whole_number(environ, "MAX_BODY_MB", 100, 1, 100_000),
             large_body_limit=whole_number(environ, "LARGE_BODY_LIMIT", 8, 1, 1000),

@@ -16,9 +16,10 @@ from control.config.settings import Settings
 from control.deployment import gateway_client
 from control.deployment.fingerprint import file_fingerprint
 from control.deployment.gateway_client import GatewayStatus
-from control.environments.shared import find_shared
+from control.environments.project_environments import ProjectEnvironments
 from control.projects.catalog import Project
 from control.supervision.client import DOWN, Supervisor
+from control.supervision.printer import API_LOG_BYTES, RotatedFile
 
 POLL = 0.03  # seconds between two checks of a slot
 # How much longer than its longest request a slot may take to stop; supervisord kills it earlier (supervisord.conf.j2).
@@ -40,6 +41,14 @@ class Slots:
         self.settings = settings
         self.supervisor = supervisor
         self.run = RunDir(settings.run_dir)
+        self.log = RotatedFile(self.run.api_log, API_LOG_BYTES)
+        self.environments = ProjectEnvironments(settings, self.print_line)
+
+    def print_line(self, line: str) -> None:
+        """Print to the log of the API too, as the slots do."""
+        with suppress(OSError):  # nobody may read the output any more, or the disk is full
+            print(line, flush=True)
+            self.log.write(f"{line}\n".encode())
 
     def serving_slot(self) -> str | None:
         """The slot that callers reach; None when nothing is served."""
@@ -122,6 +131,13 @@ class Slots:
         """Let a slot finish its requests and exit."""
         self.supervisor.stop(slot, wait=wait)
 
+    def retire(self, slot: str | None) -> None:
+        """Stop the slot that served before another, if one did, and remove environments that nobody needs any more."""
+        if slot:
+            self.stop(slot)
+        contents = [read_json(self.run.slot_file(slot)) or {} for slot in SLOTS]
+        self.environments.remove_unused([content.get("variables", {}).get("VIRTUAL_ENV") for content in contents])
+
     def wait_until_down(self, slot: str, check: Callable[[], None] = lambda: None) -> None:
         """Wait for a slot that is stopping; raises NotReady when it does not stop, or what `check` raises."""
         deadline = time.monotonic() + self.settings.request_timeout + STOP_MARGIN
@@ -134,8 +150,10 @@ class Slots:
     def bring_up(self, slot: str, project: Project, check: Callable[[], None]) -> None:
         """Start a slot and return once it is ready; otherwise stop it and raise.
 
-        Raises NotebookFailure, NotReady, or what `check` raises, which is called again and again meanwhile.
+        First its kernels' environment is made if that is missing. Raises NotebookFailure, NotReady, StorageError, or
+        what `check` raises, which is called again and again meanwhile.
         """
+        environment = self.environments.provide(project, check)
         state = self.state(slot)
         if state is not SlotState.STANDBY:
             if state in (SlotState.UP, SlotState.STANDBY_FAILED):
@@ -146,7 +164,7 @@ class Slots:
             file.unlink(missing_ok=True)
         # Before the gateway reads the notebook, so that a save in between counts as one more change.
         code = file_fingerprint(project.notebook)
-        variables = find_shared(self.settings).variables()
+        variables = environment.variables()
         content = {"notebook": project.name, "path": str(project.notebook), "code": code, "variables": variables}
         write_json(self.run.last_start, content)
         write_json(self.run.slot_file(slot), content)

@@ -5,6 +5,8 @@ from pathlib import Path
 from control.config.settings import Settings
 from control.environments.environment import PRODUCT, Environment
 
+SHARED = "shared"  # its name beside the projects' environments
+
 
 def find_shared(settings: Settings) -> Environment:
     """The one that this start of the stack has created."""
@@ -29,7 +31,7 @@ def create_shared(settings: Settings) -> bool:
 
 def _lasting(settings: Settings) -> Environment:
     home = settings.home_dir
-    return Environment(home / "packages" if home else settings.notebook_dir / ".envs" / "shared")
+    return Environment(home / "packages" if home else settings.notebook_dir / ".envs" / SHARED)
 
 
 def _substitute(settings: Settings) -> Environment:

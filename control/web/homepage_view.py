@@ -101,7 +101,7 @@ class HomepageView:
     def activity(self) -> tuple[str, str]:
         """The change in progress and its project, such as ("Starting", "hello_world")."""
         verb, _, name = ((self.status and self.status.busy) or "").removesuffix(".").partition(" ")
-        return verb, name
+        return verb, name.removeprefix("the packages of ")
 
     @property
     def example_curl(self) -> str:

@@ -1,0 +1,191 @@
+"""The environments of projects: those with a `requirements.txt` have one of their own, the others share one."""
+
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
+from importlib.metadata import distributions
+from pathlib import Path
+
+from control.config.errors import NotebookFailure, NotReady, StorageError
+from control.config.settings import Settings
+from control.environments import command
+from control.environments.environment import PRODUCT, Environment
+from control.environments.requirements import REQUIREMENTS, digest
+from control.environments.shared import SHARED, find_shared
+from control.projects import catalog
+from control.projects.catalog import Project
+
+LOCK_FILE = ".lock"
+# Written last, so an environment without it is not whole: a folder cannot be renamed when it is, as scripts have its
+# path. It has what was resolved: `name==version` of every package that the environment's kernels can import.
+RESOLVED = "packages.txt"
+POLL = 0.1  # seconds
+MAX_OUTPUT = 16 * 1024  # characters of an installer's output in an error
+PIP = ["-m", "pip", "install", "--no-input", "--progress-bar=off", "--disable-pip-version-check"]
+
+
+class ProjectEnvironments:
+    """Finds, makes and removes them. `say` prints a line to the log."""
+
+    def __init__(self, settings: Settings, say: Callable[[str], None]) -> None:
+        self.settings = settings
+        self.folder = settings.notebook_dir / ".envs"
+        self.say = say
+        self.busy: str | None = None  # what is being installed
+
+    def find(self, project: Project) -> Environment:
+        """The project's environment, whether it is whole or not; raises NotebookFailure."""
+        return self._find_own(project) or find_shared(self.settings)
+
+    def _find_own(self, project: Project) -> Environment | None:
+        requirements = project.notebook.parent / REQUIREMENTS
+        if not requirements.is_file():  # as a FIFO, whose read would not return
+            return None
+        try:
+            return Environment(self.folder / digest(requirements))
+        except OSError as error:
+            reason = f"its {REQUIREMENTS} cannot be read: {error.strerror}"
+            raise _failure(project, reason) from error
+
+    def provide(self, project: Project, check: Callable[[], None] = lambda: None) -> Environment:
+        """The project's environment, which is made now if it is not whole.
+
+        Raises NotebookFailure with the installer's words, NotReady after INSTALL_TIMEOUT, StorageError, and what
+        `check` raises, which is called again and again.
+        """
+        environment = self._find_own(project)
+        if not environment:
+            return find_shared(self.settings)
+        if _is_whole(environment):
+            return environment
+        deadline = time.monotonic() + self.settings.install_timeout
+        self.busy = f"Installing the packages of {project.name}."
+        try:
+            with _lock(environment.path, deadline, check) as lock:
+                if not _is_whole(environment):  # another start has not made it meanwhile
+                    self._make(project, environment, lock, deadline, check)
+        except TimeoutError:
+            limit = f"{self.settings.install_timeout} s (INSTALL_TIMEOUT)"
+            raise NotReady(f"The packages of {project.name} were not installed within {limit}.") from None
+        except OSError as error:
+            raise StorageError(f"{environment.path} cannot be written: {error.strerror}.") from error
+        finally:
+            self.busy = None
+        return environment
+
+    def _make(
+        self, project: Project, environment: Environment, lock: int, deadline: float, check: Callable[[], None]
+    ) -> None:
+        """Make it whole, or leave nothing of it."""
+        output: list[str] = []
+
+        def say(line: str) -> None:
+            output.append(line)
+            self.say(f"[pip] {line}")
+
+        self.say(f"[pip] Installing the packages of {project.name}.")
+        try:
+            _clear(environment.path)  # what a start that was killed has left
+            environment.create()
+            status = command.run(
+                [environment.python, *PIP, "--root-user-action=ignore", "-r", REQUIREMENTS],
+                folder=project.notebook.parent,
+                environ={**os.environ, **environment.variables()},
+                inherit=lock,  # so that it is also held by an installer whose parent was killed
+                timeout=deadline - time.monotonic(),
+                say=say,
+                check=check,
+            )
+            if status:
+                raise _failure(project, f"its packages cannot be installed: {_reason(output)}", output)
+            _write_resolved(environment)
+        except BaseException:
+            _clear(environment.path)
+            raise
+
+    def remove_unused(self, used: Collection[str]) -> None:
+        """Remove those that no project's requirements name any more, are not in `used`, and in which nothing runs."""
+        if not self.folder.is_dir():
+            return
+        unused = {path for path in self.folder.iterdir() if str(path) not in used and path.name != SHARED}
+        if unused:  # the rest takes a walk through all folders, and a look at all processes
+            unused -= {environment.path for environment in self._named()}
+            unused -= _running(unused)
+        for path in unused:
+            _clear(path)
+            shutil.rmtree(path, ignore_errors=True)
+            self.say(f"{path} is removed: no project's {REQUIREMENTS} asks for it any more.")
+
+    def _named(self) -> Iterator[Environment]:
+        for project in catalog.find_all(self.settings.notebook_dir):
+            with suppress(NotebookFailure):
+                yield self.find(project)
+
+
+def _running(folders: set[Path]) -> set[Path]:
+    """Those with a process whose command line names a file in them, as kernels' and installers' do."""
+    commands = b"\n".join(filter(None, map(_read_command, Path("/proc").glob("[0-9]*"))))
+    return {folder for folder in folders if os.fsencode(folder) + b"/" in commands}
+
+
+def _read_command(process: Path) -> bytes | None:
+    with suppress(OSError):
+        return (process / "cmdline").read_bytes()
+    return None
+
+
+def _is_whole(environment: Environment) -> bool:
+    return (environment.path / RESOLVED).exists() and environment.python.exists()
+
+
+def _write_resolved(environment: Environment) -> None:
+    path = [str(environment.site_packages), str(PRODUCT)]
+    packages: dict[str, str] = {}
+    for distribution in distributions(path=path):  # the first of a name is the one that is imported
+        packages.setdefault(distribution.name, distribution.version)
+    partial = environment.path / f".{RESOLVED}.partial"
+    partial.write_text("".join(f"{name}=={packages[name]}\n" for name in sorted(packages, key=str.lower)))
+    partial.replace(environment.path / RESOLVED)
+
+
+def _clear(folder: Path) -> None:
+    """Remove all but the lock, as far as that is possible: first what would make the rest look whole."""
+    with suppress(OSError):
+        (folder / RESOLVED).unlink(missing_ok=True)
+        for path in folder.iterdir():
+            if path.name != LOCK_FILE:
+                shutil.rmtree(path, ignore_errors=True) if path.is_dir() and not path.is_symlink() else path.unlink()
+
+
+@contextmanager
+def _lock(folder: Path, deadline: float, check: Callable[[], None]) -> Iterator[int]:
+    """Exclude others who make this environment; raises OSError, TimeoutError, and what `check` raises."""
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        while True:
+            with suppress(BlockingIOError):
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            check()
+            if time.monotonic() > deadline:
+                raise TimeoutError
+            time.sleep(POLL)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _reason(output: list[str]) -> str:
+    """The installer's own words: its errors, or else its last line."""
+    errors = [line.strip().removeprefix("ERROR: ") for line in output if line.lstrip().lower().startswith("error:")]
+    return " ".join(errors or output[-1:])
+
+
+def _failure(project: Project, reason: str, output: list[str] | None = None) -> NotebookFailure:
+    text = "\n".join(output or [])
+    details = {"cell": None, "line": None, "name": "PackagesNotInstalled", "value": reason}
+    return NotebookFailure(f"{project.name} does not run: {reason}", {**details, "traceback": text[-MAX_OUTPUT:]})
