@@ -7,7 +7,8 @@ from jupyter_server.auth.identity import PasswordIdentityProvider
 from control.config.run_dir import RunDir
 from control.config.settings import Settings
 from control.environments.shared import find_shared
-from gateway.notebook.kernel_specs import KernelSpecs
+from gateway.notebook.jupyter import ProjectProvisioner, ProjectTerminals
+from gateway.notebook.kernel_specs import KernelSpecs, use_provisioner
 
 
 class NginxIdentityProvider(PasswordIdentityProvider):
@@ -39,5 +40,8 @@ c.ServerApp.terminado_settings = {"shell_command": ["bash"]}
 # Unix sockets for kernels too: nginx is the only program that listens on TCP.
 c.KernelManager.transport = "ipc"
 c.ServerApp.kernel_spec_manager_class = KernelSpecs
+# What is opened from a project's folder has that project's variables.
+use_provisioner(ProjectProvisioner)
+c.TerminalsExtensionApp.terminal_manager_class = ProjectTerminals
 # JupyterLab would install its extensions among the packages that the stack runs on. Its client for that takes 0.15 s.
 c.LabApp.extension_manager = "readonly"

@@ -21,6 +21,8 @@ MAX_READ = 4_000_000
 BLOCK = 64 * 1024
 # What macOS and Jupyter create beside a user's files.
 EXCLUDED = frozenset({"__MACOSX", ".DS_Store", ".ipynb_checkpoints", "__pycache__"})
+# Nor in a download: a project's variables, which are secrets. An upload may bring them.
+SECRET = frozenset({".env"})
 NO_UTF8 = re.compile("[\udc80-\udcff]")  # how Python reads such bytes in the name of a file (PEP 383)
 
 
@@ -57,7 +59,7 @@ class _BoundedReader:
 
 
 def pack(folder: Path) -> Iterator[bytes]:
-    """A project's files as a zip, in one folder with its name, in chunks; without symlinks.
+    """A project's files as a zip, in one folder with its name, in chunks; without symlinks and `.env`.
 
     A byte of a name that is not UTF-8, which a zip cannot have, becomes `%F6`.
     """
@@ -80,8 +82,8 @@ def _percent_code(match: re.Match[str]) -> str:
 
 def _files(folder: Path) -> Iterator[Path]:
     for path, names, files in os.walk(folder):
-        names[:] = sorted(set(names) - EXCLUDED)
-        for file in (Path(path) / name for name in sorted(set(files) - EXCLUDED)):
+        names[:] = sorted(set(names) - EXCLUDED - SECRET)
+        for file in (Path(path) / name for name in sorted(set(files) - EXCLUDED - SECRET)):
             if is_regular(file):
                 yield file
 

@@ -41,7 +41,10 @@ def _copy(project: Path, notebooks: Path) -> bool:
 
 
 def copy_writable(project: Path, target: Path) -> None:
-    """Copy a project's folder and make the copy writable, as an image may be read-only. Raises OSError."""
-    shutil.copytree(project, target, ignore=shutil.ignore_patterns(".ipynb_checkpoints", "__pycache__"))
+    """Copy a project's folder, without its variables, and make the copy writable, as an image may be read-only.
+
+    Raises OSError.
+    """
+    shutil.copytree(project, target, ignore=shutil.ignore_patterns(".ipynb_checkpoints", "__pycache__", ".env"))
     for path in (target, *target.rglob("*")):
         path.chmod(path.stat().st_mode | 0o200)

@@ -15,8 +15,9 @@ from gateway.arbiter import admin, prefork
 from gateway.arbiter.observer import Observer
 from gateway.arbiter.seeding import PreforkProvisioner, SeedingManager
 from gateway.arbiter.settings import GatewaySettings
+from gateway.notebook import variables
 from gateway.notebook.failure import NotebookError
-from gateway.notebook.kernel_specs import KernelSpecs
+from gateway.notebook.kernel_specs import KernelSpecs, use_provisioner
 from gateway.notebook.loader import Notebook, load
 
 # Seconds for a kernel to end in order, with its `atexit` functions, as in Jupyter. The whole stack has 10 s to end
@@ -33,6 +34,8 @@ class GatewayApp(KernelGatewayApp):  # type: ignore[misc]
         self.slot = slot
         # Here KernelGatewayApp has read its own variables (KG_…).
         self.notebook: Notebook = load(slot.notebook, self.force_kernel_name or None)
+        # Read once, so that a kernel that is replaced has what the others have.
+        self.variables = variables.read(slot.notebook.parent)
         if not self.notebook.is_ours:
             prefork.discard()
         self.ready = False
@@ -55,7 +58,7 @@ class GatewayApp(KernelGatewayApp):  # type: ignore[misc]
         self.config.KernelManager.shutdown_wait_time = SHUTDOWN_TIMEOUT
         self.config.KernelManager.transport = "ipc"  # nginx is the only program that listens on TCP
         if self.notebook.is_ours:
-            PreforkProvisioner.make_default()
+            use_provisioner(PreforkProvisioner)
         self.kernel_spec_manager_class = KernelSpecs
         super().initialize(argv or [], new_httpserver)
 

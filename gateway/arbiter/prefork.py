@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, cast
 
+# Names of variables that Python, the C library and the loader read when a process starts, and not again.
+AT_PROCESS_START = ("PYTHON", "LD_", "LC_", "LANG", "TZ", "MALLOC_", "GLIBC_")
 MAIN = Path(__file__).parents[1] / "worker" / "ipykernel_main.py"
 
 _spare: subprocess.Popen[bytes] | None = None
@@ -28,10 +30,10 @@ def launch(command: Sequence[str], cwd: str, environ: Mapping[str, str]) -> subp
     """Run the command of an ipykernel's spec: `python … -m ipykernel_launcher …`."""
     global _spare
     process, _spare = _spare, None
-    if process and process.args[0] != command[0]:  # type: ignore[index]
+    if process and (process.args[0] != command[0] or _needs_new_process(environ)):  # type: ignore[index]
         _end(process)
         process = None
-    process = process or _start(command[0], environ)
+    process = process or _start(command[0], environ, cwd)
     argv = command[command.index("ipykernel_launcher") :]
     task = {"argv": argv, "cwd": cwd, "environ": {**environ, **_parent_variable()}}
     with cast("BinaryIO", process.stdin) as pipe:
@@ -66,10 +68,18 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     process.communicate()
 
 
-def _start(python: str, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
+def _needs_new_process(environ: Mapping[str, str]) -> bool:
+    """Whether the spare process, which has our environment, was started with values that cannot be changed."""
+    return any(
+        name.startswith(AT_PROCESS_START) and environ.get(name) != os.environ.get(name)
+        for name in {*environ, *os.environ}
+    )
+
+
+def _start(python: str, environ: Mapping[str, str], cwd: str | None = None) -> subprocess.Popen[bytes]:
     # As jupyter_client, in a session of its own, so that an interrupt reaches programs that a cell has started.
     command, environ = [python, str(MAIN)], {**environ, **_parent_variable()}
-    return subprocess.Popen(command, stdin=subprocess.PIPE, env=environ, start_new_session=True)
+    return subprocess.Popen(command, stdin=subprocess.PIPE, env=environ, cwd=cwd, start_new_session=True)
 
 
 def _parent_variable() -> dict[str, str]:

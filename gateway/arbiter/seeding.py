@@ -1,13 +1,13 @@
 """Starts kernels and runs a notebook's ordinary cells in them; an error names the cell and its line."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
-from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvisioner
+from jupyter_client.provisioning import LocalProvisioner
 from kernel_gateway.services.kernels.manager import SeedingMappingKernelManager
 
 from gateway.arbiter import prefork
@@ -49,23 +49,15 @@ class PreforkProvisioner(LocalProvisioner):  # type: ignore[misc]
         It would end Python at once, in the middle of its `atexit` functions.
         """
 
-    @classmethod
-    def make_default(cls) -> None:
-        """Use it for all kernels whose spec names no provisioner."""
-        factory = KernelProvisionerFactory.instance()
-        # In place of an entry point of a package.
-        factory.provisioners["prefork"] = EntryPoint("prefork", f"{__name__}:{cls.__name__}", factory.GROUP_NAME)
-        # Not by traitlets' configuration: the factory exists since the kernel spec was read.
-        factory.default_provisioner_name = "prefork"
-
 
 class SeedingManager(SeedingMappingKernelManager):  # type: ignore[misc]
-    """Starts kernels in the notebook's folder, where Jupyter starts them too."""
+    """Starts kernels in the notebook's folder, where Jupyter starts them too, with the project's variables."""
 
     async def start_seeded_kernel(self, *args: Any, **kwargs: Any) -> str:
         """Start a kernel and run the notebook in it; returns its id, raises NotebookError."""
         notebook = self.parent.notebook
         kwargs |= {"kernel_name": notebook.kernel_name, "cwd": str(notebook.path.parent)}
+        kwargs["env"] = {**os.environ, **self.parent.variables}
         if notebook.is_ours:
             kwargs["extra_arguments"] = IPYKERNEL_ARGUMENTS
         # Not stock's own start_kernel, whose seeding neither names the cell nor notices a dead kernel.

@@ -5,6 +5,8 @@ import os
 import stat
 from pathlib import Path
 
+ENV_FILE = ".env"  # a project's variables (gateway/notebook/variables.py): never in a response
+
 
 def read_regular(path: Path) -> bytes:
     """The file's content. OSError, at once, also where it is no regular file."""

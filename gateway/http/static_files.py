@@ -5,7 +5,7 @@ import urllib.parse
 from http import HTTPStatus
 from pathlib import Path
 
-from gateway.http.regular_file import read_regular
+from gateway.http.regular_file import ENV_FILE, read_regular
 from gateway.http.request import Request
 from gateway.http.response import Response
 
@@ -24,7 +24,7 @@ class StaticFiles:
             return None
         try:
             file = (self._folder / path.removeprefix(self._prefix)).resolve()
-            if not file.is_relative_to(self._folder):
+            if not file.is_relative_to(self._folder) or file.name == ENV_FILE:
                 return None
             content = read_regular(file)
         except (OSError, ValueError):

@@ -7,21 +7,33 @@ and replaced as the engine's are.
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from kernel_gateway.notebook_http import NotebookHTTPPersonality
 from kernel_gateway.notebook_http.handlers import NotebookAPIHandler
 from tornado.httputil import ParseBodyConfig, ParseMultipartConfig, ParseUrlEncodedConfig, set_parse_body_config
+from tornado.web import HTTPError, StaticFileHandler
 
 from gateway.arbiter import queue_length
 from gateway.arbiter.crash_verdicts import Verdict
 from gateway.http.body import MAX_FIELDS
+from gateway.http.regular_file import ENV_FILE
 from gateway.notebook.failure import NotebookError
 from gateway.stock import openapi, record
 from gateway.stock.errors import UnknownPathHandler
 from gateway.stock.handler import CellHandler
 from gateway.stock.pool import StockPool
+
+
+class PublicFileHandler(StaticFileHandler):
+    """Stock's files below `/public/`, as gateway/http/static_files.py without a project's variables."""
+
+    def validate_absolute_path(self, root: str, absolute_path: str) -> str | None:
+        if Path(absolute_path).resolve().name == ENV_FILE:
+            raise HTTPError(404)
+        return super().validate_absolute_path(root, absolute_path)
 
 
 class StockPersonality(NotebookHTTPPersonality):  # type: ignore[misc]
@@ -57,7 +69,7 @@ class StockPersonality(NotebookHTTPPersonality):  # type: ignore[misc]
         stock = [
             (path, CellHandler, {**arguments[0], **extra})
             if handler is NotebookAPIHandler
-            else (path, handler, *arguments)
+            else (path, PublicFileHandler if handler is StaticFileHandler else handler, *arguments)
             for path, handler, *arguments in super().create_request_handlers()[:-1]
         ]
         return [openapi.route(self), *stock, (r"/(.*)", UnknownPathHandler)]

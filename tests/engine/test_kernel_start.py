@@ -1,7 +1,10 @@
 """The start of a kernel: in the process that was prepared for it, and with much output of ordinary cells."""
 
 import re
+from http.client import RemoteDisconnected
 from pathlib import Path
+
+import pytest
 
 from tests.support.processes import running
 from tests.support.slot import Slot
@@ -60,3 +63,51 @@ def test_output_of_a_start_is_cut_and_counted_and_takes_no_memory() -> None:
     assert [
         line for line in lines if re.fullmatch(r"\(\d+ more characters that this cell printed were dropped.*", line)
     ]
+
+
+VARIABLES = """
+# GET /variables
+import datetime, sys
+names = ("API_KEY", "PATH", "KERNEL_GATEWAY")
+hour = datetime.datetime.fromtimestamp(0).hour
+print(json.dumps({**{name: os.environ.get(name) for name in names}, "hour": hour, "path": sys.path}))"""
+
+
+def test_a_kernel_has_the_variables_of_its_project_and_so_has_the_one_that_replaces_it() -> None:
+    slot = Slot(["import json, os", VARIABLES, "# GET /die\nos._exit(1)"], OF_THE_GATEWAY="x")
+    (slot.home / ".env").write_text("API_KEY=${OF_THE_GATEWAY}yz\nPATH=/mine:${PATH}\nKERNEL_GATEWAY=0\n")
+    with slot:
+        (kernel,) = [process for process in running() if process.parent == slot.popen.pid]
+        before = slot.get("/variables").json()
+        (slot.home / ".env").write_text("no longer right")  # counts at the next start, not for these kernels
+        with pytest.raises(RemoteDisconnected):
+            slot.get("/die")
+        after = slot.get("/variables").json()
+        log = slot.log()
+
+    assert "ipykernel_main.py" in kernel.command
+    assert before == after
+    assert before["API_KEY"] == "xyz"
+    assert "/mine" in before["PATH"].split(":")
+    assert before["KERNEL_GATEWAY"] == "1"
+    assert "xyz" not in log
+
+
+def test_variables_that_count_when_a_process_starts_count() -> None:
+    slot = Slot(["import json, os", VARIABLES])
+    (slot.home / ".env").write_text("TZ=Etc/GMT-5\nPYTHONPATH=lib\n")
+    with slot:
+        values = slot.get("/variables").json()
+
+    assert values["hour"] == 5
+    assert str(slot.home / "lib") in values["path"]
+
+
+def test_a_bad_line_ends_the_start_with_its_number() -> None:
+    slot = Slot([ENDPOINT])
+    (slot.home / ".env").write_text("A=1\nsk-secret, not a variable\n")
+
+    with pytest.raises(AssertionError, match=r"\.env: line 2: write NAME=value") as error, slot:
+        pass
+
+    assert "sk-secret" not in str(error.value)

@@ -165,3 +165,53 @@ def test_a_cell_may_use_the_debugger_that_no_kernel_of_the_api_loads(stack: Stac
 
     assert stack.invoke("loaded").text.strip() == "False"
     assert stack.invoke("x").status_code == 200
+
+
+SHOW_KEY = "import os; print(os.environ.get('KEY'))"
+
+
+def test_a_notebooks_kernel_has_the_variables_of_the_project_it_is_opened_from(stack: Stack, jupyter: Jupyter) -> None:
+    for project in ("keyed", "keyless"):
+        stack.write(project, ["# GET /x\nprint(1)"])
+    (stack.notebook_dir / "keyed" / "notes").mkdir(exist_ok=True)
+    variables = stack.notebook_dir / "keyed" / ".env"
+    variables.write_text("KEY=first\n")
+    kernels = [
+        jupyter.open_notebook(path).json()["kernel"]["id"] for path in ("keyed/notes/a.ipynb", "keyless/a.ipynb")
+    ]
+    sockets = [jupyter.connect(kernel) for kernel in kernels]
+
+    assert [jupyter.run(socket, SHOW_KEY) for socket in sockets] == ["first\n", "None\n"]
+    sockets[0].close()
+    variables.write_text("KEY=second\n")
+    assert jupyter.request("POST", f"kernels/{kernels[0]}/restart").status_code == 200
+    sockets[0] = jupyter.connect(kernels[0])
+    assert jupyter.run(sockets[0], SHOW_KEY) == "second\n"
+
+    for socket, kernel in zip(sockets, kernels, strict=True):
+        socket.close()
+        jupyter.end_kernel(kernel)
+
+
+def test_a_terminal_has_the_variables_of_the_project_it_is_opened_in(stack: Stack, jupyter: Jupyter) -> None:
+    stack.write("keyed_shell", ["# GET /x\nprint(1)"])
+    variables = stack.notebook_dir / "keyed_shell" / ".env"
+
+    variables.write_text("KEY=of the shop\n")
+    assert "<of the shop>" in jupyter.run_in_terminal("keyed_shell", 'echo "<$KEY>"', "<of the shop>")
+    assert "<>" in jupyter.run_in_terminal("", 'echo "<$KEY>"', "<>")
+
+
+def test_a_bad_line_of_the_variables_is_told_in_jupyter_and_the_terminal_to_mend_it_in_opens(
+    stack: Stack, jupyter: Jupyter
+) -> None:
+    stack.write("bad_keys", ["# GET /x\nprint(1)"])
+    (stack.notebook_dir / "bad_keys" / ".env").write_text("A=1\nsk-secret of mine\n")
+
+    answer = jupyter.open_notebook("bad_keys/server.ipynb")
+
+    assert answer.status_code == 500
+    assert ".env: line 2: write NAME=value" in answer.json()["message"]
+    shown = jupyter.run_in_terminal("bad_keys", "echo 'a''b'", "ab")
+    assert ".env: line 2: write NAME=value" in shown
+    assert "sk-secret" not in answer.text + shown + stack.log()

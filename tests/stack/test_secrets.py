@@ -1,7 +1,9 @@
 """The passwords are nowhere where a notebook, a log reader or a neighbour's `ps` would find them."""
 
 import base64
+import io
 import subprocess
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -120,3 +122,41 @@ def test_nginx_accepts_its_rendered_file_without_a_warning(used_stack: Stack) ->
     assert nginx_test.returncode == 0, nginx_test.stderr
     assert "[warn]" not in nginx_test.stderr
     assert "test is successful" in nginx_test.stderr
+
+
+def test_a_projects_variables_are_in_its_kernel_and_nowhere_else(stack: Stack) -> None:
+    stack.write("keys", ["import os", "# GET /length\nprint(len(os.environ['KEY']))", "# GET /fail\nos.environ['NO']"])
+    (stack.notebook_dir / "keys" / ".env").write_text("KEY=sk-of-this-project\nPASSWORD=<${NOTEBOOK_PASSWORD}>\n")
+    assert stack.restart_api("keys").status_code == 200
+    assert stack.invoke("length").text == "18\n"
+    assert stack.invoke("fail").status_code == 500
+
+    pages = ["/", "/process/status", "/process/requests", "/process/metrics", "/invoke/_api/spec/openapi.json"]
+    texts = {page: stack.get(page).text for page in pages}
+    texts |= {**stack.read_run_dir(), "log": stack.log(), "log of the API": stack.api_log()}
+    texts |= {process.command: process.environ.decode(errors="replace") for process in stack.processes()}
+    for where, text in texts.items():
+        assert "sk-of-this-project" not in text, where
+    download = zipfile.ZipFile(io.BytesIO(stack.get("/process/download?notebook=keys").content))
+    assert download.namelist() == ["keys/server.ipynb"]
+
+    # Nor has it what is the stack's, or do others have it.
+    stack.serve("keyless", ["import os", "# GET /key\nprint(os.environ.get('KEY'))"])
+    assert stack.invoke("key").text == "None\n"
+    stack.write("keys", ["import os", "# GET /password\nprint(os.environ['PASSWORD'])"])
+    assert stack.restart_api("keys").status_code == 200
+    assert stack.invoke("password").text == "<>\n"
+
+
+def test_a_bad_line_of_a_projects_variables_is_told_at_the_start(stack: Stack) -> None:
+    stack.serve("served", ["# GET /x\nprint(1)"])
+    stack.write("bad_keys", ["# GET /x\nprint(2)"])
+    (stack.notebook_dir / "bad_keys" / ".env").write_text("A=1\nsk-secret of mine\n")
+
+    answer = stack.restart_api("bad_keys")
+
+    assert answer.status_code == 422
+    assert "bad_keys does not run. InvalidVariables: .env: line 2: write NAME=value" in answer.json()["message"]
+    assert stack.invoke("x").text == "1\n"
+    for text in (answer.text, stack.get("/").text, stack.log()):
+        assert "sk-secret" not in text

@@ -45,20 +45,42 @@ class Jupyter:
         content: dict[str, Any] = self.request("GET", f"contents/{path}").json()["content"]
         return content
 
-    def start_kernel(self) -> str:
-        response = self.request("POST", "kernels", {"name": "python3"})
+    def start_kernel(self, folder: str | None = None) -> str:
+        """A kernel, which `folder` below that of the notebooks is the folder of."""
+        response = self.request("POST", "kernels", {"name": "python3", **({"path": folder} if folder else {})})
         assert response.status_code == 201, response.text
         return str(response.json()["id"])
+
+    def open_notebook(self, path: str) -> requests.Response:
+        """Have Jupyter start a kernel for a notebook, as opening it does."""
+        body = {"path": path, "name": path, "type": "notebook", "kernel": {"name": "python3"}}
+        return self.request("POST", "sessions", body)
 
     def end_kernel(self, kernel: str) -> None:
         assert self.request("DELETE", f"kernels/{kernel}").status_code == 204
 
     def connect(self, kernel: str, auth: tuple[str, str] | None = OWNER) -> websocket.WebSocket:
         """The WebSocket to a kernel; raises WebSocketBadStatusException where it is refused."""
+        return self._connect(f"api/kernels/{kernel}/channels", auth)
+
+    def run_in_terminal(self, folder: str, command: str, until: str) -> str:
+        """What a terminal opened in `folder` shows, once `until` is in it."""
+        name = self.request("POST", "terminals", {"cwd": folder}).json()["name"]
+        socket = self._connect(f"terminals/websocket/{name}")
+        socket.send(json.dumps(["stdin", f"{command}\r"]))
+        output = ""
+        while until not in output:
+            kind, *content = json.loads(socket.recv())
+            output += content[0] if kind == "stdout" else ""
+        socket.close()
+        assert self.request("DELETE", f"terminals/{name}").status_code == 204
+        return output
+
+    def _connect(self, path: str, auth: tuple[str, str] | None = OWNER) -> websocket.WebSocket:
         cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in self.session.cookies)
         token = base64.b64encode(":".join(auth).encode()).decode() if auth else ""
         return websocket.create_connection(
-            f"ws://127.0.0.1:{self.stack.port}/jupyter/api/kernels/{kernel}/channels",
+            f"ws://127.0.0.1:{self.stack.port}/jupyter/{path}",
             header=[f"Authorization: Basic {token}"] if auth else [],
             cookie=cookies,
             timeout=60,

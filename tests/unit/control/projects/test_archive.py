@@ -71,6 +71,19 @@ def test_what_was_packed_unpacks_to_the_same_files(tmp_path: Path, target: Path)
     assert files(target) == texts
 
 
+def test_a_download_has_no_variables_and_an_upload_may_bring_them(tmp_path: Path, target: Path) -> None:
+    project = tmp_path / "project"
+    (project / "inner").mkdir(parents=True)
+    for name in (NOTEBOOK, ".env", "inner/.env"):
+        (project / name).write_text("KEY=secret")
+
+    with zipfile.ZipFile(io.BytesIO(b"".join(pack(project)))) as zip_file:
+        assert zip_file.namelist() == [f"project/{NOTEBOOK}"]
+
+    unpack(zip_of((NOTEBOOK, "{}"), (".env", "KEY=theirs")), target)
+    assert files(target) == {NOTEBOOK: "{}", ".env": "KEY=theirs"}
+
+
 def test_files_at_the_top_of_the_archive_are_the_project(target: Path) -> None:
     unpack(zip_of((NOTEBOOK, "{}"), ("lib/a.py", "1"), ("__MACOSX/x", "-"), (".DS_Store", "-")), target)
 

@@ -133,6 +133,14 @@ def test_the_copies_belong_to_the_user_even_when_the_image_is_read_only(shipped_
     assert (notebooks / "etl" / "server.ipynb").stat().st_mode & 0o200
 
 
+def test_a_copy_has_no_variables(shipped_dir: Path, notebooks: Path) -> None:
+    write(shipped_dir / "etl" / ".env", "KEY=secret")  # without a container, templates are a user's own projects
+
+    copy_new(shipped_dir, notebooks)
+
+    assert [path.name for path in (notebooks / "etl").iterdir()] == ["server.ipynb"]
+
+
 def test_the_record_is_a_text_that_people_can_read(shipped_dir: Path, notebooks: Path) -> None:
     copy_new(shipped_dir, notebooks)
 
