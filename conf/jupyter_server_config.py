@@ -1,12 +1,15 @@
 """Jupyter behind nginx, which asks for the password: at /jupyter/, on a socket that only this user can open."""
 
 import os
+from pathlib import Path
 
 from jupyter_server.auth.identity import PasswordIdentityProvider
 
 from control.config.run_dir import RunDir
 from control.config.settings import Settings
+from control.environments.project_environments import ProjectEnvironments
 from control.environments.shared import find_shared
+from control.projects.catalog import NOTEBOOK, Project
 from gateway.notebook.jupyter import ProjectProvisioner, ProjectTerminals
 from gateway.notebook.kernel_specs import KernelSpecs, use_provisioner
 
@@ -16,6 +19,11 @@ class NginxIdentityProvider(PasswordIdentityProvider):
 
     def validate_security(self, app: object, ssl_options: object = None) -> None:
         """No warning at each start: only this user, as which nginx runs too, can open the socket."""
+
+
+def project_in(folder: Path) -> Project:
+    """The project that a folder is."""
+    return Project(str(folder.relative_to(settings.notebook_dir.resolve())), folder / NOTEBOOK)
 
 
 settings = Settings.from_env()
@@ -35,12 +43,16 @@ c.IdentityProvider.token = ""
 c.PasswordIdentityProvider.password_required = False
 c.ServerApp.allow_remote_access = True
 # Kernels and terminals run in the kernels' environment. Not a login shell: /etc/profile sets another PATH.
+inherited = dict(os.environ)
 os.environ |= find_shared(settings).variables()
 c.ServerApp.terminado_settings = {"shell_command": ["bash"]}
 # Unix sockets for kernels too: nginx is the only program that listens on TCP.
 c.KernelManager.transport = "ipc"
 c.ServerApp.kernel_spec_manager_class = KernelSpecs
-# What is opened from a project's folder has that project's variables.
+# What is opened from a project's folder has that project's packages, which the first kernel waits for, and variables.
+environments = ProjectEnvironments(settings, print)
+ProjectProvisioner.environment = lambda self, folder: environments.provide(project_in(folder)).variables(inherited)
+ProjectTerminals.environment = lambda self, folder: environments.find_whole(project_in(folder)).variables(inherited)
 use_provisioner(ProjectProvisioner)
 c.TerminalsExtensionApp.terminal_manager_class = ProjectTerminals
 # JupyterLab would install its extensions among the packages that the stack runs on. Its client for that takes 0.15 s.

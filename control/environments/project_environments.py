@@ -50,6 +50,14 @@ class ProjectEnvironments:
             reason = f"its {REQUIREMENTS} cannot be read: {error.strerror}"
             raise _failure(project, reason) from error
 
+    def find_whole(self, project: Project) -> Environment:
+        """The project's environment if that is whole; raises NotebookFailure, NotReady."""
+        environment = self._find_own(project)
+        if environment and not _is_whole(environment):
+            hint = "Start its API, or open its notebook, which installs them."
+            raise NotReady(f"The packages of {project.name} are not installed yet. {hint}")
+        return environment or find_shared(self.settings)
+
     def provide(self, project: Project, check: Callable[[], None] = lambda: None) -> Environment:
         """The project's environment, which is made now if it is not whole.
 

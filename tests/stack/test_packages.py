@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tests.support.jupyter import Jupyter
 from tests.support.packages import make_wheel
 from tests.support.stack import Stack
 from tests.support.waiting import eventually
@@ -63,3 +64,34 @@ def test_what_cannot_be_installed_is_a_422_and_what_was_served_goes_on(greeter: 
     assert message.endswith("greeter goes on serving as it was.")
     assert greeter.invoke("greeting").text == "Hello from a package.\n"
     assert "No matching distribution" in greeter.get("/").text
+
+
+def test_a_notebook_and_a_terminal_of_the_project_have_its_packages(greeter: Stack) -> None:
+    require(greeter, "greeting<2 # for Jupyter")
+    greeter.write("other", CELLS)
+    code = "import greeting, os, shutil; print(greeting.text, os.getcwd(), shutil.which('pip'))"
+    with Jupyter(greeter) as jupyter:
+        shown = jupyter.run_in_terminal("greeter", "echo 'a''b'", "ab")
+        assert "The packages of greeter are not installed yet." in shown
+        kernel = jupyter.open_notebook("greeter/server.ipynb").json()["kernel"]["id"]
+        socket = jupyter.connect(kernel)
+        output = jupyter.run(socket, code)
+        assert output.startswith(f"Hello from a package. {greeter.notebook_dir}/greeter {greeter.notebook_dir}/.envs/")
+        socket.shutdown()
+        command = "python -c 'import greeting; print(greeting.text)'"
+        assert "Hello from" in jupyter.run_in_terminal("greeter", command, "Hello from a package.")
+        other = jupyter.connect(jupyter.open_notebook("other/server.ipynb").json()["kernel"]["id"])
+        assert jupyter.run(other, "import importlib.util\nprint(importlib.util.find_spec('greeting'))") == "None\n"
+        other.shutdown()
+    log = greeter.api_log()
+    assert greeter.restart_api("greeter").status_code == 200
+    assert "[pip]" not in greeter.api_log().removeprefix(log), "what Jupyter has installed is there for the API too"
+
+
+def test_jupyter_says_which_package_cannot_be_installed(greeter: Stack) -> None:
+    require(greeter, "no-such-package-here")
+    with Jupyter(greeter) as jupyter:
+        answer = jupyter.open_notebook("greeter/draft.ipynb")
+
+    assert answer.status_code == 500
+    assert "No matching distribution found for no-such-package-here" in answer.json()["message"]
