@@ -77,6 +77,8 @@ def test_a_notebook_and_a_terminal_of_the_project_have_its_packages(greeter: Sta
         socket = jupyter.connect(kernel)
         output = jupyter.run(socket, code)
         assert output.startswith(f"Hello from a package. {greeter.notebook_dir}/greeter {greeter.notebook_dir}/.envs/")
+        output = jupyter.run(socket, "%pip install --no-index greeting")
+        assert "this project's packages are those in its requirements.txt. Add a line there" in output
         socket.shutdown()
         command = "python -c 'import greeting; print(greeting.text)'"
         assert "Hello from" in jupyter.run_in_terminal("greeter", command, "Hello from a package.")
