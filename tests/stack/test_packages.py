@@ -66,6 +66,17 @@ def test_what_cannot_be_installed_is_a_422_and_what_was_served_goes_on(greeter: 
     assert "No matching distribution" in greeter.get("/").text
 
 
+def test_a_missing_package_is_added_by_a_button(greeter: Stack) -> None:
+    require(greeter, "")
+    assert "No module named 'greeting'" in greeter.restart_api("greeter").json()["message"]
+    assert "Add package and start again" in greeter.get("/").text
+
+    form = {"do": "add-package", "notebook": "greeter", "package": "greeting<2"}
+    assert greeter.post("/", data=form).status_code == 200
+
+    assert greeter.invoke("greeting").text == "Hello from a package.\n"
+
+
 def test_a_notebook_and_a_terminal_of_the_project_have_its_packages(greeter: Stack) -> None:
     require(greeter, "greeting<2 # for Jupyter")
     greeter.write("other", CELLS)
