@@ -1,28 +1,22 @@
 """The environments of projects: those with a `requirements.txt` have one of their own, the others share one."""
 
-import fcntl
+import errno
 import os
 import shutil
 import time
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager, suppress
-from importlib.metadata import distributions
+from contextlib import suppress
 from pathlib import Path
 
 from control.config.errors import NotebookFailure, NotReady, StorageError
 from control.config.settings import Settings
-from control.environments import command
-from control.environments.environment import PRODUCT, Environment
+from control.environments import command, storage
+from control.environments.environment import Environment
 from control.environments.requirements import REQUIREMENTS, digest
-from control.environments.shared import SHARED, find_shared
+from control.environments.shared import SHARED, create_shared, find_shared
 from control.projects import catalog
 from control.projects.catalog import Project
 
-LOCK_FILE = ".lock"
-# Written last, so an environment without it is not whole: a folder cannot be renamed when it is, as scripts have its
-# path. It has what was resolved: `name==version` of every package that the environment's kernels can import.
-RESOLVED = "packages.txt"
-POLL = 0.1  # seconds
 MAX_OUTPUT = 16 * 1024  # characters of an installer's output in an error
 PIP = ["-m", "pip", "install", "--no-input", "--progress-bar=off", "--disable-pip-version-check"]
 
@@ -42,9 +36,9 @@ class ProjectEnvironments:
 
     def _find_own(self, project: Project) -> Environment | None:
         requirements = project.notebook.parent / REQUIREMENTS
-        if not requirements.is_file():  # as a FIFO, whose read would not return
-            return None
         try:
+            if not requirements.is_file():  # as a FIFO, whose read would not return
+                return None
             return Environment(self.folder / digest(requirements))
         except OSError as error:
             reason = f"its {REQUIREMENTS} cannot be read: {error.strerror}"
@@ -53,7 +47,7 @@ class ProjectEnvironments:
     def find_whole(self, project: Project) -> Environment:
         """The project's environment if that is whole; raises NotebookFailure, NotReady."""
         environment = self._find_own(project)
-        if environment and not _is_whole(environment):
+        if environment and not storage.is_whole(environment):
             hint = "Start its API, or open its notebook, which installs them."
             raise NotReady(f"The packages of {project.name} are not installed yet. {hint}")
         return environment or find_shared(self.settings)
@@ -67,13 +61,13 @@ class ProjectEnvironments:
         environment = self._find_own(project)
         if not environment:
             return find_shared(self.settings)
-        if _is_whole(environment):
+        if storage.is_whole(environment):
             return environment
         deadline = time.monotonic() + self.settings.install_timeout
         self.busy = f"Installing the packages of {project.name}."
         try:
-            with _lock(environment.path, deadline, check) as lock:
-                if not _is_whole(environment):  # another start has not made it meanwhile
+            with storage.lock(environment.path, deadline, check) as lock:
+                if not storage.is_whole(environment):  # another start has not made it meanwhile
                     self._make(project, environment, lock, deadline, check)
         except TimeoutError:
             limit = f"{self.settings.install_timeout} s (INSTALL_TIMEOUT)"
@@ -83,6 +77,25 @@ class ProjectEnvironments:
         finally:
             self.busy = None
         return environment
+
+    def renew(self, project: Project) -> None:
+        """Remove all that is installed in the project's environment; its next start makes its own anew.
+
+        Raises NotebookFailure, NotReady where it is just being made, StorageError.
+        """
+        environment = self._find_own(project)
+        try:
+            if environment:
+                with storage.lock(environment.path, time.monotonic(), lambda: None):
+                    storage.clear(environment.path)
+            else:
+                storage.clear(find_shared(self.settings).path)
+                if not create_shared(self.settings):
+                    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        except TimeoutError:
+            raise NotReady(f"The packages of {project.name} are just being installed. Try again later.") from None
+        except OSError as error:
+            raise StorageError(f"The environment cannot be made anew: {error.strerror}.") from error
 
     def _make(
         self, project: Project, environment: Environment, lock: int, deadline: float, check: Callable[[], None]
@@ -96,7 +109,7 @@ class ProjectEnvironments:
 
         self.say(f"[pip] Installing the packages of {project.name}.")
         try:
-            _clear(environment.path)  # what a start that was killed has left
+            storage.clear(environment.path)  # what a start that was killed has left
             environment.create()
             status = command.run(
                 [environment.python, *PIP, "--root-user-action=ignore", "-r", REQUIREMENTS],
@@ -109,82 +122,30 @@ class ProjectEnvironments:
             )
             if status:
                 raise _failure(project, f"its packages cannot be installed: {_reason(output)}", output)
-            _write_resolved(environment)
+            storage.write_resolved(environment)
         except BaseException:
-            _clear(environment.path)
+            storage.clear(environment.path)
             raise
 
     def remove_unused(self, used: Collection[str]) -> None:
         """Remove those that no project's requirements name any more, are not in `used`, and in which nothing runs."""
-        if not self.folder.is_dir():
-            return
-        unused = {path for path in self.folder.iterdir() if str(path) not in used and path.name != SHARED}
+        unused: set[Path] = set()
+        with suppress(OSError):
+            unused = {path for path in self.folder.iterdir() if str(path) not in used and path.name != SHARED}
         if unused:  # the rest takes a walk through all folders, and a look at all processes
             unused -= {environment.path for environment in self._named()}
-            unused -= _running(unused)
+            unused -= storage.find_running(unused)
         for path in unused:
-            _clear(path)
+            storage.clear(path)
             shutil.rmtree(path, ignore_errors=True)
+            if path.exists():  # as on a volume that is mounted read-only
+                continue
             self.say(f"{path} is removed: no project's {REQUIREMENTS} asks for it any more.")
 
     def _named(self) -> Iterator[Environment]:
         for project in catalog.find_all(self.settings.notebook_dir):
             with suppress(NotebookFailure):
                 yield self.find(project)
-
-
-def _running(folders: set[Path]) -> set[Path]:
-    """Those with a process whose command line names a file in them, as kernels' and installers' do."""
-    commands = b"\n".join(filter(None, map(_read_command, Path("/proc").glob("[0-9]*"))))
-    return {folder for folder in folders if os.fsencode(folder) + b"/" in commands}
-
-
-def _read_command(process: Path) -> bytes | None:
-    with suppress(OSError):
-        return (process / "cmdline").read_bytes()
-    return None
-
-
-def _is_whole(environment: Environment) -> bool:
-    return (environment.path / RESOLVED).exists() and environment.python.exists()
-
-
-def _write_resolved(environment: Environment) -> None:
-    path = [str(environment.site_packages), str(PRODUCT)]
-    packages: dict[str, str] = {}
-    for distribution in distributions(path=path):  # the first of a name is the one that is imported
-        packages.setdefault(distribution.name, distribution.version)
-    partial = environment.path / f".{RESOLVED}.partial"
-    partial.write_text("".join(f"{name}=={packages[name]}\n" for name in sorted(packages, key=str.lower)))
-    partial.replace(environment.path / RESOLVED)
-
-
-def _clear(folder: Path) -> None:
-    """Remove all but the lock, as far as that is possible: first what would make the rest look whole."""
-    with suppress(OSError):
-        (folder / RESOLVED).unlink(missing_ok=True)
-        for path in folder.iterdir():
-            if path.name != LOCK_FILE:
-                shutil.rmtree(path, ignore_errors=True) if path.is_dir() and not path.is_symlink() else path.unlink()
-
-
-@contextmanager
-def _lock(folder: Path, deadline: float, check: Callable[[], None]) -> Iterator[int]:
-    """Exclude others who make this environment; raises OSError, TimeoutError, and what `check` raises."""
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        while True:
-            with suppress(BlockingIOError):
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            check()
-            if time.monotonic() > deadline:
-                raise TimeoutError
-            time.sleep(POLL)
-        yield descriptor
-    finally:
-        os.close(descriptor)
 
 
 def _reason(output: list[str]) -> str:

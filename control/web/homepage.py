@@ -46,6 +46,7 @@ def act() -> ResponseReturnValue:
         "reload-on": lambda: change(lambda: deployment.reload.set(True)),
         "reload-off": lambda: change(lambda: deployment.reload.set(False)),
         "add-package": lambda: change(add_package),
+        "renew-environment": lambda: change(renew_environment),
         "test": test_api,
         "upload": lambda: change(create_from_upload),
         "new": lambda: change(create_from_template),
@@ -73,6 +74,14 @@ def add_package() -> None:
     deployment = components().deployment
     project = catalog.find(deployment.settings.notebook_dir, form_project())
     requirements.add(project.notebook.parent, request.form.get("package", ""))
+    deployment.restart(project.name)
+
+
+def renew_environment() -> None:
+    """Make the project's environment anew, and start the project again."""
+    deployment = components().deployment
+    project = catalog.find(deployment.settings.notebook_dir, form_project())
+    deployment.slots.environments.renew(project)
     deployment.restart(project.name)
 
 

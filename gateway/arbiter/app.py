@@ -82,13 +82,22 @@ class GatewayApp(KernelGatewayApp):  # type: ignore[misc]
         try:
             await start()
         except NotebookError as error:
-            self.exit_with_failure(error)
+            self.exit_with_failure(await self._check_environment() or error if error.failure.cell is None else error)
         except Exception as error:
             self.log.exception("The kernels could not be started.")
-            self.exit_with_failure(NotebookError.outside_cells(type(error).__name__, str(error)))
+            failure = NotebookError.outside_cells(type(error).__name__, str(error))
+            self.exit_with_failure(await self._check_environment() or failure)
         else:
             self.ready = True
             self.log.info("%s is being served by the slot %s.", self.slot.notebook, self.slot.slot)
+
+    async def _check_environment(self) -> NotebookError | None:
+        """The reason for a failure that is in no cell, if it is the environment of the kernels."""
+        reason = await asyncio.to_thread(prefork.find_error) if self.notebook.is_ours else None
+        if not reason:
+            return None
+        text = f"no kernel can start with the packages that are installed in its environment ({reason})"
+        return NotebookError.outside_cells("UnusableEnvironment", text)
 
     def exit_with_failure(self, error: NotebookError) -> None:
         """Report why the notebook cannot be served, and exit."""

@@ -77,6 +77,23 @@ def test_a_missing_package_is_added_by_a_button(greeter: Stack) -> None:
     assert greeter.invoke("greeting").text == "Hello from a package.\n"
 
 
+def test_a_ruined_environment_is_named_and_made_anew_by_a_button(stack: Stack) -> None:
+    stack.serve("ruined", ["# GET /x\nprint('x')"])
+    [packages] = (stack.notebook_dir / ".envs" / "shared").glob("lib/python*/site-packages")
+    (packages / "tornado.py").write_text("raise ImportError('this is another tornado')")
+
+    answer = stack.restart_api("ruined")
+
+    assert answer.status_code == 422
+    assert "no kernel can start with the packages that are installed in its environment" in answer.json()["message"]
+    assert "this is another tornado" in answer.json()["message"]
+    assert stack.invoke("x").text == "x\n"
+    assert "Make the environment anew and start again" in stack.get("/").text
+    assert stack.post("/", data={"do": "renew-environment", "notebook": "ruined"}).status_code == 200
+    assert stack.status()["last_error"] is None
+    assert not (packages / "tornado.py").exists()
+
+
 def test_a_notebook_and_a_terminal_of_the_project_have_its_packages(greeter: Stack) -> None:
     require(greeter, "greeting<2 # for Jupyter")
     greeter.write("other", CELLS)

@@ -280,6 +280,20 @@ def test_a_full_disk_is_an_error_that_says_so(shop: Shop, monkeypatch: pytest.Mo
     assert not shop.environments.find(shop.project).bin.exists()
 
 
+def test_what_ruins_an_environment_is_removed_when_that_is_made_anew(shop: Shop, settings: Settings) -> None:
+    mine = find_shared(settings).site_packages / "tornado.py"
+    mine.write_text("")
+    shop.environments.renew(shop.project)
+    assert find_shared(settings).python.exists()
+    assert not mine.exists()
+
+    shop.require("# nothing")
+    own = shop.environments.find(shop.project)
+    own.create()
+    shop.environments.renew(shop.project)
+    assert not own.python.exists()
+
+
 def test_environments_that_no_project_names_are_removed_unless_they_are_used(shop: Shop, settings: Settings) -> None:
     made = {}
     for name in ("old", "kept", "used", "running", "named"):
