@@ -11,7 +11,7 @@ from kernel_gateway.gatewayapp import KernelGatewayApp
 from tornado import netutil
 from tornado.httpserver import HTTPServer
 
-from gateway.arbiter import admin, prefork
+from gateway.arbiter import admin, kernel_packages, prefork
 from gateway.arbiter.observer import Observer
 from gateway.arbiter.seeding import PreforkProvisioner, SeedingManager
 from gateway.arbiter.settings import GatewaySettings
@@ -82,25 +82,18 @@ class GatewayApp(KernelGatewayApp):  # type: ignore[misc]
         try:
             await start()
         except NotebookError as error:
-            self.exit_with_failure(await self._check_environment() or error if error.failure.cell is None else error)
+            await self.exit_with_failure(error)
         except Exception as error:
             self.log.exception("The kernels could not be started.")
-            failure = NotebookError.outside_cells(type(error).__name__, str(error))
-            self.exit_with_failure(await self._check_environment() or failure)
+            await self.exit_with_failure(NotebookError.outside_cells(type(error).__name__, str(error)))
         else:
             self.ready = True
             self.log.info("%s is being served by the slot %s.", self.slot.notebook, self.slot.slot)
 
-    async def _check_environment(self) -> NotebookError | None:
-        """The reason for a failure that is in no cell, if it is the environment of the kernels."""
-        reason = await asyncio.to_thread(prefork.find_error) if self.notebook.is_ours else None
-        if not reason:
-            return None
-        text = f"no kernel can start with the packages that are installed in its environment ({reason})"
-        return NotebookError.outside_cells("UnusableEnvironment", text)
-
-    def exit_with_failure(self, error: NotebookError) -> None:
+    async def exit_with_failure(self, error: NotebookError) -> None:
         """Report why the notebook cannot be served, and exit."""
+        if self.notebook.is_ours and error.failure.cell is None:
+            error = await kernel_packages.blame(error)
         self.exit_status = report(self.slot, error)
         self.stop()
 
