@@ -1,14 +1,16 @@
-"""Keeps every ipykernel, which reads this at its start in whatever environment, off TCP.
+"""Keeps every ipykernel, which reads this at its start in whatever environment, off TCP. Says where packages belong.
 
 ipykernel has one port, on the loopback address, for the output of forked processes. Here that is a unix socket.
 A version of ipykernel without these two methods does not call them.
 """
 
 import os
+import sys
 from pathlib import Path
 
 import zmq
 from ipykernel.iostream import IOPubThread
+from IPython.core.magics.packaging import PackagingMagics
 from jupyter_core.paths import jupyter_runtime_dir
 from zmq.eventloop.zmqstream import ZMQStream
 
@@ -37,5 +39,18 @@ def _setup_pipe_out(self: IOPubThread) -> tuple[zmq.Context, zmq.Socket]:
     return context, pipe_out
 
 
+def _pip(self: PackagingMagics, line: str) -> None:
+    """Run `%pip`, in the environment of a project."""
+    run_pip(self, line)
+    if line.split()[:1] == ["install"]:
+        print(
+            "Note: this project's packages are those in its requirements.txt. Add a line there: what is installed here "
+            "only is gone when they are installed anew."
+        )
+
+
+if Path(sys.prefix, "packages.txt").exists():  # control/environments/project_environments.py
+    run_pip = PackagingMagics.pip
+    PackagingMagics.pip = _pip
 IOPubThread._setup_pipe_in = _setup_pipe_in
 IOPubThread._setup_pipe_out = _setup_pipe_out

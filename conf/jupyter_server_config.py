@@ -7,6 +7,9 @@ from jupyter_server.auth.identity import PasswordIdentityProvider
 
 from control.config.run_dir import RunDir
 from control.config.settings import ROOT, Settings
+from control.environments.project_environments import ProjectEnvironments
+from control.environments.shared import find_shared
+from control.projects.catalog import NOTEBOOKS, Project
 from gateway.notebook.jupyter import ProjectProvisioner, ProjectTerminals
 from gateway.notebook.kernel_specs import KernelSpecs, use_provisioner
 from gateway.notebook.text_contents import TextContentsManager
@@ -17,6 +20,11 @@ class NginxIdentityProvider(PasswordIdentityProvider):
 
     def validate_security(self, app: object, ssl_options: object = None) -> None:
         """No warning at each start: only this user, as which nginx runs too, can open the socket."""
+
+
+def project_in(folder: Path) -> Project:
+    """The project that a folder is."""
+    return Project(str(folder.relative_to(settings.notebook_dir.resolve())), folder / NOTEBOOKS[0])
 
 
 settings = Settings.from_env()
@@ -35,16 +43,17 @@ c.ServerApp.identity_provider_class = NginxIdentityProvider
 c.IdentityProvider.token = ""
 c.PasswordIdentityProvider.password_required = False
 c.ServerApp.allow_remote_access = True
-if settings.home_dir:
-    # Terminals get the kernels' environment (control/launch/kernel_env.py). Not a login shell: /etc/profile
-    # sets another PATH.
-    packages = Path.home() / "packages" / "bin"
-    shell = ["env", f"PATH={packages}:{os.environ['PATH']}", "bash"]
-    c.ServerApp.terminado_settings = {"shell_command": shell}
+# Kernels and terminals run in the kernels' environment. Not a login shell: /etc/profile sets another PATH.
+inherited = dict(os.environ)
+os.environ |= find_shared(settings).variables()
+c.ServerApp.terminado_settings = {"shell_command": ["bash"]}
 # Unix sockets for kernels too: nginx is the only program that listens on TCP.
 c.KernelManager.transport = "ipc"
 c.ServerApp.kernel_spec_manager_class = KernelSpecs
-# What is opened from a project's folder has that project's variables.
+# What is opened from a project's folder has that project's packages, which the first kernel waits for, and variables.
+environments = ProjectEnvironments(settings, print)
+ProjectProvisioner.environment = lambda self, folder: environments.provide(project_in(folder)).variables(inherited)
+ProjectTerminals.environment = lambda self, folder: environments.find_whole(project_in(folder)).variables(inherited)
 use_provisioner(ProjectProvisioner)
 c.TerminalsExtensionApp.terminal_manager_class = ProjectTerminals
 # server.py is a notebook. Not by jupytext's own extension: it makes one of each file of 20 kinds, and writes the .ipynb

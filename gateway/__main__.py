@@ -1,9 +1,13 @@
 """`python -m gateway <slot>`: serve what the slot's file names."""
 
 import gc
+import os
+import sys
 
 from gateway.arbiter import prefork
+from gateway.arbiter.settings import read_slot_file
 
+os.environ |= read_slot_file(sys.argv[1]).get("variables", {})
 prefork.prepare()
 
 gc.disable()  # what imports make stays: looking for garbage in it takes a sixth of their time

@@ -71,6 +71,10 @@ class InvalidName(ApiError):
     status = 400  # a name that no project can have
 
 
+class InvalidRequirement(ApiError):
+    status = 400  # no line that a requirements.txt can get
+
+
 class ProjectExists(ApiError):
     status = 409  # the name of an existing file or folder
 

@@ -48,11 +48,12 @@ class RunDir:
         return self.slot(slot) / "admin.sock"
 
     def slot_file(self, slot: str) -> Path:
-        """The project to serve, or STANDBY: {"notebook", "path", "code", "settings"}.
+        """The project to serve: {"notebook", "path", "code", "settings", "variables"}; or STANDBY with "variables".
 
         `notebook` is its name, `path` the absolute path of its notebook, `code` its fingerprint at the start
         (control/deployment/fingerprint.py), `settings` those of its own, as environment variables
-        (control/projects/own_settings.py).
+        (control/projects/own_settings.py), `variables` those of the environment that its kernels run in
+        (control/environments/environment.py).
         """
         return self.slot(slot) / "slot.json"
 

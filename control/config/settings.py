@@ -38,6 +38,7 @@ class Settings:
     kernels: int
     request_timeout: int  # seconds
     start_timeout: int  # seconds
+    install_timeout: int  # seconds
     queue_limit: int
     max_body_mb: int
     large_body_limit: int
@@ -64,6 +65,7 @@ class Settings:
             body_dir=plain_path("BODY_DIR", environ.get("BODY_DIR") or RunDir(run_dir(environ)).bodies),
             serve=environ.get("SERVE") or None,
             reload=switch(environ, "RELOAD"),
+            install_timeout=whole_number(environ, "INSTALL_TIMEOUT", 600, 1, 86_400),
             max_body_mb=whole_number(environ, "MAX_BODY_MB", 100, 1, 100_000),
             large_body_limit=whole_number(environ, "LARGE_BODY_LIMIT", 8, 1, 1000),
             max_output_mb=whole_number(environ, "MAX_OUTPUT_MB", 10, 1, 100_000),

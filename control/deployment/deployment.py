@@ -51,7 +51,7 @@ class Deployment:
             problems=gateway.problems if gateway else [],
             kernels=gateway.kernels if gateway else 0,
             kernel_deaths=gateway.kernel_deaths if gateway else 0,
-            busy=self.busy,
+            busy=self.slots.environments.busy or self.busy,
             last_error=error,
             reload=self.reload.is_on(),
             retry=self._retry(missing),
@@ -186,8 +186,7 @@ class Deployment:
             self.store_error(project.name, error)
             raise
         self.run.last_error.unlink(missing_ok=True)
-        if old:
-            self.slots.stop(old)
+        self.slots.retire(old)
 
     def _raise_if_stopped(self, project: Project) -> None:
         if self.pending_stops:

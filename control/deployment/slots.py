@@ -16,9 +16,11 @@ from control.config.settings import SettingError, Settings
 from control.deployment import gateway_client
 from control.deployment.fingerprint import file_fingerprint
 from control.deployment.gateway_client import GatewayStatus
+from control.environments.project_environments import ProjectEnvironments
 from control.projects import own_settings
 from control.projects.catalog import Project
 from control.supervision.client import DOWN, Supervisor
+from control.supervision.printer import API_LOG_BYTES, RotatedFile
 
 POLL = 0.03  # seconds between two checks of a slot
 # How much longer than its longest request a slot may take to stop; supervisord kills it earlier (supervisord.conf.j2).
@@ -40,6 +42,14 @@ class Slots:
         self.settings = settings
         self.supervisor = supervisor
         self.run = RunDir(settings.run_dir)
+        self.log = RotatedFile(self.run.api_log, API_LOG_BYTES)
+        self.environments = ProjectEnvironments(settings, self.print_line)
+
+    def print_line(self, line: str) -> None:
+        """Print to the log of the API too, as the slots do."""
+        with suppress(OSError):  # nobody may read the output any more, or the disk is full
+            print(line, flush=True)
+            self.log.write(f"{line}\n".encode())
 
     def serving_slot(self) -> str | None:
         """The slot that callers reach; None when nothing is served."""
@@ -91,7 +101,7 @@ class Slots:
 
     def state(self, slot: str) -> SlotState:
         process = self.supervisor.process(slot).state
-        is_standby = read_json(self.run.slot_file(slot)) == STANDBY
+        is_standby = self.is_standby(slot)
         if process == "STOPPING":
             return SlotState.STOPPING
         if is_standby and process in ("BACKOFF", "FATAL"):
@@ -99,6 +109,10 @@ class Slots:
         if process in DOWN:
             return SlotState.DOWN
         return SlotState.STANDBY if is_standby else SlotState.UP
+
+    def is_standby(self, slot: str) -> bool:
+        """Whether its gateway, if there is one, waits for a project."""
+        return (read_json(self.run.slot_file(slot)) or {}).get("state") == STANDBY["state"]
 
     def is_down(self, slot: str) -> bool:
         """Whether the slot's gateway has exited and will not be started again."""
@@ -113,7 +127,8 @@ class Slots:
         state = self.state(slot)
         if on and state is SlotState.DOWN:
             # First, as the gateway reads it.
-            write_json(self.run.slot_file(slot), STANDBY)
+            variables = (read_json(self.run.last_start) or {}).get("variables", {})
+            write_json(self.run.slot_file(slot), {**STANDBY, "variables": variables})
             self.supervisor.start(slot)
         elif not on and state in (SlotState.STANDBY, SlotState.STANDBY_FAILED):
             self.stop(slot)
@@ -121,6 +136,13 @@ class Slots:
     def stop(self, slot: str, *, wait: bool = False) -> None:
         """Let a slot finish its requests and exit."""
         self.supervisor.stop(slot, wait=wait)
+
+    def retire(self, slot: str | None) -> None:
+        """Stop the slot that served before another, if one did, and remove environments that nobody needs any more."""
+        if slot:
+            self.stop(slot)
+        contents = [read_json(self.run.slot_file(slot)) or {} for slot in SLOTS]
+        self.environments.remove_unused([content.get("variables", {}).get("VIRTUAL_ENV") for content in contents])
 
     def wait_until_down(self, slot: str, check: Callable[[], None] = lambda: None) -> None:
         """Wait for a slot that is stopping; raises NotReady when it does not stop, or what `check` raises."""
@@ -134,9 +156,11 @@ class Slots:
     def bring_up(self, slot: str, project: Project, check: Callable[[], None]) -> None:
         """Start a slot and return once it is ready; otherwise stop it and raise.
 
-        Raises NotebookFailure, NotReady, or what `check` raises, which is called again and again meanwhile.
+        First its kernels' environment is made if that is missing. Raises NotebookFailure, NotReady, StorageError, or
+        what `check` raises, which is called again and again meanwhile.
         """
         settings, changes = self._load_settings(project)
+        environment = self.environments.provide(project, check)
         state = self.state(slot)
         if state is not SlotState.STANDBY:
             if state in (SlotState.UP, SlotState.STANDBY_FAILED):
@@ -147,7 +171,13 @@ class Slots:
             file.unlink(missing_ok=True)
         # Before the gateway reads the notebook, so that a save in between counts as one more change.
         code = file_fingerprint(project.notebook)
-        content = {"notebook": project.name, "path": str(project.notebook), "code": code, "settings": changes}
+        content = {
+            "notebook": project.name,
+            "path": str(project.notebook),
+            "code": code,
+            "settings": changes,
+            "variables": environment.variables(),
+        }
         write_json(self.run.last_start, content)
         write_json(self.run.slot_file(slot), content)
         try:

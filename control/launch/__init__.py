@@ -1,1 +1,1 @@
-"""Everything before the stack runs: credentials, the kernels' environment, configuration files, health check."""
+"""Everything before the stack runs: credentials, HOME of kernels, configuration files, health check."""

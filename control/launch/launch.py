@@ -12,7 +12,8 @@ from pathlib import Path
 
 from control.config.run_dir import RunDir
 from control.config.settings import ROOT, SettingError, Settings
-from control.launch import credentials, kernel_env
+from control.environments.shared import create_shared
+from control.launch import credentials
 from control.launch.configuration import prepare_run_dir
 from control.launch.credentials import Credentials
 from control.projects import bundled, catalog
@@ -129,7 +130,7 @@ def child_path() -> str:
 
 
 def prepare_notebooks(settings: Settings) -> dict[str, str]:
-    """Copy new projects of the product to the notebooks; returns the variables for the kernels' environment.
+    """Copy new projects of the product to the notebooks; returns the variables for programs.
 
     What cannot be saved only gets a warning: it can be served.
     """
@@ -162,16 +163,19 @@ def describe_read_only_projects(folder: Path) -> str | None:
 
 
 def prepare_home(settings: Settings) -> dict[str, str]:
-    """Prepare HOME_DIR, if there is one, with a warning if it cannot be used; returns the variables for kernels."""
-    if settings.home_dir is None:
-        return {}
-    environment = kernel_env.prepare(settings.home_dir, settings.run_dir)
-    if environment["HOME"] != str(settings.home_dir):
+    """Prepare HOME_DIR, if there is one, and the kernels' environment; returns the variables for programs.
+
+    With a warning if it cannot be written to: then one in the run directory takes its place.
+    """
+    home = settings.home_dir
+    if not create_shared(settings):
+        name, folder = ("HOME_DIR", home) if home else ("NOTEBOOK_DIR", settings.notebook_dir)
         say(
-            f"warning: HOME_DIR is {str(settings.home_dir)!r}: user {os.geteuid()} cannot write there, so packages "
+            f"warning: {name} is {str(folder)!r}: user {os.geteuid()} cannot write there, so packages "
             "that a notebook installs are gone after the next start."
         )
-    return environment
+        home = home and settings.run_dir / "home"
+    return {"HOME": str(home)} if home else {}
 
 
 def banner(settings: Settings, users: Credentials) -> str:

@@ -26,11 +26,10 @@ from control.config.settings import Settings
 from control.logs.lines import LineBuffer, strip_request
 from control.supervision.client import API_GROUP
 from control.supervision.on_demand import OnDemand
-from control.supervision.printer import Printer, RotatedFile, write_to_stdout
+from control.supervision.printer import API_LOG_BYTES, Printer, RotatedFile, write_to_stdout
 from control.supervision.process_tree import kill_descendants, kill_orphaned_kernels
 from control.supervision.wakeup import SignalWakeup, poll_until
 
-API_LOG_BYTES = 10_000_000
 # `docker stop` kills after 10 s. Requests in flight get the first 6 of them; see conf/supervisord.conf.j2.
 SHUTDOWN_DRAIN = 6  # seconds
 SHUTDOWN = 9.2  # seconds, after which all programs are killed

@@ -11,6 +11,7 @@ from pathlib import Path
 from control.logs.tail import rotated_path
 
 MAX_WAITING = 1_000_000  # bytes
+API_LOG_BYTES = 10_000_000
 RETRY = 1.0  # seconds between two attempts to say how much was dropped
 
 

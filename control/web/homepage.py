@@ -10,6 +10,8 @@ from flask import Blueprint, abort, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from control.config.errors import ApiError
+from control.environments import requirements
+from control.projects import catalog
 from control.supervision.client import SupervisorError
 from control.traffic import manual_request
 from control.traffic.api_client import EXTRA_TIMEOUT, NoResponse
@@ -43,6 +45,8 @@ def act() -> ResponseReturnValue:
         "stop": lambda: change(deployment.stop),
         "reload-on": lambda: change(lambda: deployment.reload.set(True)),
         "reload-off": lambda: change(lambda: deployment.reload.set(False)),
+        "add-package": lambda: change(add_package),
+        "renew-environment": lambda: change(renew_environment),
         "test": test_api,
         "upload": lambda: change(create_from_upload),
         "new": lambda: change(create_from_template),
@@ -63,6 +67,22 @@ def change(action: Callable[[], object]) -> ResponseReturnValue:
     if new_project:
         components().deployment.listing.invalidate()
     return redirect(url_for("homepage.index", notebook=new_project), 303)
+
+
+def add_package() -> None:
+    """Add the form's package to the project's requirements, and start the project again."""
+    deployment = components().deployment
+    project = catalog.find(deployment.settings.notebook_dir, form_project())
+    requirements.add(project.notebook.parent, request.form.get("package", ""))
+    deployment.restart(project.name)
+
+
+def renew_environment() -> None:
+    """Make the project's environment anew, and start the project again."""
+    deployment = components().deployment
+    project = catalog.find(deployment.settings.notebook_dir, form_project())
+    deployment.slots.environments.renew(project)
+    deployment.restart(project.name)
 
 
 def test_api() -> ResponseReturnValue:

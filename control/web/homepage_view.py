@@ -18,6 +18,7 @@ from control.traffic.manual_request import DEFAULT_BODIES, ManualRequest
 LOG_LINES = 200
 LOG_CHARACTERS = 100_000  # a line may be long
 NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9_-]+")  # of a server, as agents name it
+MISSING_MODULE = re.compile(r"No module named '([^'.]+)")  # of a ModuleNotFoundError
 PARAMETER = re.compile(r"(?<=/):(\w+)")
 
 
@@ -105,7 +106,14 @@ class HomepageView:
     def activity(self) -> tuple[str, str]:
         """The change in progress and its project, such as ("Starting", "hello_world")."""
         verb, _, name = ((self.status and self.status.busy) or "").removesuffix(".").partition(" ")
-        return verb, name
+        return verb, name.removeprefix("the packages of ")
+
+    @property
+    def missing_package(self) -> str | None:
+        """The package that the last start has missed, by the name of its module."""
+        error = (self.status and self.status.last_error) or {}
+        match = MISSING_MODULE.match(error.get("value") or "") if error.get("name") == "ModuleNotFoundError" else None
+        return match[1] if match else None
 
     @property
     def example_curl(self) -> str:

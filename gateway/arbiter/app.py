@@ -1,6 +1,7 @@
 """Runs the gateway of one slot: KernelGatewayApp on unix sockets, with readiness, failures and draining."""
 
 import asyncio
+import os
 import sys
 from collections.abc import Awaitable, Callable
 from functools import cached_property
@@ -10,7 +11,7 @@ from kernel_gateway.gatewayapp import KernelGatewayApp
 from tornado import netutil
 from tornado.httpserver import HTTPServer
 
-from gateway.arbiter import admin, prefork
+from gateway.arbiter import admin, kernel_packages, prefork
 from gateway.arbiter.observer import Observer
 from gateway.arbiter.seeding import PreforkProvisioner, SeedingManager
 from gateway.arbiter.settings import GatewaySettings
@@ -81,16 +82,18 @@ class GatewayApp(KernelGatewayApp):  # type: ignore[misc]
         try:
             await start()
         except NotebookError as error:
-            self.exit_with_failure(error)
+            await self.exit_with_failure(error)
         except Exception as error:
             self.log.exception("The kernels could not be started.")
-            self.exit_with_failure(NotebookError.outside_cells(type(error).__name__, str(error)))
+            await self.exit_with_failure(NotebookError.outside_cells(type(error).__name__, str(error)))
         else:
             self.ready = True
             self.log.info("%s is being served by the slot %s.", self.slot.notebook, self.slot.slot)
 
-    def exit_with_failure(self, error: NotebookError) -> None:
+    async def exit_with_failure(self, error: NotebookError) -> None:
         """Report why the notebook cannot be served, and exit."""
+        if self.notebook.is_ours and error.failure.cell is None:
+            error = await kernel_packages.blame(error)
         self.exit_status = report(self.slot, error, self.notebook)
         self.stop()
 
@@ -141,6 +144,7 @@ def report(slot: GatewaySettings, error: NotebookError, notebook: Notebook | Non
 def main() -> None:
     """`python -m gateway <slot>`."""
     slot = GatewaySettings.load(sys.argv[1])
+    os.environ |= slot.variables
     notebook = None
     try:
         app = GatewayApp(slot)

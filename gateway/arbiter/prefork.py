@@ -14,6 +14,7 @@ from typing import BinaryIO, cast
 
 # Names of variables that Python, the C library and the loader read when a process starts, and not again.
 AT_PROCESS_START = ("PYTHON", "LD_", "LC_", "LANG", "TZ", "MALLOC_", "GLIBC_")
+IMPORT_TIMEOUT = 30  # seconds
 MAIN = Path(__file__).parents[1] / "worker" / "ipykernel_main.py"
 
 _spare: subprocess.Popen[bytes] | None = None
@@ -30,7 +31,7 @@ def launch(command: Sequence[str], cwd: str, environ: Mapping[str, str]) -> subp
     """Run the command of an ipykernel's spec: `python … -m ipykernel_launcher …`."""
     global _spare
     process, _spare = _spare, None
-    if process and (process.args[0] != command[0] or _needs_new_process(environ)):  # type: ignore[index]
+    if process and (process.poll() is not None or process.args[0] != command[0] or _needs_new_process(environ)):  # type: ignore[index]
         _end(process)
         process = None
     process = process or _start(command[0], environ, cwd)
@@ -41,6 +42,17 @@ def launch(command: Sequence[str], cwd: str, environ: Mapping[str, str]) -> subp
     if time.monotonic() < _spare_until:
         prepare()
     return process
+
+
+def find_error(environ: Mapping[str, str] = os.environ) -> str | None:
+    """Why a kernel cannot even import what it needs, as where its packages were replaced; None if it can."""
+    command = [_find_python(environ), str(MAIN)]
+    try:  # without a task it ends once it has imported
+        process = subprocess.run(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=IMPORT_TIMEOUT)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    lines = process.stderr.decode(errors="replace").strip().splitlines() or [f"exit status {process.returncode}"]
+    return lines[-1] if process.returncode else None
 
 
 def keep_spare(seconds: float) -> None:
@@ -88,7 +100,7 @@ def _parent_variable() -> dict[str, str]:
 
 
 def _find_python(environ: Mapping[str, str]) -> str:
-    """The interpreter in the kernel spec below JUPYTER_PATH (control/launch/kernel_env.py), else our own."""
+    """The interpreter in the kernel spec below JUPYTER_PATH (control/environments/environment.py), else our own."""
     for folder in filter(None, environ.get("JUPYTER_PATH", "").split(os.pathsep)):
         spec = Path(folder, "kernels", "python3", "kernel.json")
         if spec.exists():

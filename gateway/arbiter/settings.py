@@ -6,8 +6,15 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 POLL = 0.02  # seconds
+
+
+def read_slot_file(slot: str, environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
+    """What the control app has written (control/config/run_dir.py)."""
+    content: dict[str, Any] = json.loads(Path(environ["RUN_DIR"], slot, "slot.json").read_text(encoding="utf-8"))
+    return content
 
 
 @dataclass(frozen=True)
@@ -21,6 +28,7 @@ class GatewaySettings:
     slot: str
     project: str
     notebook: Path
+    variables: dict[str, str]  # of kernels
     socket: Path
     admin_socket: Path
     workers_socket: Path
@@ -43,14 +51,14 @@ class GatewaySettings:
     def load(cls, slot: str, environ: Mapping[str, str] = os.environ) -> "GatewaySettings":
         """Read the slot file; while it is `{"state": "standby"}` (control/deployment/slots.py), wait for a project."""
         folder = Path(environ["RUN_DIR"]) / slot
-        slot_file = folder / "slot.json"
-        while (content := json.loads(slot_file.read_text(encoding="utf-8"))).get("state") == "standby":
+        while (content := read_slot_file(slot, environ)).get("state") == "standby":
             time.sleep(POLL)
         environ = {**environ, **content.get("settings", {})}
         return cls(
             slot=slot,
             project=content["notebook"],
             notebook=Path(content["path"]),
+            variables=content.get("variables", {}),
             socket=folder / "api.sock",
             admin_socket=folder / "admin.sock",
             workers_socket=folder / "workers.sock",

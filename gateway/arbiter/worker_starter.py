@@ -67,12 +67,18 @@ class WorkerStarter:
             if not hello.done():
                 await reply  # raises
             worker = WorkerHandle(kernel_id, hello.result())
+            attaching = asyncio.ensure_future(worker.attach(self._listener.fileno(), self._config, self._document))
             try:
-                await worker.attach(self._listener.fileno(), self._config, self._document)
+                await asyncio.wait([attaching, reply], return_when=asyncio.FIRST_COMPLETED)
+                if not attaching.done():
+                    reply.result()  # raises if the engine has failed
+                await attaching
                 # Until then the kernel is busy with the end of the cell, and would miss its turn. If a request has
                 # ended it by now, this worker has died; its start has not failed.
                 await asyncio.wait([reply])
             except BaseException:
+                attaching.cancel()
+                await asyncio.wait([attaching])
                 worker.close()
                 raise
         finally:

@@ -77,7 +77,7 @@ def _is_this_python(program: str) -> bool:
     # jupyter_client replaces these names by the running interpreter.
     own = {"python", f"python{sys.version_info[0]}", f"python{sys.version_info[0]}.{sys.version_info[1]}"}
     path = Path(program).absolute()
-    # Not resolved: every virtual environment links to the same base Python. control/launch/kernel_env.py marks the
-    # environment that it layers over ours.
+    # Not resolved: every virtual environment links to the same base Python. control/environments/ marks those
+    # that it layers over ours.
     is_layered = any(path.parent.parent.glob("lib/python*/site-packages/_image.pth"))
     return program in own or path == Path(sys.executable).absolute() or is_layered

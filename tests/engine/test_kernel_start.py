@@ -1,11 +1,14 @@
 """The start of a kernel: in the process that was prepared for it, and with much output of ordinary cells."""
 
 import re
+import time
 from http.client import RemoteDisconnected
 from pathlib import Path
 
 import pytest
 
+from control.environments.environment import Environment
+from gateway.arbiter.worker_starter import ATTACH_TIMEOUT
 from tests.support.processes import running
 from tests.support.slot import Slot
 
@@ -111,3 +114,43 @@ def test_a_bad_line_ends_the_start_with_its_number() -> None:
         pass
 
     assert "sk-secret" not in str(error.value)
+
+
+FAILS_IN_THE_ENGINE = """
+import gateway.worker.start
+def fail(*_): raise AttributeError("IPython has no such thing")
+gateway.worker.start._compile = fail"""
+
+
+def test_an_engine_that_fails_in_the_kernel_ends_the_start_at_once() -> None:
+    start = time.monotonic()
+
+    with (
+        pytest.raises(AssertionError, match="EngineFailed: IPython has no such thing"),
+        Slot([FAILS_IN_THE_ENGINE, ENDPOINT]),
+    ):
+        pass
+
+    assert time.monotonic() - start < ATTACH_TIMEOUT
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "reason"),
+    [
+        ("ipython-7.34.0.dist-info/METADATA", "Name: ipython\nVersion: 7.34.0\n", "ipython 7.34.0 in place of "),
+        ("tornado.py", "raise ImportError('another tornado')", "ImportError: another tornado"),
+    ],
+)
+def test_a_start_that_fails_says_which_packages_of_the_kernel_are_others(
+    tmp_path: Path, file: str, content: str, reason: str
+) -> None:
+    environment = Environment(tmp_path)
+    environment.create()
+    path = environment.site_packages / file
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(content)
+    message = rf"no kernel can start with the packages that are installed in its environment \({reason}"
+
+    cells = [FAILS_IN_THE_ENGINE, ENDPOINT]
+    with pytest.raises(AssertionError, match=message), Slot(cells, **environment.variables()):
+        pass

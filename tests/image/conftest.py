@@ -4,7 +4,6 @@ import fcntl
 import os
 import subprocess
 import threading
-import zipfile
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.image.container import REVISION, ROOT, TAG, TITLE, VERSION, Container, Volume, docker
+from tests.support import packages
 
 SHOWN = 20_000  # characters of a log
 BUILD_SECONDS = 900  # a loaded machine that has nothing of it yet
@@ -101,16 +101,9 @@ def make_wheel(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str],
     """Writes a package to install, of one module with the code given, so that no index is needed."""
 
     def make(name: str, code: str) -> Path:
-        path = tmp_path_factory.mktemp("wheels") / f"{name}-99.0-py3-none-any.whl"
-        info = f"{name}-99.0.dist-info"
-        with zipfile.ZipFile(path, "w") as wheel:
-            wheel.writestr(f"{name}.py", code)
-            wheel.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 99.0\n")
-            wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-            wheel.writestr(f"{info}/RECORD", f"{name}.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n")
+        path = packages.make_wheel(tmp_path_factory.mktemp("wheels"), name, code)
         # pytest keeps its folders to itself; the container runs as somebody else.
         path.parent.chmod(0o755)
-        path.chmod(0o644)
         return path
 
     return make

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.jupyter import Jupyter
+from tests.support.packages import make_wheel
 from tests.support.processes import look_at
 from tests.support.stack import OWNER, STOP_SECONDS, Stack, as_json
 from tests.support.waiting import eventually
@@ -188,3 +189,27 @@ def test_a_run_directory_in_use_stops_the_start_and_harms_nobody(stack: Stack, n
     assert "RUN_DIR is" in line
     assert stack.is_healthy()
     assert as_json(stack.get("/process/status"))["state"]
+
+
+def test_what_a_notebook_installs_cannot_keep_the_stack_from_starting(
+    new_stack: Callable[..., Stack], tmp_path: Path
+) -> None:
+    stack = new_stack().start()
+    for name in ("werkzeug", "supervisor", "jinja2"):
+        make_wheel(tmp_path, name, "raise RuntimeError('broken')")
+    make_wheel(tmp_path, "greeting", "text = 'Hello from a package.'")
+    with Jupyter(stack) as jupyter:
+        socket = jupyter.connect(jupyter.start_kernel())
+        # Else it would ruin what these tests run in.
+        assert jupyter.run(socket, "import sys; print(sys.prefix)").startswith(str(stack.notebook_dir))
+        output = jupyter.run(socket, f"%pip install --no-index --no-deps {tmp_path}/*.whl")
+        assert "Successfully installed greeting-99.0 jinja2-99.0 supervisor-99.0" in output
+        socket.shutdown()
+    stack.stop()
+
+    stack.start()
+
+    stack.serve("greeter", ["import greeting", "# GET /greeting\nprint(greeting.text)"])
+    assert stack.invoke("greeting").text == "Hello from a package.\n"
+    stack.serve("shell", ["# GET /which\n!command -v pip"])
+    assert stack.invoke("which").text.startswith(str(stack.notebook_dir))

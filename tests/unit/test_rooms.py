@@ -12,7 +12,18 @@ from control.config.settings import ROOT
 
 # A room imports itself and the rooms after it.
 ROOMS = {
-    "control": ["web", "traffic", "deployment", "launch", "supervision", "tools", "projects", "logs", "config"],
+    "control": [
+        "web",
+        "traffic",
+        "deployment",
+        "launch",
+        "supervision",
+        "tools",
+        "environments",
+        "projects",
+        "logs",
+        "config",
+    ],
     "gateway": ["stock", "arbiter", "worker", "records", "notebook", "http", "protocol"],
 }
 # The arbiter's process loads nothing of what runs in a kernel: they speak through `protocol` alone.

@@ -10,13 +10,14 @@ import yaml
 
 from control.config.settings import LONGEST_SOCKET, ROOT, SettingError, Settings
 from control.launch import credentials
-from control.supervision.daemon import API_LOG_BYTES
+from control.supervision.printer import API_LOG_BYTES
 
 NUMBERS = {
     "PORT": (1, 65535),
     "KERNELS": (1, 64),
     "REQUEST_TIMEOUT": (1, 86_400),
     "START_TIMEOUT": (1, 86_400),
+    "INSTALL_TIMEOUT": (1, 86_400),
     "QUEUE_LIMIT": (1, 4096),
     "MAX_BODY_MB": (1, 100_000),
     "LARGE_BODY_LIMIT": (1, 1000),

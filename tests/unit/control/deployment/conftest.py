@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from control.config.run_dir import STANDBY, read_json
 from control.config.settings import Settings
 from control.deployment import slots as slots_module
 from control.deployment.deployment import Deployment
@@ -33,7 +32,7 @@ class Api(Deployment):
         self.slots.gateway = self.gateway  # type: ignore[method-assign]
 
     def gateway(self, slot: str) -> GatewayStatus | None:
-        is_standby = read_json(self.run.slot_file(slot)) == STANDBY
+        is_standby = self.slots.is_standby(slot)
         return READY if self.supervisor.states[slot] in ("RUNNING", "STOPPING") and not is_standby else None
 
     @property

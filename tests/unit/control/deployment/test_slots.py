@@ -12,6 +12,7 @@ from control.config.settings import Settings
 from control.deployment import slots as module
 from control.deployment.gateway_client import GatewayStatus
 from control.deployment.slots import Slots, SlotState
+from control.environments.shared import find_shared
 from control.projects.catalog import Project
 from control.supervision.client import Process, State, Supervisor, SupervisorError
 from tests.support.supervisor import FakeSupervisor
@@ -95,7 +96,9 @@ def test_a_slot_is_brought_up_with_what_it_is_to_serve(
     slots.bring_up("green", shop, never)
 
     assert supervisor.calls == [("start", "green")]
-    order = {"notebook": "shop", "path": str(shop.notebook), "code": None, "settings": {}}
+    variables = find_shared(slots.settings).variables()
+    project = {"notebook": "shop", "path": str(shop.notebook), "code": None}
+    order = {**project, "settings": {}, "variables": variables}
     assert read_json(slots.run.slot_file("green")) == order
     assert slots.project("green") == "shop"
     assert slots.serving_slot() is None  # that is the caller's decision

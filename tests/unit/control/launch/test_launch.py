@@ -98,7 +98,7 @@ def test_a_folder_for_bodies_that_cannot_be_written_to_is_replaced_with_a_warnin
 def volume() -> Iterator[Path]:
     """Projects that this user can write to, and those of a user whose volume it was before."""
     folder = Path(tempfile.mkdtemp())  # others may not enter pytest's own folders
-    folder.chmod(0o755)
+    folder.chmod(0o777)
     for name, folder_mode, notebook_mode in (("own", 0o777, 0o666), ("file", 0o777, 0o444), ("folder", 0o555, 0o666)):
         project = folder / name
         project.mkdir()

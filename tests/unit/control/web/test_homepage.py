@@ -153,6 +153,37 @@ def test_the_failed_project_is_chosen_and_its_cell_is_shown_with_the_line_marked
     assert '<li class="culprit"><code>two</code></li>' in page
 
 
+def test_a_missing_module_can_be_added_to_the_requirements(
+    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missing = {"notebook": "b/deep", "name": "ModuleNotFoundError", "value": "No module named 'greeting.words'"}
+    write_json(api_of(app).run.last_error, {**FAILURE, **missing})
+    assert 'name="package" value="greeting"' in client.get("/").text
+    fake(app, monkeypatch, restart=None)
+    file = api_of(app).settings.notebook_dir / "b" / "deep" / "requirements.txt"
+
+    for package in ("greeting", "greeting", " other>=2 "):
+        response = client.post("/", data={"do": "add-package", "notebook": "b/deep", "package": package})
+        assert response.status_code == 303
+
+    assert file.read_text() == "greeting\nother>=2\n"
+
+
+@pytest.mark.parametrize("package", ["", "--index-url=https://example.com", "# greeting", "a\nb"])
+def test_what_is_no_package_is_not_added(app: Flask, client: FlaskClient, package: str) -> None:
+    response = client.post("/", data={"do": "add-package", "notebook": "b/deep", "package": package})
+
+    assert response.status_code == 400
+    assert "names no package" in response.text
+    assert not (api_of(app).settings.notebook_dir / "b" / "deep" / "requirements.txt").exists()
+
+
+def test_other_errors_do_not_ask_for_a_package(app: Flask, client: FlaskClient) -> None:
+    write_json(api_of(app).run.last_error, {**FAILURE, "notebook": "b/deep"})
+
+    assert 'name="package"' not in client.get("/").text
+
+
 def test_a_traceback_of_one_line_does_not_repeat_what_is_said_of_the_cell(
     app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
