@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, Request, expect
 
 from tests.browser import axe
+from tests.support.packages import make_wheel
 from tests.support.stack import Stack
 
 # Its start does not end by itself: that is what is looked at, and given up.
@@ -161,6 +162,28 @@ def test_a_restart_that_fails_leaves_the_old_version_up_and_says_why(page: Page,
     expect_state(page, "Serving")
     expect(page.get_by_label("Project", exact=True)).to_have_value("broken")
     assert stack.invoke("hello_world").text == '{"hello": "world"}\n'
+
+
+def test_a_package_that_a_start_has_missed_is_added_by_clicking(page: Page, stack: Stack) -> None:
+    stack.write("polite", ["import greeting", "# GET /greeting\nprint(greeting.text)"])
+    make_wheel(stack.notebook_dir / "polite", "greeting", "text = 'Hello from a package.'", "1.0")
+    (stack.notebook_dir / "polite" / "requirements.txt").write_text("--no-index\n--find-links .\n")
+    page.reload()
+    choose(page, "polite")
+    button(page, "Start API").click()
+    expect(page.get_by_label("Package")).to_have_value("greeting")
+    axe.check(page)
+    page.get_by_label("Package").fill("greeting<2")
+    stack.write("appears", [])  # an update of the page
+    expect(page.get_by_label("Project", exact=True)).to_contain_text("appears", timeout=10_000)
+    expect(page.get_by_label("Package")).to_have_value("greeting<2")
+
+    button(page, "Add package and start again").click()
+
+    expect_state(page, "Installing")
+    expect(page.get_by_role("heading", level=1)).to_have_text("polite")
+    expect(page.locator(".state")).to_have_text("Serving", timeout=60_000)
+    assert stack.invoke("greeting").text == "Hello from a package.\n"
 
 
 def test_a_start_can_be_given_up(page: Page, stack: Stack) -> None:
