@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -20,6 +20,13 @@ SOME_MORE = 10  # nginx waits for nobody: one of many at once may not be heard
 def serving_stack(stack: Stack) -> Stack:
     stack.keep_serving("served", ["import flask", "# GET /x\nprint('x')", "# GET /closed\nflask.abort(401)"])
     return stack
+
+
+@pytest.fixture(scope="module")
+def proxied_stack() -> Iterator[Stack]:
+    """A stack that trusts callers from the addresses of these tests to be proxies."""
+    with Stack(TRUSTED_PROXIES="127.9.0.0/16") as stack:
+        yield stack.start()
 
 
 def guess(stack: Stack, source: str, path: str = "/invoke/x", headers: dict[str, str] | None = None) -> None:
@@ -149,8 +156,8 @@ def test_an_address_that_only_claims_to_be_another_is_limited_all_the_same(servi
     eventually(lambda: is_limited(serving_stack, source), 5, "a limit")
 
 
-def test_the_limit_holds_while_the_control_app_starts_anew(new_stack: Callable[..., Stack]) -> None:
-    stack = new_stack().start()
+def test_the_limit_holds_while_the_control_app_starts_anew(proxied_stack: Stack) -> None:
+    stack = proxied_stack
     stack.serve("served", ["# GET /x\nprint('x')"])
     source = another_address()
     guess(stack, source)
@@ -163,8 +170,8 @@ def test_the_limit_holds_while_the_control_app_starts_anew(new_stack: Callable[.
     assert is_limited(stack, source)
 
 
-def test_behind_a_proxy_that_is_trusted_its_callers_are_told_apart(new_stack: Callable[..., Stack]) -> None:
-    stack = new_stack(TRUSTED_PROXIES="127.9.0.0/16").start()
+def test_behind_a_proxy_that_is_trusted_its_callers_are_told_apart(proxied_stack: Stack) -> None:
+    stack = proxied_stack
     stack.serve("served", ["import json", "# GET /x\nprint(json.loads(REQUEST)['headers']['X-Forwarded-For'])"])
     proxy = another_address()
     guess(stack, proxy, headers={"X-Forwarded-For": "192.0.2.1, 2001:db8:1:2::3"})  # the last is the proxy's word
