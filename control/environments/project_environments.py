@@ -60,7 +60,7 @@ class ProjectEnvironments:
         """
         environment = self._find_own(project)
         if not environment:
-            return find_shared(self.settings)
+            return self._provide_shared()
         if storage.is_whole(environment):
             return environment
         deadline = time.monotonic() + self.settings.install_timeout
@@ -77,6 +77,16 @@ class ProjectEnvironments:
         finally:
             self.busy = None
         return environment
+
+    def _provide_shared(self) -> Environment:
+        """Created anew if somebody has deleted it; raises StorageError."""
+        environment = find_shared(self.settings)
+        if not environment.python.exists():
+            try:
+                create_shared(self.settings)
+            except OSError as error:
+                raise StorageError(f"{environment.path} cannot be written: {error.strerror}.") from error
+        return find_shared(self.settings)
 
     def renew(self, project: Project) -> None:
         """Remove all that is installed in the project's environment; its next start makes its own anew.

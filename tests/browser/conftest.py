@@ -54,7 +54,7 @@ def stack(browser_stack: Stack) -> Iterator[Stack]:
     assert browser_stack.process_call("reload?on=0").status_code == 200
     yield browser_stack
     for project in browser_stack.notebook_dir.iterdir():
-        if project.is_dir() and project.name != SHIPPED:
+        if project.is_dir() and project.name != SHIPPED and not project.name.startswith("."):
             shutil.rmtree(project)
 
 
