@@ -30,7 +30,7 @@ def proxied_stack() -> Iterator[Stack]:
 
 
 def guess(stack: Stack, source: str, path: str = "/invoke/x", headers: dict[str, str] | None = None) -> None:
-    """More wrong passwords than are allowed."""
+    """More wrong passwords than are allowed. nginx waits for nobody, so that a busy machine may miss some."""
     with stack.session(WRONG, source) as session:
         for _ in range(FAILURES + SOME_MORE):
             session.get(stack.url + path, headers=headers, timeout=20)
@@ -51,15 +51,12 @@ def is_limited(stack: Stack, source: str) -> bool:
 def test_many_wrong_passwords_limit_their_address_whatever_they_are_tried_on(serving_stack: Stack, path: str) -> None:
     source = another_address()
 
-    guess(serving_stack, source, path)
-
-    eventually(lambda: is_limited(serving_stack, source), 5, "a limit")
+    eventually(lambda: guess(serving_stack, source, path) or is_limited(serving_stack, source), 5, "a limit")
 
 
 def test_few_guesses_a_second_are_looked_at(serving_stack: Stack) -> None:
     source = another_address()
-    guess(serving_stack, source)
-    eventually(lambda: is_limited(serving_stack, source), 5, "a limit")
+    eventually(lambda: guess(serving_stack, source) or is_limited(serving_stack, source), 5, "a limit")
 
     answers: Counter[int] = Counter()
     start = time.monotonic()
@@ -86,8 +83,7 @@ def test_who_is_not_looked_at_is_told_when_to_come_again(serving_stack: Stack) -
 
 def test_other_addresses_and_healthz_notice_nothing(serving_stack: Stack) -> None:
     source = another_address()
-    guess(serving_stack, source)
-    eventually(lambda: is_limited(serving_stack, source), 5, "a limit")
+    eventually(lambda: guess(serving_stack, source) or is_limited(serving_stack, source), 5, "a limit")
 
     with serving_stack.session(WRONG, source) as guesser, serving_stack.session(API_USER) as caller:
         for _ in range(100):
@@ -100,8 +96,7 @@ def test_a_browser_that_is_logged_in_is_not_counted(serving_stack: Stack) -> Non
     source = another_address()
     with serving_stack.session(OWNER, source) as browser:
         cookie = browser.get(f"{serving_stack.url}/", timeout=20).headers["Set-Cookie"]
-        guess(serving_stack, source)
-        eventually(lambda: is_limited(serving_stack, source), 5, "a limit")
+        eventually(lambda: guess(serving_stack, source) or is_limited(serving_stack, source), 5, "a limit")
 
         answers = [browser.get(f"{serving_stack.url}/process/status", timeout=20).status_code for _ in range(50)]
 
