@@ -1,6 +1,7 @@
 """Packages of a project: its `requirements.txt`, in the API and in Jupyter."""
 
 import shutil
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -14,14 +15,15 @@ CELLS = ["import greeting", "# GET /greeting\nprint(greeting.text)"]
 
 
 @pytest.fixture
-def greeter(stack: Stack) -> Stack:
+def greeter(stack: Stack) -> Iterator[Stack]:
     """The shared stack, with a project that requires the package `greeting`."""
     wheels = stack.notebook_dir / "wheels"
     make_wheel(wheels, "greeting", "text = 'Hello from a package.'", "1.0")
     make_wheel(wheels, "greeting", "text = 'Good evening.'", "2.0")
     require(stack, "greeting<2")
     stack.write("greeter", CELLS)
-    return stack
+    yield stack
+    shutil.rmtree(stack.notebook_dir / "greeter")  # other tests have a project of that name
 
 
 def require(stack: Stack, text: str) -> None:
