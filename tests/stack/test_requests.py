@@ -188,11 +188,11 @@ def test_a_request_in_flight_is_finished_at_a_restart(stack: Stack, tmp_path: Pa
 
 def test_requests_in_flight_and_in_the_queue_are_finished_at_a_stop(stack: Stack, tmp_path: Path) -> None:
     start_file = tmp_path / "begun"
-    stack.serve("slow", [SLOW, slow_cell(start_file, 1)])
+    stack.serve("slow", [SLOW, slow_cell(start_file, 2)])
     with ThreadPoolExecutor(3) as pool:
         slow = [pool.submit(stack.invoke, "slow") for _ in range(3)]
         eventually(start_file.exists, 5, "the first request in its cell")
-        eventually(lambda: connections(stack) >= 3, 5, "all three at nginx")
+        eventually(lambda: is_queue_two(stack), 5, "the two others in the queue")
 
         response = stack.stop_api()
 
@@ -202,11 +202,8 @@ def test_requests_in_flight_and_in_the_queue_are_finished_at_a_stop(stack: Stack
     assert stack.invoke("slow").status_code == 503
 
 
-def connections(stack: Stack) -> int:
-    """How many callers nginx holds a TCP connection with."""
-    port = f":{stack.port:04X}"
-    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    return len([row for row in rows if row[1].endswith(port) and row[3] == "01"])
+def is_queue_two(stack: Stack) -> bool:
+    return "notebook_api_queue_length 2.0" in stack.get("/process/metrics").text
 
 
 def test_no_request_is_lost_while_the_api_restarts(stack: Stack) -> None:
