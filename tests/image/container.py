@@ -158,6 +158,7 @@ class Container:
 
     def keep_down(self, part: str) -> None:
         """Kill the processes with `part` in their command line whenever there are any, until the container ends."""
+        # The sleep leaves the container's processor to the stack between two looks.
         code = (
             f"import contextlib, time\nwhile True:\n    exec({FIND_PROCESSES!r})\n    for process in found:\n"
             f"        if {part!r} in process['command']:\n"

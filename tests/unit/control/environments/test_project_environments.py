@@ -25,6 +25,7 @@ from tests.support.waiting import eventually
 # A backend of the package's own, so that pip installs none first (PEP 517).
 PYPROJECT = "[build-system]\nrequires = []\nbuild-backend = 'backend'\nbackend-path = ['.']"
 BACKEND = "import os, sys, time\ndef build_wheel(folder, *_):\n    "
+# Sleeps for longer than any test, which ends it: by a kill, a stop or the time limit.
 ENDLESS = "open('pid', 'w').write(str(os.getpid())); time.sleep(600)"
 
 
