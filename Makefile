@@ -66,9 +66,9 @@ status: ## show the container's status, health and address
 	@$(COMPOSE) ps --all --format '{{.Name}}: {{.Status}}'
 	$(print-address)
 
-logs: ## show the last lines of the container's log, the API's first
+logs: ## show the last lines of the container's log, those of the APIs first
 	@log=$$($(print-log)); \
-		grep -E '$(OF_THE_API)' <<<"$$log" || echo 'The API has printed nothing.'; \
+		grep -E '$(OF_THE_API)' <<<"$$log" || echo 'No API has printed anything.'; \
 		echo; grep -vE '$(OF_THE_API)' <<<"$$log" || true
 	$(print-address)
 	@echo '(to follow the log: $(COMPOSE) logs --follow)'
@@ -83,7 +83,7 @@ delete: ## after confirmation, remove the container and the volume with the note
 	$(COMPOSE) down --volumes
 	@echo 'Removed. To start again: make up PASSWORD=…'
 
-OF_THE_API := ^(blue|green) \|
+OF_THE_API := ^[^|]+/(blue|green) \|
 
 # Not with compose, which prints control characters at the start of lines.
 print-log = { id=$$($(COMPOSE) ps --all --quiet notebook); [ -z "$$id" ] || docker logs --tail 200 "$$id" 2>&1; }

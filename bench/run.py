@@ -13,7 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from bench import inspection, notebook, page, servers, starts, throughput
+from bench import inspection, notebook, page, servers, several, starts, throughput
 from bench.servers import Server
 from bench.throughput import AUTHORIZATION, CASES, ROUNDS, SECONDS, Rates, Row, load, send_request
 
@@ -30,7 +30,7 @@ def main() -> None:
         rows += [*concurrency(book, home), *memory(book, home), *starts.rows(home)]
         loads = {name: case_load(f"{name}, 16 connections", home) for name in ("GET", "POST 10 KB")}
         rows.append(inspection.cost(book, home, loads))
-        rows += page.rows()
+        rows += [*page.rows(), *several.rows()]
         if "--soak" in sys.argv:
             rows += soak(book, home)
     text = report(rates, rows)

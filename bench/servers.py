@@ -54,7 +54,7 @@ class Server:
     def __init__(self, name: str, command: Command, notebook: Path, home: Path, **settings: str) -> None:
         self.name = name
         self.run_dir = home / name
-        self.socket = self.run_dir / "api" / "api.sock"
+        self.socket = self.run_dir / "default" / "api.sock"
         self.socket.parent.mkdir(parents=True)
         self.port = free_port()
         environ = {
@@ -113,11 +113,12 @@ def keep_connections(nginx: Path) -> None:
     """Have nginx keep connections to the API open. ValueError: the configuration is not as expected."""
     text = nginx.read_text()
     for old, new in (
-        ("api.sock max_fails=0; }", "api.sock max_fails=0; keepalive 16; }"),
+        ("http://unix:$api/api.sock;", "http://api;"),
+        ("upstream tools {", "upstream api { server unix:default/api.sock; keepalive 16; }\n    upstream tools {"),
         ("Connection $connection_header;", 'Connection "";'),
     ):
-        if text.count(old) != 1:
-            raise ValueError(f"{nginx} has {old!r} {text.count(old)} times")
+        if old not in text:
+            raise ValueError(f"{nginx} has no {old!r}")
         text = text.replace(old, new)
     nginx.write_text(text)
 

@@ -16,7 +16,7 @@ workers = 1
 worker_class = "gthread"
 # A start may wait a minute for its notebook while other requests must get a response, and each follower of the log
 # takes a thread. Threads are started on demand.
-threads = 16 + follow.MAX_FOLLOWERS
+threads = 48 + follow.MAX_FOLLOWERS
 graceful_timeout = 2
 # What nginx accepts: it rejects more than 32 KB, as JSON.
 limit_request_line = 0

@@ -1,4 +1,4 @@
-"""`python -m gateway <slot>`: serve what the slot's file names."""
+"""`python -m gateway <slot's folder below RUN_DIR>`: serve what the file in it names."""
 
 import gc
 import os

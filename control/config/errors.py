@@ -19,8 +19,12 @@ class UnknownProject(ApiError):
 
 
 class ProjectConflict(ApiError):
-    status = 409  # a start of one project while another is being served
+    status = 409  # another project is being served at the address of this one
     name = "AnotherIsServed"
+
+
+class NotServed(ApiError):
+    status = 409  # a project that is to become the default one, and is not being served
 
 
 class NoDefaultProject(ApiError):
@@ -89,6 +93,10 @@ class ArchiveTooLarge(ApiError):
 
 class StorageError(ApiError):
     """A file of the run directory or in the folder of notebooks cannot be written: a full disk, for example."""
+
+
+class StartRefused(ApiError):
+    status = 503  # by supervisord, such as while a file in the run directory is broken
 
 
 class NotReady(ApiError):

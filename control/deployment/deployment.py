@@ -1,199 +1,203 @@
-"""Starts, restarts and stops the API, and reports its status."""
+"""All APIs: which projects are served, and which of them is the default one."""
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from dataclasses import replace
+from pathlib import Path
 
-from control.config.errors import ApiError, CancelledStart, NothingToRestart, ProjectConflict, StorageError
-from control.config.run_dir import SLOTS, RunDir, read_json, write_json
+from control.config.errors import NothingToRestart
+from control.config.run_dir import RunDir, noted_project, slug
 from control.config.settings import Settings
-from control.deployment.backoff import Backoff
-from control.deployment.slots import Slots
-from control.deployment.state import ReloadSwitch, Target
-from control.deployment.status import State, Status
+from control.deployment.api import Api
+from control.deployment.routes import Routes
+from control.deployment.serving_link import conflict
+from control.deployment.state import ReloadSwitch, Serving
+from control.deployment.status import Status
 from control.projects import catalog
 from control.projects.catalog import Project
-from control.supervision.client import Supervisor
+
+MAX_ASKED = 32  # APIs whose status is asked for at the same time
 
 
 class Deployment:
-    """Makes one change at a time; reads never wait for one."""
+    """Each API makes its changes by itself: a start of one waits for no other."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.run = RunDir(settings.run_dir)
-        self.slots = Slots(settings, Supervisor(self.run.supervisor_socket))
         self.listing = catalog.Listing(settings.notebook_dir)
-        self.target = Target(self.run, settings.notebook_dir, settings.serve)
-        self.reload = ReloadSwitch(self.run, settings.reload)
-        self.lock = threading.Lock()  # held during a change
-        self.route = threading.Lock()  # held while it changes where callers are routed
-        self.pending_stops = 0
-        self.busy: str | None = None
-        self.restarts = self.failed_restarts = 0  # with starts, since this process started
-        self.backoff = Backoff()  # of recovery.py
+        self.routes = Routes(settings)
+        self.reload = ReloadSwitch(self.run.reload, lambda: settings.reload)
+        self.last_saved: str | None = None  # the project that was restarted by a save last
+        self.lock = threading.Lock()  # held while it changes which APIs are known
+        self.pool = ThreadPoolExecutor(MAX_ASKED)
+        self._apis: dict[str, Api] = {}
+        folders = self.run.slots.glob("*")  # after a crash of the control app
+        for name in [*self.serving.apis, *map(noted_project, folders)]:
+            if name:
+                self.api(name)
 
-    def status(self) -> Status:
-        """The status now. Raises SupervisorError."""
-        slot = self.slots.serving_slot()
-        gateway = self.slots.gateway(slot) if slot else None
-        missing = None if gateway else self.missing_project()
-        error = read_json(self.run.last_error)
-        if slot and not gateway and not error:
-            error = read_json(self.run.slot_failure(slot))
-        return Status(
-            state=self._state(slot, gateway is not None and gateway.ready, missing, error),
-            notebook=self.slots.project(slot) if slot else (error or {}).get("notebook") or missing,
-            since=self.slots.serving_since() if slot else None,
-            slot=slot,
-            endpoints=gateway.endpoints if gateway else [],
-            problems=gateway.problems if gateway else [],
-            kernels=gateway.kernels if gateway else 0,
-            kernel_deaths=gateway.kernel_deaths if gateway else 0,
-            busy=self.slots.environments.busy or self.busy,
-            last_error=error,
-            reload=self.reload.is_on(),
-            retry=self._retry(missing),
-        )
+    @property
+    def serving(self) -> Serving:
+        """What should be served."""
+        return self.routes.serving
 
-    def _state(self, slot: str | None, is_ready: bool, missing: str | None, error: Any) -> State:
-        if slot and is_ready:
-            return "serving"
-        is_coming = self.backoff.is_due if missing else slot is not None
-        if self.busy or is_coming:
-            return "starting"
-        return "failed" if missing or error else "stopped"
+    def api(self, name: str) -> Api:
+        """The API of a project, whether it is served or not."""
+        with self.lock:
+            if name not in self._apis:
+                self._apis[name] = Api(name, self.settings, self.reload, lambda: name in self.serving.apis)
+            return self._apis[name]
 
-    def _retry(self, missing: str | None) -> dict[str, Any] | None:
-        if missing is None:
-            return None
-        return {"notebook": missing, "attempts": self.backoff.attempts, "next": self.backoff.next_time}
+    def known_name(self, name: str) -> str:
+        """The name of a project, also of one that is served and whose folder is gone. Raises UnknownProject."""
+        return name if name in self._apis else catalog.find(self.settings.notebook_dir, name).name
 
-    def missing_project(self) -> str | None:
-        """The project that should be served and is down, until it is started again. Raises SupervisorError."""
-        slot = self.slots.serving_slot()
-        if slot and not self.slots.is_down(slot):
-            return None
-        return (self.slots.project(slot) if slot else None) or self.target.load()
+    def known_apis(self) -> list[Api]:
+        """Those that are or were served, or were to be; sorted by name."""
+        with self.lock:
+            return sorted(self._apis.values(), key=lambda api: api.name)
+
+    def apis(self) -> list[Api]:
+        """Those that should be served, that are being started, or whose last start failed; sorted by name."""
+        return [api for api in self.known_apis() if api.is_of_interest()]
+
+    def find_api(self, name: str | None = None) -> Api | None:
+        """The API of that name; without a name the default one, else that whose start is running or failed last."""
+        if name or (name := self.serving.default):
+            return self.api(name)
+        return self._newcomer()
+
+    def _newcomer(self) -> Api | None:
+        """The API that is not served, and whose start is running, or else failed last."""
+        serving = self.serving
+        apis = [api for api in self.apis() if api.name not in serving.apis]
+        return max(apis, key=lambda api: (bool(api.busy), _modified(api)), default=None)
+
+    def find_log(self, name: str | None = None) -> Path:
+        """The log of that project's API; there may be no such file.
+
+        Without a name it is where a person looks: that of the start that is running or has failed, of which the status
+        tells too; else that of the API that is the default, or was it last.
+        """
+        if not name:
+            newcomer = self._newcomer()
+            name = newcomer.name if newcomer else self.serving.last_default
+        return self.run.api(name or "").log  # no project has an empty name
+
+    def status(self, name: str | None = None) -> Status:
+        """The status of that API; without a name as for `find_api`. Raises SupervisorError.
+
+        Without a name it also says what is being started beside the default API, or has failed to.
+        """
+        api = self.find_api(name)
+        status = api.status(is_default=api.name == self.serving.default) if api else Status(reload=self.reload.is_on())
+        newcomer = None if name else self._newcomer()
+        if not newcomer:
+            return status
+        busy = newcomer.slots.environments.busy or newcomer.busy
+        return replace(status, busy=status.busy or busy, last_error=status.last_error or newcomer.last_error())
+
+    def statuses(self) -> list[Status]:
+        """Those of all APIs, which are asked at the same time: some may not respond. Raises SupervisorError."""
+        default = self.serving.default
+        return list(self.pool.map(lambda api: api.status(is_default=api.name == default), self.apis()))
 
     def start(self, name: str | None = None) -> Status:
-        """Serve a project; returns once it is ready. Does nothing for the one that is served already.
+        """Serve a project; returns once it is ready. Does nothing for one that is served already.
 
-        Without a name: the one that is served already, else catalog.find_default. Raises UnknownProject,
-        NoDefaultProject, ProjectConflict, NotebookFailure, NotReady, CancelledStart.
+        Without a name: the default one, else catalog.find_default. It becomes the default if there is none. Raises
+        UnknownProject, NoDefaultProject, ProjectConflict, NotebookFailure, NotReady, CancelledStart.
         """
-        requested = name
+        serving = self.serving
         if name is None:
-            status = self.status()
-            if status.state == "serving":
+            if serving.default and (status := self.status(serving.default)).state == "serving":
                 return status
-            name = catalog.find_default(self.settings.notebook_dir, self.target.load_last()).name
-        with self.order(f"Starting {name}."):
-            project = catalog.find(self.settings.notebook_dir, name)
-            status = self.status()
-            if status.state != "serving":
-                self.replace(project)
-            elif requested and status.notebook != project.name:
-                raise ProjectConflict(
-                    f"{status.notebook} is being served. Restart the API with {project.name} to replace it."
-                )
-        return self.status()
+            name = serving.default or catalog.find_default(self.settings.notebook_dir, serving.last_default).name
+        project = self._find(name)
+        self.api(project.name).start(project, self.routes.publisher(project.name, lambda serving: not serving.default))
+        return self._started(project.name)
 
     def restart(self, name: str | None = None) -> Status:
-        """Start a project in place of the served one, by default the same, which serves until the new one is ready.
+        """Start a project in place of what it serves, which serves until the new one is ready.
 
-        Raises UnknownProject, NothingToRestart, NotebookFailure, NotReady, CancelledStart, after which the served
-        one goes on serving.
+        Without a name: the default one. One that was not served becomes the default. Raises UnknownProject,
+        NothingToRestart, ProjectConflict, NotebookFailure, NotReady, CancelledStart, after which all is served as
+        before.
         """
-        name = name or self.status().notebook or self.target.load()
-        if not name:
-            raise NothingToRestart("Nothing is being served. Name a project: restart?notebook=<project>.")
-        with self.order(f"Restarting {name}."):
-            self.replace(catalog.find(self.settings.notebook_dir, name))
-        return self.status()
+        if name is None:
+            api = self.find_api()
+            if api is None:
+                what = (
+                    f"Served are: {', '.join(self.routes.reachable)}"
+                    if self.routes.reachable
+                    else "Nothing is being served"
+                )
+                raise NothingToRestart(f"{what}. Name a project: restart?notebook=<project>.")
+            name = api.name
+        project = self._find(name)
+        is_new = project.name not in self.serving.apis
+        default = self.serving.default if is_new and self.status(self.serving.default).state == "serving" else None
+        self.api(project.name).restart(project, self.routes.publisher(project.name, lambda _: is_new), default)
+        return self._started(project.name)
 
-    def stop(self) -> Status:
-        """Stop serving, or cancel a start; requests in flight are finished."""
-        with self.route:  # before it waits for the change in progress, so that callers get a 503 at once
-            self.slots.cut_off()
-            self.target.clear()
-            self.pending_stops += 1
-        try:
-            with self.order("Stopping."):
-                for slot in SLOTS:
-                    self.slots.stop(slot)
-                for slot in SLOTS:
-                    self.slots.wait_until_down(slot)
-                self.run.last_error.unlink(missing_ok=True)
-        finally:
-            with self.route:
-                self.pending_stops -= 1
-        return self.status()
+    def _find(self, name: str) -> Project:
+        """Raises UnknownProject, and ProjectConflict for one whose address another has."""
+        project = catalog.find(self.settings.notebook_dir, name)
+        for other in self.serving.apis:
+            if other != project.name and slug(other) == slug(project.name):
+                raise conflict(other, project.name)
+        return project
+
+    def _started(self, name: str) -> Status:
+        for api in self.apis():
+            if api.name not in self.serving.apis and not api.busy:
+                api.forget_error()
+        return self.status(name)
+
+    def set_default(self, name: str) -> Status:
+        """Let a project answer at /invoke/ from now on; raises UnknownProject, NotServed, StorageError."""
+        name = self.known_name(name)
+        self.routes.set_default(name)
+        return self.status(name)
+
+    def set_reload(self, on: bool, name: str | None = None) -> None:
+        """Whether a save restarts that API, or any; raises UnknownProject, StorageError."""
+        if name:
+            self.api(self.known_name(name)).set_reload(on)
+            return
+        self.reload.set(on)
+        for api in self.known_apis():
+            api.reload.forget()
+
+    def stop(self, name: str) -> Status:
+        """Stop serving a project, or cancel its start, and finish its requests; raises UnknownProject, NotReady."""
+        name = self.known_name(name)
+        api = self.api(name)
+        with api.cut_off(lambda: self.routes.withdraw(name)):
+            api.stop()
+        return self.status(name)
+
+    def stop_all(self) -> list[str]:
+        """Stop all APIs at the same time; returns the names of those that were served. Raises NotReady."""
+        served, apis = list(self.serving.apis), self.known_apis()
+        with ExitStack() as stack, ThreadPoolExecutor(max(len(apis), 1)) as pool:
+            for api in apis:
+                stack.enter_context(api.cut_off(lambda name=api.name: self.routes.withdraw(name)))  # type: ignore[misc]
+            list(pool.map(lambda api: api.stop(), apis))
+        return served
 
     def resume(self) -> None:
-        """Take over when the control app starts: after a crash of it the API is still serving, and goes on.
+        """Take over when the control app starts, also after a crash in a change. SupervisorError, StorageError."""
+        for api in self.known_apis():
+            api.resume()
+            if api.slots.link.serving_slot() and not api.is_wanted():  # it was just cut over to
+                self.routes.publisher(api.name, lambda serving: not serving.default)()
+        self.routes.restore()
 
-        The other slot is stopped: nobody waits any more for a start in it. recovery.py starts what is missing.
-        """
-        with self.lock:
-            serving_slot = self.slots.serving_slot()
-            for slot in SLOTS:
-                if slot != serving_slot:
-                    self.slots.stop(slot)
 
-    @contextmanager
-    def change(self, description: str) -> Iterator[None]:
-        """Exclude other changes, and report this one in the status."""
-        with self.lock:
-            self.busy = description
-            try:
-                yield
-            finally:
-                self.busy = None
-
-    @contextmanager
-    def order(self, description: str) -> Iterator[None]:
-        """A change that a person has asked for: the pauses of recovery.py begin anew."""
-        with self.change(description):
-            try:
-                yield
-            finally:
-                self.backoff.reset()
-
-    def replace(self, project: Project) -> None:
-        """Bring the project up in the idle slot, cut over to it, stop the slot that served before.
-
-        Only within a `change`; raises NotebookFailure, NotReady, CancelledStart.
-        """
-        old = self.slots.serving_slot()
-        new = next(slot for slot in SLOTS if slot != old)
-        self.restarts += 1
-        try:
-            self.slots.bring_up(new, project, lambda: self._raise_if_stopped(project))
-            with self.route:
-                self._raise_if_stopped(project)
-                self.slots.cut_over(new)
-                self.target.store(project.name)
-        except ApiError as error:
-            self.failed_restarts += not isinstance(error, CancelledStart)
-            serving_slot = self.slots.serving_slot()  # none after a stop meanwhile
-            if serving_slot != new:
-                self.slots.stop(new)  # where only the cut-over has failed
-            if serving_slot and not self.slots.is_down(serving_slot):
-                name = self.slots.project(serving_slot)
-                error.args = (f"{str(error).rstrip('.')}. {name} goes on serving as it was.",)
-            self.store_error(project.name, error)
-            raise
-        self.run.last_error.unlink(missing_ok=True)
-        self.slots.retire(old)
-
-    def _raise_if_stopped(self, project: Project) -> None:
-        if self.pending_stops:
-            raise CancelledStart(f"The API was stopped while {project.name} was starting.")
-
-    def store_error(self, name: str, error: ApiError) -> None:
-        """Store why a project could not be started, for the status."""
-        details = {"source": None, **error.details(), "message": str(error), "notebook": name}
-        with suppress(StorageError):  # the response has it too
-            write_json(self.run.last_error, details)
+def _modified(api: Api) -> float:
+    with suppress(OSError):
+        return api.dir.last_error.stat().st_mtime
+    return 0.0

@@ -7,7 +7,8 @@ from typing import Any
 
 from control.deployment import unix_http
 
-TIMEOUT = 2  # seconds
+# Seconds. One that did not respond in time is asked for a shorter time, until it does: a page shows all of them.
+TIMEOUT, TIMEOUT_OF_SILENT = 2, 0.1
 
 
 @dataclass(frozen=True)
@@ -28,11 +29,21 @@ class GatewayStatus:
     queue: int | None = None
 
 
-def fetch_status(admin_socket: Path) -> GatewayStatus | None:
-    """None while the gateway does not respond."""
-    try:
-        response = unix_http.send(admin_socket, "GET", "/status", timeout=TIMEOUT)
-        status: dict[str, Any] = json.loads(response.body)
-    except (*unix_http.ERRORS, ValueError):
-        return None
-    return GatewayStatus(**status) if response.status == 200 else None
+class GatewayClient:
+    def __init__(self, admin_socket: Path) -> None:
+        self.admin_socket = admin_socket
+        self.timeout: float = TIMEOUT
+
+    def fetch_status(self) -> GatewayStatus | None:
+        """None while the gateway does not respond."""
+        try:
+            response = unix_http.send(self.admin_socket, "GET", "/status", timeout=self.timeout)
+            status: dict[str, Any] = json.loads(response.body)
+        except TimeoutError:
+            self.timeout = TIMEOUT_OF_SILENT
+            return None
+        except (*unix_http.ERRORS, ValueError):
+            self.timeout = TIMEOUT  # for the next gateway
+            return None
+        self.timeout = TIMEOUT
+        return GatewayStatus(**status) if response.status == 200 else None

@@ -1,6 +1,6 @@
-"""The status of the API: what is served, and its health."""
+"""The status of an API: whether it is served, and its health."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 State = Literal["stopped", "starting", "serving", "failed"]
@@ -8,8 +8,10 @@ State = Literal["stopped", "starting", "serving", "failed"]
 
 @dataclass(frozen=True)
 class Status:
-    """What is served, and its health.
+    """Whether a project is served, and its health.
 
+    `address`: the path below which it is called, such as `/apis/hello_world`, not percent-encoded; `is_default`:
+    whether it answers below `/invoke` too;
     `since`: ISO 8601 in UTC; `endpoints`, `problems`, `kernels` and `kernel_deaths` as in
     gateway_client.GatewayStatus; `busy`: the change in progress, such as "Restarting hello_world.";
     `last_error`: {"message", "notebook", "cell", "line", "name", "value", "traceback", "source": the cell's
@@ -19,15 +21,17 @@ class Status:
     served, "next": the time of the next one, ISO 8601 in UTC}, otherwise None.
     """
 
-    state: State
-    notebook: str | None
-    since: str | None
-    slot: str | None
-    endpoints: list[dict[str, Any]]
-    problems: list[dict[str, Any]]
-    kernels: int
-    kernel_deaths: int
-    busy: str | None
-    last_error: dict[str, Any] | None
-    reload: bool
-    retry: dict[str, Any] | None
+    state: State = "stopped"
+    notebook: str | None = None
+    address: str | None = None
+    is_default: bool = False
+    since: str | None = None
+    slot: str | None = None
+    endpoints: list[dict[str, Any]] = field(default_factory=list)
+    problems: list[dict[str, Any]] = field(default_factory=list)
+    kernels: int = 0
+    kernel_deaths: int = 0
+    busy: str | None = None
+    last_error: dict[str, Any] | None = None
+    reload: bool = False
+    retry: dict[str, Any] | None = None

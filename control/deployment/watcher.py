@@ -1,5 +1,6 @@
-"""The stack's only watcher: a thread of the control app, which is one process. It ends when the stack shuts down."""
+"""Watches the APIs, in threads of the control app, which is one process. They end when the stack shuts down."""
 
+import threading
 import time
 import traceback
 from collections.abc import Callable
@@ -7,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from control.config.errors import ApiError
+from control.deployment.api import Api
 from control.deployment.deployment import Deployment
 from control.deployment.recovery import Recovery
 from control.deployment.reloader import Reloader
@@ -15,6 +17,7 @@ from control.supervision.client import ShutdownInProgress, SupervisorError
 # Seconds between two polls. Polling works on network volumes too, which send no events of others' writes, and costs one
 # open() while nothing changes.
 POLL = 0.1
+POLL_WITHOUT_RELOAD = 0.5
 
 
 @dataclass
@@ -49,23 +52,66 @@ class Duty:
             print(f"{self.name}: {text}", flush=True)
 
 
-class Watcher:
-    def __init__(self, api: Deployment) -> None:
-        reloader = Reloader(api)
-        self.resume = Duty("Start", api.resume)
+class ApiWatcher:
+    """Watches one API, in a thread of its own: a start that hangs delays no other."""
+
+    def __init__(self, api: Api, deployment: Deployment) -> None:
+        self.api = api
+        self.deployment = deployment
+        publish = deployment.routes.publisher(api.name, lambda serving: not serving.apis)
+        self.recovery = Recovery(api, publish)
+        self.reloader = Reloader(api, publish, lambda: not deployment.serving.apis)
         self.duties = [
-            Duty("Recovery", Recovery(api).poll, interval=1.0),
-            Duty("Standby", reloader.keep_standby, interval=1.0),
-            Duty("Reload on save", reloader.poll),
+            Duty(f"Recovery of {api.name}", self.recovery.poll, interval=1.0),
+            Duty(f"Standby of {api.name}", self.keep_standby, interval=1.0),
+            Duty(f"Reload of {api.name} on save", self.reload),
         ]
 
     def run(self) -> None:
-        """Watch until the stack shuts down."""
-        try:
-            self.resume.run()
-            while True:
+        """Watch until the API is stopped, or the stack shuts down."""
+        with suppress(ShutdownInProgress):
+            while self.api.is_of_interest():
                 for duty in self.duties:
                     duty.run()
+                time.sleep(POLL if self.api.reload.is_on() else POLL_WITHOUT_RELOAD)
+
+    def keep_standby(self) -> None:
+        """Have a gateway on standby where the next save is expected, which is where the last one was."""
+        with self.api.lock:
+            expected = self.deployment.last_saved or self.deployment.serving.default
+            is_expected = self.api.name == (expected or self.api.name) and self.reloader.is_active()
+            self.api.slots.set_standby(self.api.slots.link.idle_slot(), is_expected)
+
+    def reload(self) -> None:
+        """Restart the API if its code was saved."""
+        if self.reloader.poll():
+            self.deployment.last_saved = self.api.name
+
+
+class Watcher:
+    """Has a thread for each API."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self.deployment = deployment
+        self.resume = Duty("Start", deployment.resume)
+        self.look = Duty("Watcher", self.watch)
+        self.threads: dict[str, threading.Thread] = {}
+
+    def run(self) -> None:
+        """Watch until the stack shuts down."""
+        with suppress(ShutdownInProgress):
+            self.resume.run()
+            while True:
+                self.look.run()
                 time.sleep(POLL)
-        except ShutdownInProgress:
-            return
+
+    def watch(self) -> None:
+        """Start the threads that are missing, that of the default API first."""
+        default = self.deployment.serving.default
+        for api in sorted(self.deployment.apis(), key=lambda api: api.name != default):
+            thread = self.threads.get(api.name)
+            if thread is None or not thread.is_alive():
+                watcher = ApiWatcher(api, self.deployment)
+                thread = threading.Thread(target=watcher.run, name=f"watcher of {api.name}", daemon=True)
+                self.threads[api.name] = thread
+                thread.start()

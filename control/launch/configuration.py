@@ -7,16 +7,19 @@ import resource
 import secrets
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from control.config.run_dir import SLOTS, RunDir
+from control.config.run_dir import RunDir
 from control.config.settings import ROOT, SettingError, Settings
 from control.launch.credentials import Credentials
 
 LOCK_FILE = ".lock"
-MAX_CONNECTIONS = 8192  # of nginx, where the system allows as many descriptors
+# Of nginx, where the system allows as many descriptors. A request takes two, also in a queue: 20 APIs with full queues
+# of 100 take 4,040.
+MAX_CONNECTIONS = 8192
 
 
 def prepare_run_dir(settings: Settings, users: Credentials) -> None:
@@ -29,7 +32,7 @@ def prepare_run_dir(settings: Settings, users: Credentials) -> None:
         for path in settings.run_dir.iterdir():
             if path.name != LOCK_FILE:
                 shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-        for name in ("nginx", "jupyter", "limited", *SLOTS):
+        for name in ("nginx", "jupyter", "limited", "slots", "apis"):
             (settings.run_dir / name).mkdir()
         settings.body_dir.mkdir(exist_ok=True)
         render(settings, users)
@@ -64,13 +67,6 @@ def render(settings: Settings, users: Credentials) -> None:
     owner = users.owner.htpasswd_line()
     write_private(run.path / "htpasswd", owner)
     write_private(run.path / "htpasswd-api", owner + (users.api.htpasswd_line() if users.api else ""))
-    templates = Environment(
-        loader=FileSystemLoader(ROOT / "conf"),
-        undefined=StrictUndefined,
-        keep_trailing_newline=True,
-        trim_blocks=True,
-        autoescape=False,  # noqa: S701 not HTML; RUN_DIR, the only text inserted, is validated
-    )
     variables = {
         "settings": settings,
         "run": run,
@@ -82,7 +78,19 @@ def render(settings: Settings, users: Credentials) -> None:
         "login_token": secrets.token_urlsafe(32),
     }
     for target in (run.nginx_conf, run.supervisord_conf):
-        write_private(target, templates.get_template(f"{target.name}.j2").render(variables))
+        write_private(target, render_template(f"{target.name}.j2", variables))
+
+
+def render_template(name: str, variables: Mapping[str, object]) -> str:
+    """A configuration file from its template in `conf/`."""
+    templates = Environment(
+        loader=FileSystemLoader(ROOT / "conf"),
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        autoescape=False,  # noqa: S701 not HTML; RUN_DIR, the only text inserted, is validated
+    )
+    return templates.get_template(name).render(variables)
 
 
 def max_connections() -> int:

@@ -6,19 +6,21 @@ import shlex
 import shutil
 import socket
 import sys
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from control.config.run_dir import RunDir
+from control.config.run_dir import RunDir, api_address
 from control.config.settings import ROOT, SettingError, Settings
 from control.environments.shared import create_shared
 from control.launch import credentials
 from control.launch.configuration import prepare_run_dir
 from control.launch.credentials import Credentials
 from control.projects import bundled, catalog
+from control.supervision.printer import Printer, write_to_stderr, write_to_stdout
 
 MAX_NAMES = 10  # of projects in a warning
+PRINT_TIMEOUT = 1.0  # seconds
 
 
 def main() -> None:
@@ -29,11 +31,13 @@ def main() -> None:
         users = Credentials.from_env()
         check_nginx()
         check_port(settings)
+        check_serve(settings)
         environment = child_environment(settings)
         prepare_run_dir(settings, users)
         environment |= prepare_notebooks(settings)
     except SettingError as error:
-        sys.exit(f"error: {error}")
+        say(f"error: {error}", write_to_stderr)
+        sys.exit(1)
     say(banner(settings, users))
     # An exec and not a call: /proc shows the environment with which a process was started, and ours has
     # the passwords.
@@ -51,10 +55,11 @@ def open_standard_streams() -> None:
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
 
 
-def say(text: str) -> None:
-    """Print a text, unless nobody is there to read it any more."""
-    with suppress(OSError):
-        print(text, flush=True)
+def say(text: str, sink: Callable[[bytes, str], int] = write_to_stdout) -> None:
+    """Print a text. What nobody takes within PRINT_TIMEOUT is dropped: the stack starts all the same."""
+    printer = Printer(sink)
+    printer.write(f"{text}\n")
+    printer.drain(PRINT_TIMEOUT)
 
 
 def init_command() -> list[str]:
@@ -91,6 +96,17 @@ def check_port(settings: Settings) -> None:
                 "machine, 127.0.0.1, or 0.0.0.0 for all of them."
             )
         raise SettingError(reason) from None
+
+
+def check_serve(settings: Settings) -> None:
+    """Raise SettingError for a name that no project can have, and for two that would have one address."""
+    projects: dict[str, str] = {}  # by address
+    for name in catalog.names_in(settings.serve):
+        if not catalog.is_valid_name(name):
+            raise SettingError(f"SERVE has {name!r}: give names of projects, such as SERVE=hello_world,shop.")
+        other = projects.setdefault(api_address(name), name)
+        if other != name:
+            raise SettingError(f"SERVE has {other} and {name}: both would be at {api_address(name)}. Give one of them.")
 
 
 def resolve_body_dir(settings: Settings) -> Settings:
@@ -185,6 +201,6 @@ def banner(settings: Settings, users: Credentials) -> str:
     if users.generated:
         lines.append(f"password  {users.owner.password}   (new at each start; NOTEBOOK_PASSWORD sets your own)")
     if users.api:
-        lines.append(f"API user  {users.api.name}   (opens /invoke/ and /mcp alone)")
+        lines.append(f"API user  {users.api.name}   (opens /invoke/, /apis/ and /mcp alone)")
     width = max(map(len, lines))
     return "\n".join(["", "=" * width, *lines, "=" * width, ""])

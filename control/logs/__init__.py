@@ -1,1 +1,1 @@
-"""The log: the lines in it, its end, its reader and its followers."""
+"""The log: the lines in it, its files, its end, its reader and its followers."""

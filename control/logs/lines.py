@@ -58,6 +58,11 @@ def escape(text: str) -> str:
     return CONTROL.sub(_code, COLOUR.sub("", text))
 
 
+def label(project: str) -> str:
+    """A project's name as it begins a line of the log: without the character that ends it there."""
+    return escape(project).replace("|", "\\x7c")
+
+
 def strip_request(text: str) -> str:
     """A line of nginx's error log without the request, whose query may have secrets; the client's address stays."""
     return REQUEST_FIELDS.split(text, maxsplit=1)[0]

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -14,17 +15,22 @@ MAX_READ = 1_000_000  # bytes of one read, so also how far back a reader may cat
 class LogReader:
     """The complete lines of a log from its end on, also when its file is rotated, replaced or truncated.
 
-    Begins after `position`, which an earlier reader had, and otherwise with the last `lines` lines.
+    Begins after `position`, which an earlier reader had, and otherwise with the last `lines` lines. Where `find_path`
+    returns another log than before, the reader goes over to that: to where it was before, or else to its last lines.
     """
 
-    def __init__(self, path: Path, lines: int, position: str | None = None) -> None:
-        self.path = path
+    def __init__(self, find_path: Callable[[], Path], lines: int, position: str | None = None) -> None:
+        self.find_path = find_path
+        self.path = find_path()
+        self.positions: dict[Path, str] = {}  # in other logs
         self.lines = lines
         self.position = position or ""
         self.file: BinaryIO | None = None
 
     def read(self) -> str:
         """The lines since the last call; an incomplete one waits until it is complete. Raises OSError."""
+        if (path := self.find_path()) != self.path:
+            return self._go_over(path)
         if self.file is None:
             return self._open()
         # Checked before the read: a file that was replaced is read to its end first.
@@ -39,6 +45,13 @@ class LogReader:
     def close(self) -> None:
         if self.file:
             self.file.close()
+
+    def _go_over(self, path: Path) -> str:
+        rest = self._read_lines(self.file) if self.file else ""
+        self.close()
+        self.positions[self.path] = self.position
+        self.path, self.file, self.position = path, None, self.positions.get(path, "")
+        return rest + self._open()
 
     def _open(self) -> str:
         try:

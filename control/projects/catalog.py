@@ -112,8 +112,7 @@ def find(notebook_dir: Path, name: str) -> Project:
     Never one outside NOTEBOOK_DIR: neither by `..`, an absolute path or a URL, nor through a symlink in any
     part of the path.
     """
-    parent, _, last = name.rpartition("/")
-    folder = (parent if last in NOTEBOOKS else name).strip("/") if not name.startswith("/") else ""
+    folder = folder_name(name)
     if is_valid_name(folder):
         path = notebook_dir.resolve() / folder
         with suppress(OSError):  # a name that is too long
@@ -124,6 +123,12 @@ def find(notebook_dir: Path, name: str) -> Project:
                     raise UnknownProject(f"{name} cannot be served: its {other} is no regular file. Replace it.")
     names = ", ".join(project.name for project in find_all(notebook_dir)) or "none yet"
     raise UnknownProject(f"There is no project {name!r}. The projects are: {names}.")
+
+
+def folder_name(name: str) -> str:
+    """The project's own name where it is given as a folder or a file, such as `shop/` or `shop/server.ipynb`."""
+    parent, _, last = name.rpartition("/")
+    return (parent if last in NOTEBOOKS else name).rstrip("/")
 
 
 def find_default(notebook_dir: Path, last: str | None) -> Project:
@@ -138,6 +143,12 @@ def find_default(notebook_dir: Path, last: str | None) -> Project:
             return projects[name]
     names = ", ".join(projects) or "none yet"
     raise NoDefaultProject(f"Name a project: start?notebook=<project>. The projects are: {names}.")
+
+
+def names_in(setting: str | None) -> list[str]:
+    """The projects in SERVE, separated by commas, each of them once."""
+    names = (folder_name(name.strip()) for name in (setting or "").split(","))
+    return list(dict.fromkeys(filter(None, names)))
 
 
 def is_valid_name(name: str) -> bool:

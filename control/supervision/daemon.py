@@ -12,6 +12,7 @@ import sys
 import time
 from collections import defaultdict, deque
 from contextlib import suppress
+from copy import copy
 from io import TextIOBase
 from typing import Any
 
@@ -21,18 +22,20 @@ from supervisor.options import ServerOptions
 from supervisor.states import SupervisorStates
 from supervisor.supervisord import Supervisor
 
-from control.config.run_dir import RunDir
+from control.config.run_dir import RunDir, is_api_group
 from control.config.settings import Settings
-from control.logs.lines import LineBuffer, strip_request
-from control.supervision.client import API_GROUP
+from control.logs.lines import label
+from control.logs.rotation import write_to_log
+from control.supervision.fork import deliver_signals_to_new_processes
 from control.supervision.on_demand import OnDemand
-from control.supervision.printer import API_LOG_BYTES, Printer, RotatedFile, write_to_stdout
+from control.supervision.output import Output
+from control.supervision.printer import Printer, write_to_stdout
 from control.supervision.process_tree import kill_descendants, kill_orphaned_kernels
 from control.supervision.wakeup import SignalWakeup, poll_until
 
 # `docker stop` kills after 10 s. Requests in flight get the first 6 of them; see conf/supervisord.conf.j2.
 SHUTDOWN_DRAIN = 6  # seconds
-SHUTDOWN = 9.2  # seconds, after which all programs are killed
+SHUTDOWN = 8.5  # seconds, after which all programs are killed
 STOP_MARGIN = 5  # seconds for a slot after its longest request; as in conf/supervisord.conf.j2
 DRAIN = 0.2  # seconds for the last output, where that is blocked
 STACK_GROUP = "stack"  # as in conf/supervisord.conf.j2: the programs without which the stack ends
@@ -47,14 +50,14 @@ def main() -> None:
     run = RunDir(settings.run_dir)
     # Kernels whose parent was killed become our children, so that none outlives the stack.
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    stdout = Printer(write_to_stdout, "supervisord | ")
-    api_log = Printer(RotatedFile(run.api_log, API_LOG_BYTES).write)
+    stdout, logs = printers = Printer(write_to_stdout, "{} | "), Printer(write_to_log)
     options = Options()
     options.stdout = stdout
     options.realize(["-c", str(run.supervisord_conf)])
     options.first = True
     options.test = False
-    stack = Stack(options, Output(stdout, api_log), settings)
+    deliver_signals_to_new_processes()
+    stack = Stack(options, Output(stdout, logs), settings)
     try:
         with suppress(asyncore.ExitNow):  # how supervisord leaves its loop
             stack.main()
@@ -62,7 +65,7 @@ def main() -> None:
         kill_descendants()
     if stack.error:
         stdout.write(f"{stack.error}\n")
-    for printer in (stdout, api_log):
+    for printer in printers:
         printer.drain(DRAIN)
     sys.exit(1 if stack.error else 0)
 
@@ -79,7 +82,8 @@ class Options(ServerOptions):  # type: ignore[misc]
         handler.setLevel(self.loglevel)
         self.logger.addHandler(handler)
         for message in self.parse_warnings:
-            self.logger.warn(message)
+            if not message.startswith("No file matches"):  # there is no API yet
+                self.logger.warn(message)
 
     def openhttpservers(self, supervisord: Supervisor) -> None:
         """Without the warning that the socket has no password: only this user can open it."""
@@ -90,44 +94,13 @@ class Options(ServerOptions):  # type: ignore[misc]
             self.logger.level = level
 
 
-class Output:
-    """Prints the programs' output line by line, each with its program's name; the API's also to its log."""
-
-    def __init__(self, stdout: TextIOBase, api_log: TextIOBase) -> None:
-        self.buffers: dict[str, LineBuffer] = defaultdict(LineBuffer)
-        self.last_lines: dict[str, deque[str]] = defaultdict(lambda: deque(maxlen=5))
-        self.stdout = stdout
-        self.api_log = api_log
-
-    def on_output(self, event: Any) -> None:
-        """Print the lines that a chunk of a program's output completes."""
-        data = event.data if isinstance(event.data, bytes) else event.data.encode()
-        for line in self.buffers[event.process.config.name].feed(data):
-            self.write(event.process, line)
-
-    def flush(self, process: Any) -> None:
-        """Print the partial line of a program that has exited: often the one that says why."""
-        if line := self.buffers[process.config.name].flush():
-            self.write(process, line)
-
-    def write(self, process: Any, text: str) -> None:
-        """Print a line, and store it: for the log of the API, and to report why a program was given up."""
-        name = process.config.name
-        if name == "nginx":
-            text = strip_request(text)
-        self.last_lines[name].append(text)
-        if process.group.config.name == API_GROUP:
-            self.api_log.write(f"{text}\n")
-        self.stdout.write(f"{name} | {text}\n")
-
-
 class Stack(Supervisor):  # type: ignore[misc]
     """supervisord with this stack's rules for output, orphans and programs that keep crashing."""
 
     def __init__(self, options: Options, output: Output, settings: Settings) -> None:
         super().__init__(options)
         self.output = output
-        self.run_dir, self.request_timeout = RunDir(settings.run_dir), settings.request_timeout
+        self.paths, self.request_timeout = RunDir(settings.run_dir), settings.request_timeout
         self.error: str | None = None
         self.exits: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=MAX_EXITS))
         self.on_demand: dict[str, OnDemand] = {}  # by the name of the group
@@ -159,19 +132,47 @@ class Stack(Supervisor):  # type: ignore[misc]
         self.error = f"error: {name} could not be kept up, so the stack has ended. Its last lines:\n{lines}"
         self.options.mood = SupervisorStates.SHUTDOWN
 
+    def add_process_group(self, config: Any) -> bool:
+        """Also name the slots of an API `<project>/blue` and so on, in the log and in what supervisord says of them."""
+        if not super().add_process_group(config):
+            return False
+        group = self.process_groups[config.name]
+        project = self.paths.project_of_group(config.name) if is_api_group(config.name) else None
+        if project:
+            group.api = self.paths.api(project)
+            for slot, process in group.processes.items():
+                process.config = copy(process.config)  # as there may be another group from this one
+                process.config.name = f"{label(project)}/{slot}"
+        return True
+
     def on_slot_stopping(self, event: Any) -> None:
         """Let a slot finish the requests of its project, which may have another limit than `stopwaitsecs` allows."""
         process = event.process
-        if process.group.config.name == API_GROUP and self.options.mood == SupervisorStates.RUNNING:
-            limit = self.run_dir.slot_request_timeout(process.config.name, self.request_timeout) + STOP_MARGIN
+        api = getattr(process.group, "api", None)
+        if api and self.options.mood == SupervisorStates.RUNNING:
+            slot = process.config.name.rpartition("/")[2]
+            limit = api.slot_request_timeout(slot, self.request_timeout) + STOP_MARGIN
             process.delay += limit - process.config.stopwaitsecs  # counted from it just now
             process.config.stopwaitsecs = limit
 
     def on_stopping(self, _event: Any) -> None:
-        """Shorten the time for requests in flight: somebody waits for the shutdown."""
-        for process in self.process_groups[API_GROUP].processes.values():
-            process.config.stopwaitsecs = min(process.config.stopwaitsecs, SHUTDOWN_DRAIN)
+        """Shorten the time for requests in flight, also of slots that are stopping: somebody waits for the shutdown."""
+        for name, group in self.process_groups.items():
+            for process in group.processes.values() if is_api_group(name) else ():
+                process.config.stopwaitsecs = min(process.config.stopwaitsecs, SHUTDOWN_DRAIN)
+                process.delay = min(process.delay, time.time() + SHUTDOWN_DRAIN)
         self.options.poller.poll = poll_until(self.options.poller.poll, time.monotonic() + SHUTDOWN)
+
+    def ordered_stop_groups_phase_1(self) -> None:
+        """Stop the groups of the highest priority, all at once: supervisord stops one after the other."""
+        for group in self.stop_groups:
+            if group == self.stop_groups[-1]:  # in priority
+                group.stop_all()
+
+    def ordered_stop_groups_phase_2(self) -> None:
+        """Go on to the next ones as soon as these are down: supervisord forgets one group in a turn."""
+        while self.stop_groups and not self.stop_groups[-1].get_unstopped_processes():
+            self.stop_groups.pop()
 
     def on_exit(self, event: Any) -> None:
         """Kill the orphans of a program that has exited, and give up one that keeps crashing."""

@@ -4,42 +4,47 @@ import io
 import os
 import select
 import threading
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 
-from control.logs.tail import rotated_path
-
-MAX_WAITING = 1_000_000  # bytes
-API_LOG_BYTES = 10_000_000
+MAX_WAITING = 2_000_000  # bytes
 RETRY = 1.0  # seconds between two attempts to say how much was dropped
 
 
 class Printer(io.TextIOBase):
     """A stream whose lines are written by a thread of its own.
 
-    Lines that do not fit into its buffer, or that `sink` refuses, are dropped. Once `sink` accepts some again, a line
-    says how many, with `label` before it. `sink` writes bytes and returns how many of them, or raises OSError, as
-    os.write does.
+    Each line has a source. A source may fill as much of the buffer as it leaves free: half of it, where no other lines
+    wait. So a flood leaves room for the lines of others. Lines that do not fit, or that `sink` refuses, are dropped.
+    Once `sink` accepts some again, a line says how many, with `label` before it, in which `{}` stands for the source.
+    `sink` takes bytes and their source, and returns how many of them it has written, or raises OSError, as os.write
+    does.
     """
 
-    def __init__(self, sink: Callable[[bytes], int], label: str = "") -> None:
+    def __init__(self, sink: Callable[[bytes, str], int], label: str = "") -> None:
         self._sink = sink
         self._label = label
-        self._waiting = bytearray()
-        self._dropped = 0  # lines
+        self._waiting: list[tuple[str, bytes]] = []  # a source, and what it has printed
+        self._sizes: Counter[str] = Counter()  # bytes waiting
+        self._free = MAX_WAITING
+        self._dropped: Counter[str] = Counter()  # lines
         self._is_idle = True
         self._change = threading.Condition()
         threading.Thread(target=self._run, name="printer", daemon=True).start()
 
-    def write(self, text: str, /) -> int:
+    def write(self, text: str, /, source: str = "supervisord") -> int:
         """Print whole lines."""
         data = text.encode(errors="replace")
         with self._change:
-            if len(self._waiting) + len(data) > MAX_WAITING:
-                self._dropped += data.count(b"\n")
-            else:
-                self._waiting += data
+            room = max(0, self._free - self._sizes[source]) // 2
+            end = len(data) if len(data) <= room else data.rfind(b"\n", 0, room) + 1
+            if lost := data.count(b"\n", end):
+                self._dropped[source] += lost
+            if end:
+                self._waiting.append((source, data[:end]))
+                self._sizes[source] += end
+                self._free -= end
                 self._change.notify_all()
         return len(text)
 
@@ -49,57 +54,55 @@ class Printer(io.TextIOBase):
             self._change.wait_for(lambda: self._is_idle and not self._waiting, timeout)
 
     def _run(self) -> None:
-        dropped = 0
+        dropped: Counter[str] = Counter()
         while True:
-            with self._change:
-                self._is_idle = True
-                self._change.notify_all()
-                self._change.wait_for(lambda: self._waiting, RETRY if dropped else None)
-                self._is_idle = False
-                data, newly_dropped = bytes(self._waiting), self._dropped
-                self._waiting.clear()
-                self._dropped = 0
-            if dropped and not self._send(self._note(dropped)):
-                dropped = 0
+            lines, newly_dropped = self._take(RETRY if dropped else None)
+            for source, count in list(dropped.items()):
+                if not self._send(source, self._note(source, count)):
+                    del dropped[source]
+            for source, data in lines:
+                # What a source has lost is said before its next line.
+                dropped[source] += data.count(b"\n") if dropped[source] else self._send(source, data)
             # Lines that did not fit into the buffer came after those in it.
-            dropped += self._send(data).count(b"\n") + newly_dropped
+            dropped += newly_dropped
 
-    def _note(self, dropped: int) -> bytes:
+    def _take(self, timeout: float | None) -> tuple[list[tuple[str, bytes]], Counter[str]]:
+        """What waits, in its order, and how many lines were dropped meanwhile."""
+        with self._change:
+            self._is_idle = True
+            self._change.notify_all()
+            self._change.wait_for(lambda: self._waiting, timeout)
+            self._is_idle = False
+            waiting, dropped = self._waiting, self._dropped
+            self._waiting, self._dropped = [], Counter()
+            self._sizes.clear()
+            self._free = MAX_WAITING
+        return waiting, dropped
+
+    def _note(self, source: str, dropped: int) -> bytes:
         lines = "1 line was" if dropped == 1 else f"{dropped:,} lines were"
-        return f"{self._label}… {lines} dropped\n".encode()
+        return f"{self._label.format(source)}… {lines} dropped\n".encode()
 
-    def _send(self, data: bytes) -> bytes:
-        """Write; returns what could not be written."""
+    def _send(self, source: str, data: bytes) -> int:
+        """Write; returns how many lines could not be written."""
         with suppress(OSError):
             while data:
-                data = data[self._sink(data) :]
-        return data
+                data = data[self._sink(data, source) :]
+        return data.count(b"\n")
 
 
-def write_to_stdout(data: bytes) -> int:
+def write_to_stdout(data: bytes, _source: str) -> int:
+    return _write(1, data)
+
+
+def write_to_stderr(data: bytes, _source: str) -> int:
+    return _write(2, data)
+
+
+def _write(descriptor: int, data: bytes) -> int:
     """As os.write; also where another program has made the terminal non-blocking."""
     while True:
         try:
-            return os.write(1, data)
+            return os.write(descriptor, data)
         except BlockingIOError:
-            select.select([], [1], [])
-
-
-class RotatedFile:
-    """Appends to a log file. When that is full, it becomes the one before it (control/logs/tail.py)."""
-
-    def __init__(self, path: Path, max_bytes: int) -> None:
-        self._path = path
-        self._max_bytes = max_bytes
-
-    def write(self, data: bytes) -> int:
-        """As os.write."""
-        # Opened each time, a few microseconds: there is no state that an error could leave wrong.
-        file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        try:
-            if os.fstat(file).st_size >= self._max_bytes:
-                self._path.replace(rotated_path(self._path))
-                return 0
-            return os.write(file, data)
-        finally:
-            os.close(file)
+            select.select([], [descriptor], [])

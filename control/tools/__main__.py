@@ -1,4 +1,7 @@
-"""`python -m control.tools`: serves `/mcp` on the socket that supervisord has opened, until nobody asks any more."""
+"""`python -m control.tools`: serves `/mcp` and `/apis/<slug>/mcp`, until nobody asks any more.
+
+It listens on the socket that supervisord has opened.
+"""
 
 import socket
 
@@ -6,10 +9,10 @@ import uvicorn
 
 from control.config.run_dir import RunDir
 from control.config.settings import Settings
-from control.tools.api import Api
+from control.tools.apis import Apis
 from control.tools.disconnect import cancel_on_disconnect
 from control.tools.idle import IdleServer
-from control.tools.server import create_server
+from control.tools.server import create_app
 
 IDLE_LIMIT = 15 * 60  # seconds
 MEGABYTE = 1024 * 1024
@@ -17,13 +20,8 @@ MEGABYTE = 1024 * 1024
 
 def main() -> None:
     settings = Settings.from_env()
-    api = Api(RunDir(settings.run_dir), max_answer=settings.max_output_mb * MEGABYTE)
-    app = create_server(api).streamable_http_app(
-        json_response=True,
-        stateless_http=True,
-        max_request_body_size=settings.max_body_mb * MEGABYTE,
-        host="",  # nginx has checked Origin and the password; by default, only requests to localhost are served
-    )
+    apis = Apis(RunDir(settings.run_dir), max_answer=settings.max_output_mb * MEGABYTE)
+    app = create_app(apis, max_body=settings.max_body_mb * MEGABYTE)
     config = uvicorn.Config(
         cancel_on_disconnect(app), log_level="warning", access_log=False, ws="none", server_header=False
     )

@@ -1,4 +1,4 @@
-"""Timeouts and errors of requests to the served API."""
+"""Timeouts and errors of requests to a served API."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,14 +14,18 @@ class NoResponse(Exception):
 
 
 @contextmanager
-def translate_errors(timeout: float) -> Iterator[None]:
-    """Raise NoResponse for whatever ends the request within; `timeout` is the request's, in seconds."""
+def translate_errors(project: str | None, timeout: float) -> Iterator[None]:
+    """Raise NoResponse for whatever ends the request within; `timeout` is the request's, in seconds.
+
+    Its `project` is None for the default one. Within, a link that is absent as nothing is served raises too.
+    """
     try:
         yield
     except TimeoutError:
         raise NoResponse(f"No response arrived within {timeout:g} s (REQUEST_TIMEOUT).") from None
     except (FileNotFoundError, ConnectionRefusedError):
-        raise NoResponse("Nothing is being served. Start the API first.") from None
+        absent = f"{project} is not being served. Start it" if project else "Nothing is being served. Start the API"
+        raise NoResponse(f"{absent} first.") from None
     except IncompleteRead:
         raise NoResponse("The response broke off. The log of the API says why.") from None
     except (*unix_http.ERRORS, ValueError) as error:

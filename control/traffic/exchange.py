@@ -1,11 +1,13 @@
 """An exchange, which is a request to the API and its response, as gateway/records/record.py records it."""
 
 import base64
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
+ADDRESS = re.compile(r"^/(invoke|apis/[^/?]+)(?=[/?]|$)")
 Headers = list[tuple[str, str | None]]  # None: masked by the kernel
 
 
@@ -69,7 +71,9 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """`at` is the Unix time of the request's start, `path` includes the query.
+    """`project` is the one whose API was called, None where nginx rejected a request to no API.
+
+    `at` is the Unix time of the request's start, `path` includes the query.
 
     `endpoint` is as annotated, None where none matched; `status` is 499 where the client disconnected first. Of a
     response that `is_broken_off` the client got the status, but only the beginning of the body. One that
@@ -77,6 +81,7 @@ class Exchange:
     """
 
     id: str
+    project: str | None
     at: float
     seconds: float
     method: str
@@ -92,11 +97,11 @@ class Exchange:
     is_broken_off: bool = False
 
     @classmethod
-    def from_json(cls, exchange_id: str, data: dict[str, Any]) -> "Exchange":
-        """From a record. KeyError, TypeError, ValueError: it is invalid."""
+    def from_json(cls, exchange_id: str, project: str | None, data: dict[str, Any]) -> "Exchange":
+        """From a record of the project's API. KeyError, TypeError, ValueError: it is invalid."""
         messages = {name: Message.from_json(data[name]) for name in ("request", "response")}
         texts = {name: Text(**data[name]) for name in ("stderr", "traceback")}
-        return cls(id=exchange_id, **{**data, **messages, **texts})
+        return cls(id=exchange_id, project=project, **{**data, **messages, **texts})
 
     @property
     def time(self) -> str:
@@ -106,6 +111,11 @@ class Exchange:
     @property
     def milliseconds(self) -> float:
         return 1000 * self.seconds
+
+    @property
+    def local_path(self) -> str:
+        """The path as the notebook writes it, without the API's address, and the query."""
+        return (self.path if self.project is None else ADDRESS.sub("", self.path)) or "/"
 
     @property
     def is_error(self) -> bool:
@@ -125,6 +135,7 @@ class Exchange:
         """As listed in JSON; sizes in bytes."""
         return {
             "id": self.id,
+            "project": self.project,
             "time": self.time,
             "method": self.method,
             "path": self.path,

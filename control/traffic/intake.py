@@ -22,16 +22,16 @@ class Intake:
     def add_batch(self, batch: dict[str, Any]) -> None:
         """Add what a kernel or a gateway sent (gateway/records/batch.py)."""
         self.counters.add(batch)
-        self.history.add(batch["records"])
+        self.history.add(batch["project"], batch["records"])
 
-    def add_rejection(self, record: dict[str, Any]) -> None:
-        self.counters.add_rejection(record["method"], record["status"])
+    def add_rejection(self, project: str | None, record: dict[str, Any]) -> None:
+        self.counters.add_rejection(project, record["method"], record["status"])
         if self.inspect:
-            self.history.add([record])
+            self.history.add(project, [record])
 
     def start(self, run: RunDir) -> None:
         """Listen on the sockets in the run directory. All wrong passwords are read: in a flood none may be missed."""
-        rejections, limit = NginxRejections(self.add_rejection), LoginLimit(run.limited_callers)
+        rejections, limit = NginxRejections(run, self.add_rejection), LoginLimit(run.limited_callers)
         BatchServer(run.records_socket, self.add_batch).start()
         Datagrams(run.rejections_socket, rejections.add, rejections.tick, MAX_RATE).start()
         Datagrams(run.failed_logins_socket, limit.add_failure, limit.tick, UNLIMITED).start()

@@ -1,12 +1,12 @@
-"""Test API: a request to the served notebook, as entered on the homepage."""
+"""Test API: a request to a served project, as entered on the homepage."""
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from control.config.run_dir import RunDir, api_address
 from control.deployment import unix_http
 from control.traffic.api_client import NoResponse, translate_errors
 from control.traffic.exchange import decode_text
@@ -20,7 +20,7 @@ SAFE = "/?&=%:;@!$'()*+,~[]"
 
 @dataclass(frozen=True)
 class ManualRequest:
-    """`path` as the notebook writes it, without /invoke, with its query."""
+    """`path` as the notebook writes it, without the API's address, with its query."""
 
     method: str = "GET"
     path: str = "/"
@@ -67,18 +67,22 @@ class ManualResponse:
         return self.size > MAX_BODY
 
 
-def send(api_socket: Path, request: ManualRequest, headers: Mapping[str, str], timeout: float) -> ManualResponse:
-    """Send the request to the served API, `headers` beside its own. Raises NoResponse.
+def send(
+    run: RunDir, project: str | None, request: ManualRequest, headers: Mapping[str, str], timeout: float
+) -> ManualResponse:
+    """Send the request to a project at its own address, or to the default one at /invoke/. Raises NoResponse.
 
-    It goes to the socket that nginx uses, so it needs no password.
+    `headers` are sent beside its own. It goes to the socket that nginx uses, so it needs no password.
     """
-    with translate_errors(timeout):
-        headers = dict(headers) | {"Connection": "close"}
-        if request.body:
-            headers["Content-Type"] = request.content_type()
-        target = "/invoke" + quote("/" + request.path.strip().lstrip("/"), safe=SAFE)
-        body = request.body.encode() or None
-        response = unix_http.send(api_socket, request.method, target, headers, body, timeout=timeout, max_body=MAX_BODY)
+    address, link = (quote(api_address(project)), run.api_link(project)) if project else ("/invoke", run.default_link)
+    target = address + quote("/" + request.path.strip().lstrip("/"), safe=SAFE)
+    headers = dict(headers) | {"Connection": "close"}
+    if request.body:
+        headers["Content-Type"] = request.content_type()
+    body = request.body.encode() or None
+    with translate_errors(project, timeout):
+        socket = link.resolve(strict=True) / "api.sock"
+        response = unix_http.send(socket, request.method, target, headers, body, timeout=timeout, max_body=MAX_BODY)
     charset = response.headers.get_content_charset("utf-8")
     return ManualResponse(
         code=response.status,

@@ -1,4 +1,4 @@
-"""Replay: sends a stored request again, to the API as it is served now."""
+"""Replay: sends a stored request again, to its project's API as it is served now."""
 
 import re
 import secrets
@@ -88,11 +88,12 @@ class ReplayRequest:
 
     def send(self, run: RunDir) -> Exchange:
         """If the kernel dies, the gateway responds with the reason, as it does for nginx."""
-        began = time.perf_counter()
+        began, project = time.perf_counter(), self.original.project or ""
         try:
-            with translate_errors(self.timeout):
+            with translate_errors(project, self.timeout):
+                slot = run.api_link(project).resolve(strict=True)
                 try:
-                    return self._send(run.api_socket, self.original.method, self.target, self.headers)
+                    return self._send(slot / "api.sock", self.original.method, self.target, self.headers)
                 except (ConnectionResetError, BrokenPipeError, BlockingIOError) as error:
                     headers = self.headers | {
                         "X-Failed-Method": self.original.method,
@@ -100,7 +101,7 @@ class ReplayRequest:
                         "X-Failed-After": f"{time.perf_counter() - began:.3f}",
                         "X-Connect-Time": "-" if isinstance(error, BlockingIOError) else "0",
                     }
-                    return self._send(run.api_admin_socket, "POST", "/explain", headers)
+                    return self._send(slot / "admin.sock", "POST", "/explain", headers)
         except NoResponse as error:
             raise ReplayError(str(error)) from None
 

@@ -3,6 +3,7 @@
 import threading
 
 from flask import Flask, Response, jsonify, request
+from werkzeug.exceptions import HTTPException
 
 from control.config.settings import Settings
 from control.deployment import unix_http
@@ -17,6 +18,7 @@ from control.web import static_files
 from control.web.components import KEY, Components
 from control.web.docs_page import docs_page
 from control.web.homepage import homepage
+from control.web.json_errors import routing_error
 from control.web.process_api import process
 from control.web.project_api import project_api
 from control.web.requests_api import requests_api
@@ -34,6 +36,7 @@ def create_app(settings: Settings | None = None, *, resume: bool = True) -> Flas
     for blueprint in (process, project_api, requests_api, requests_page, homepage, docs_page):
         app.register_blueprint(blueprint)
     app.add_url_rule("/healthz", view_func=lambda: healthz(deployment))
+    app.register_error_handler(HTTPException, routing_error)
     app.after_request(set_security_headers)
     static_files.init_app(app)
     if resume:
@@ -62,11 +65,13 @@ def healthz(deployment: Deployment) -> tuple[Response, int]:
 
 
 def api_health(deployment: Deployment) -> dict[str, object]:
-    """`api` is the state of the API, `retry` as in the status."""
+    """`api` is the state of the API, of several that of one which is not served; `retry` as in its status."""
     try:
-        status = deployment.status()
+        served = deployment.serving.apis
+        statuses = [deployment.status(), *(each for each in deployment.statuses() if each.notebook in served)]
     except SupervisorError:
         return {"api": "unknown", "retry": None}
+    status = next((each for each in statuses if each.state not in ("serving", "stopped")), statuses[0])
     retry = {name: value for name, value in (status.retry or {}).items() if name != "notebook"}
     return {"api": status.state, "retry": retry or None}
 

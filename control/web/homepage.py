@@ -9,17 +9,18 @@ from collections.abc import Callable
 from flask import Blueprint, abort, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from control.config.errors import ApiError
+from control.config.errors import ApiError, UnknownProject
 from control.environments import requirements
 from control.projects import catalog
 from control.supervision.client import SupervisorError
 from control.traffic import manual_request
-from control.traffic.api_client import EXTRA_TIMEOUT, NoResponse
+from control.traffic.api_client import NoResponse
 from control.traffic.manual_request import ManualRequest
 from control.web.components import components
 from control.web.csrf import refuse_cross_site
 from control.web.homepage_view import HomepageView
 from control.web.project_api import create_from_template, create_from_upload
+from control.web.requests_api import request_timeout
 from control.web.requests_page import HOMEPAGE_ROWS, RequestList
 
 homepage = Blueprint("homepage", __name__)
@@ -27,11 +28,11 @@ homepage = Blueprint("homepage", __name__)
 
 @homepage.get("/")
 def index() -> ResponseReturnValue:
-    """The page; 204 for a client that has `seen` this very version of it."""
+    """The page of the project `notebook`; 204 for a client that has `seen` this very version of it."""
     view = load_view()
     if request.args.get("seen") == view.version:
         return "", 204
-    return render(view)
+    return render(view), 404 if view.is_unknown else 200
 
 
 @homepage.post("/")
@@ -41,10 +42,12 @@ def act() -> ResponseReturnValue:
     deployment = components().deployment
     actions: dict[str, Callable[[], ResponseReturnValue]] = {
         "start": lambda: change(lambda: deployment.start(form_project())),
-        "restart": lambda: change(lambda: deployment.restart(form_project())),
-        "stop": lambda: change(deployment.stop),
-        "reload-on": lambda: change(lambda: deployment.reload.set(True)),
-        "reload-off": lambda: change(lambda: deployment.reload.set(False)),
+        "restart": lambda: change(lambda: start_again(form_project())),
+        "stop": lambda: change(lambda: deployment.stop(form_project())),
+        "stop-all": lambda: change(deployment.stop_all),
+        "default": lambda: change(lambda: deployment.set_default(request.form.get("api", ""))),
+        "reload-on": lambda: change(lambda: deployment.set_reload(True, form_project())),
+        "reload-off": lambda: change(lambda: deployment.set_reload(False, form_project())),
         "add-package": lambda: change(add_package),
         "renew-environment": lambda: change(renew_environment),
         "test": test_api,
@@ -56,17 +59,26 @@ def act() -> ResponseReturnValue:
 
 
 def change(action: Callable[[], object]) -> ResponseReturnValue:
-    """Run the action and redirect to the page; if it fails, the page shows the error, with its status code."""
+    """Run the action and redirect to the form's project, or to the new one that the action returns.
+
+    If it fails, the page shows the error, with its status code.
+    """
     try:
         result = action()
     except ApiError as error:
         return render(notice=str(error)), error.status
     except SupervisorError as error:
         return render(notice=f"{error}. Try again in a few seconds."), 503
-    new_project = result if isinstance(result, str) else None  # the page selects it
+    new_project = result if isinstance(result, str) else None
     if new_project:
         components().deployment.listing.invalidate()
-    return redirect(url_for("homepage.index", notebook=new_project), 303)
+    return redirect(url_for("homepage.index", notebook=new_project or shown_project()), 303)
+
+
+def start_again(name: str) -> None:
+    """Restart a project that should be served; start any other, as a restart would make it the default one."""
+    deployment = components().deployment
+    deployment.restart(name) if name in deployment.serving.apis else deployment.start(name)
 
 
 def add_package() -> None:
@@ -74,19 +86,19 @@ def add_package() -> None:
     deployment = components().deployment
     project = catalog.find(deployment.settings.notebook_dir, form_project())
     requirements.add(project.notebook.parent, request.form.get("package", ""))
-    deployment.restart(project.name)
+    start_again(project.name)
 
 
 def renew_environment() -> None:
     """Make the project's environment anew, and start the project again."""
     deployment = components().deployment
     project = catalog.find(deployment.settings.notebook_dir, form_project())
-    deployment.slots.environments.renew(project)
-    deployment.restart(project.name)
+    deployment.api(project.name).slots.environments.renew(project)
+    start_again(project.name)
 
 
 def test_api() -> ResponseReturnValue:
-    """Send the form's request to the API and show the response."""
+    """Send the form's request to its project's API, or to the default one, and show the response."""
     api_request = form_request()
     if api_request.method not in manual_request.METHODS:
         abort(400, f"method is one of: {', '.join(manual_request.METHODS)}.")
@@ -95,10 +107,13 @@ def test_api() -> ResponseReturnValue:
         headers["X-Request-Id"] = request_id
     deployment = components().deployment
     try:
-        timeout = deployment.slots.request_timeout(deployment.slots.serving_slot()) + EXTRA_TIMEOUT
-        response = manual_request.send(deployment.run.api_socket, api_request, headers, timeout)
+        project = deployment.known_name(name) if (name := shown_project()) else None
+        timeout = request_timeout(project)
+        if project == deployment.serving.default:
+            project = None  # it is called at /invoke/
+        response = manual_request.send(deployment.run, project, api_request, headers, timeout)
         return render(response=response, request_id=request_id)
-    except NoResponse as error:
+    except (NoResponse, UnknownProject) as error:
         return render(response_error=str(error))
 
 
@@ -112,8 +127,7 @@ def render(view: HomepageView | None = None, **variables: object) -> str:
     return render_template(
         "homepage.html",
         view=view,
-        request_list=RequestList.load(HOMEPAGE_ROWS),
-        project=request.values.get("notebook") or view.project,
+        request_list=RequestList.load(HOMEPAGE_ROWS, project=view.project or ""),
         free_name=project_creator.suggest_name("my_api"),
         templates=project_creator.templates(),
         api_request=form_request(view),
@@ -126,11 +140,16 @@ def load_view() -> HomepageView:
     """With scheme and host as the browser sees them: nginx, or a proxy in front of it, terminates TLS."""
     scheme = request.headers.get("X-Forwarded-Proto", request.scheme)
     address = f"{'https' if scheme == 'https' else 'http'}://{request.host}"
-    return HomepageView.load(components().deployment, address)
+    return HomepageView.load(components().deployment, address, shown_project())
+
+
+def shown_project() -> str | None:
+    """The project that the address names, or the form."""
+    return request.values.get("notebook", "").strip() or None
 
 
 def form_project() -> str:
-    return request.form.get("notebook", "").strip() or abort(400, "Choose a project first.")
+    return shown_project() or abort(400, "Choose a project first.")
 
 
 def form_request(view: HomepageView | None = None) -> ManualRequest:

@@ -6,81 +6,67 @@ import shlex
 from collections.abc import Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
-from typing import Any
+from pathlib import Path
 
-from control.config.run_dir import RunDir, read_json
+from control.config.run_dir import RunDir
 from control.deployment.deployment import Deployment
 from control.deployment.status import Status
 from control.logs.reader import LogReader
 from control.supervision.client import SupervisorError
 from control.traffic.manual_request import DEFAULT_BODIES, ManualRequest
+from control.web.endpoint import Endpoint, api_path
 
 LOG_LINES = 200
 LOG_CHARACTERS = 100_000  # a line may be long
 NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9_-]+")  # of a server, as agents name it
 MISSING_MODULE = re.compile(r"No module named '([^'.]+)")  # of a ModuleNotFoundError
-PARAMETER = re.compile(r"(?<=/):(\w+)")
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """An endpoint, the request that the form suggests for it, and a curl command with placeholders in capitals."""
-
-    method: str
-    path: str
-    request: ManualRequest
-    curl: str
-
-    @classmethod
-    def at(cls, address: str, user: str, endpoint: Mapping[str, Any]) -> "Endpoint":
-        """`address` is that of this site as the browser sees it, such as `http://localhost:8080`."""
-        request = ManualRequest.of(endpoint)
-        url = address + "/invoke" + PARAMETER.sub(lambda match: match[1].upper(), request.path)
-        words = ["curl", "-u", f"{user}:PASSWORD"]
-        if request.method not in ("GET", "POST"):
-            words += ["-X", request.method]
-        for name, value in endpoint.get("example", {}).get("form", {}).items():
-            words += ["-F", f"{name}={value}"]
-        if request.body:
-            words += ["-H", f"Content-Type: {request.content_type()}", "-d", request.body]
-        return cls(request.method, endpoint["path"], request, shlex.join([*words, url]))
 
 
 @dataclass(frozen=True)
 class HomepageView:
-    """Without `status`, `status_error` says why; `user` is who calls the API."""
+    """What the page shows of one project, beside a list of all APIs.
 
+    Without `status`, `status_error` says why; `user` is who calls the API.
+    """
+
+    project: str | None  # None: there is none
     status: Status | None
     status_error: str | None
+    apis: list[Status]  # those that should be served, are being started, or failed
+    default: str | None  # the project whose API answers at /invoke/
     projects: dict[str, str]  # the file of each one's notebook, by its name
     read_only: list[str]  # those of them that cannot be saved
     with_both: list[str]  # those of them with a server.py that does not count
-    last_project: str | None
-    endpoints: list[Endpoint]
     user: str
     log: str
     log_position: str  # from where to follow it
-    address: str
+    address: str  # of this site as the browser sees it
 
     @classmethod
-    def load(cls, deployment: Deployment, address: str) -> "HomepageView":
-        """Never raises: this page is where a person looks when something is broken."""
+    def load(cls, deployment: Deployment, address: str, name: str | None = None) -> "HomepageView":
+        """Of the project `name`, by default `find_project`'s.
+
+        Never raises: this page is where a person looks when something is broken.
+        """
+        projects = deployment.listing.files()
+        project = name or find_project(deployment, projects)
+        apis: list[Status] = []
         try:
-            status, status_error = deployment.status(), None
+            apis = deployment.statuses()
+            status, status_error = find_status(deployment, project, projects, apis), None
         except SupervisorError as error:
             status, status_error = None, f"{error}."
-        user = api_user(deployment.run)
-        endpoints = status.endpoints if status else []
-        log, log_position = log_tail(deployment.run)
+        log, log_position = log_tail(deployment.find_log(project))
         return cls(
+            project=project,
             status=status,
             status_error=status_error,
-            projects=deployment.listing.files(),
+            apis=apis,
+            default=deployment.serving.default,
+            projects=projects,
             read_only=deployment.listing.read_only(),
             with_both=deployment.listing.with_both(),
-            last_project=last_project(deployment),
-            endpoints=[Endpoint.at(address, user, each) for each in endpoints],
-            user=user,
+            user=api_user(deployment.run),
             log=log,
             log_position=log_position,
             address=address,
@@ -93,20 +79,43 @@ class HomepageView:
         return hashlib.blake2s(repr(data).encode(errors="replace"), digest_size=8).hexdigest()
 
     @property
-    def project(self) -> str | None:
-        """The project to select at first: the one that is served, that failed, that was the last, hello_world, any."""
-        if self.status and self.status.state == "serving":
-            return self.status.notebook  # also where its folder is missing: a restart must not serve another instead
-        last = self.status.notebook if self.status else None
-        failed = (self.status.last_error or {}).get("notebook") if self.status else None
-        preferred = [name for name in (last, failed, self.last_project, "hello_world") if name in self.projects]
-        return next(iter(preferred or self.projects), None)
+    def is_up(self) -> bool:
+        return bool(self.status and self.status.state == "serving")
 
     @property
-    def activity(self) -> tuple[str, str]:
-        """The change in progress and its project, such as ("Starting", "hello_world")."""
-        verb, _, name = ((self.status and self.status.busy) or "").removesuffix(".").partition(" ")
-        return verb, name.removeprefix("the packages of ")
+    def is_unknown(self) -> bool:
+        """Whether there neither is nor was a project of that name."""
+        names = [*self.projects, *(api.notebook for api in self.apis)]
+        return bool(self.status and self.project and self.project not in names)
+
+    @property
+    def lists_apis(self) -> bool:
+        """Whether there is more to say of all APIs than the rest of the page does."""
+        return any(api.notebook != self.project or (self.is_up and not api.is_default) for api in self.apis)
+
+    @property
+    def served(self) -> list[str | None]:
+        return [api.notebook for api in self.apis if api.state == "serving"]
+
+    @property
+    def path(self) -> str:
+        """Below which the project is called, or will be once it is started, percent-encoded."""
+        becomes_default = not self.default and not self.is_up
+        return api_path(self.project or "", is_default=becomes_default or self.project == self.default)
+
+    def address_of(self, api: Status) -> str:
+        """Where one of `apis` is called, also once another is the default."""
+        return self.address + api_path(api.notebook or "", is_default=False)
+
+    @property
+    def verb(self) -> str:
+        """The change in progress, such as "Starting"; empty if there is none."""
+        return ((self.status and self.status.busy) or "").partition(" ")[0]
+
+    @property
+    def endpoints(self) -> list[Endpoint]:
+        endpoints = self.status.endpoints if self.status else []
+        return [Endpoint.at(self.address + self.path, self.user, each) for each in endpoints]
 
     @property
     def missing_package(self) -> str | None:
@@ -118,21 +127,21 @@ class HomepageView:
     @property
     def example_curl(self) -> str:
         """Calls the example cell that the page shows while there is no endpoint."""
-        return Endpoint.at(self.address, self.user, {"method": "GET", "path": "/hello/:name"}).curl
+        return Endpoint.at(self.address + self.path, self.user, {"method": "GET", "path": "/hello/:name"}).curl
 
     @property
     def mcp_address(self) -> str | None:
-        """Where agents call the functions of the served notebook; None if it has none."""
+        """Where agents call the functions of the project; None if it has none."""
         functions = [each for each in self.status.endpoints if each.get("function")] if self.status else []
-        return f"{self.address}/mcp" if functions else None
+        return f"{self.address}{self.path.removeprefix('/invoke')}/mcp" if functions else None
 
     @property
     def mcp_command(self) -> str:
         """Adds that address to an agent, with a placeholder for the password."""
-        name = NOT_IN_A_NAME.sub("_", (self.status and self.status.notebook) or "notebook")
+        name = NOT_IN_A_NAME.sub("_", self.project or "notebook")
         credentials = f"printf %s {shlex.quote(f'{self.user}:PASSWORD')} | base64 | tr -d '\\n'"
         header = f'--header "Authorization: Basic $({credentials})"'
-        return f"claude mcp add --transport http {name} {shlex.quote(f'{self.address}/mcp')} {header}"
+        return f"claude mcp add --transport http {name} {shlex.quote(self.mcp_address or '')} {header}"
 
     def suggested_request(self) -> ManualRequest:
         return ManualRequest.suggest(self.status.endpoints if self.status else [])
@@ -143,9 +152,25 @@ class HomepageView:
         return bodies.get((method, path), DEFAULT_BODIES.get(method, ""))
 
 
-def last_project(deployment: Deployment) -> str | None:
-    """The project that was started last, also if it failed or was stopped; before the first start, that of before."""
-    return (read_json(deployment.run.last_start) or {}).get("notebook") or deployment.target.load_last()
+def find_project(deployment: Deployment, projects: Mapping[str, str]) -> str | None:
+    """The project to show at first.
+
+    The default API's, that whose start is running or has failed, the last default API's, hello_world, any.
+    """
+    serving = deployment.serving
+    if serving.default:
+        return serving.default  # also where its folder is missing: it is served
+    newcomer = deployment.find_api()
+    names = (newcomer.name if newcomer else None, serving.last_default, "hello_world")
+    return next((name for name in names if name in projects), next(iter(projects), None))
+
+
+def find_status(deployment: Deployment, project: str | None, projects: Mapping[str, str], apis: list[Status]) -> Status:
+    """The project's, one of `apis` if it is there; raises SupervisorError."""
+    status = next((api for api in apis if api.notebook == project), None)
+    if status or project not in projects:
+        return status or Status(notebook=project)
+    return deployment.status(project)
 
 
 def api_user(run: RunDir) -> str:
@@ -159,8 +184,8 @@ def api_user(run: RunDir) -> str:
     return "USER"
 
 
-def log_tail(run: RunDir) -> tuple[str, str]:
-    """The last lines of the API's log, and the position after them; empty where it cannot be read."""
-    with suppress(OSError), closing(LogReader(run.api_log, LOG_LINES)) as reader:
+def log_tail(file: Path) -> tuple[str, str]:
+    """The last lines of a log, and the position after them; empty where it cannot be read."""
+    with suppress(OSError), closing(LogReader(lambda: file, LOG_LINES)) as reader:
         return reader.read()[-LOG_CHARACTERS:], reader.position
     return "", ""

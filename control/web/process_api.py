@@ -1,6 +1,7 @@
 """The `/process/…` API, except for projects and requests."""
 
 from dataclasses import asdict
+from functools import partial
 
 from flask import Blueprint, Response, abort, jsonify, request
 
@@ -36,6 +37,12 @@ def requested_project() -> str | None:
     return next((v for n in ("notebook", "seed") if (v := request.values.get(n, "").strip())), None)
 
 
+def known_project() -> str | None:
+    """The project that is requested, if one is; raises UnknownProject."""
+    name = requested_project()
+    return deployment().known_name(name) if name else None
+
+
 @process.route("/start", methods=["GET", "POST"])
 def start() -> Response:
     refuse_cross_site(request)
@@ -51,32 +58,50 @@ def restart() -> Response:
 @process.route("/stop", methods=["GET", "POST"])
 def stop() -> Response:
     refuse_cross_site(request)
-    return describe_change(deployment().stop())
+    if name := requested_project():
+        return describe_change(deployment().stop(name))
+    names = deployment().stop_all()
+    message = f"The APIs are stopped: {', '.join(names)}." if len(names) > 1 else "The API is stopped."
+    return jsonify(message=message, state="stopped", notebook=None, endpoints=[], stopped=names)
+
+
+@process.post("/default")
+def set_default() -> Response:
+    refuse_cross_site(request)
+    name = requested_project() or abort(400, "Name a project that is being served: default?notebook=<project>.")
+    status = deployment().set_default(name)
+    return jsonify(message=f"{status.notebook} answers at /invoke/.", notebook=status.notebook)
 
 
 @process.route("/reload", methods=["GET", "POST"])
 def reload() -> Response:
+    """Of one API, or of all."""
     refuse_cross_site(request)
     is_on = switch("on", "", "reload?on=1 to restart the API at each save, or reload?on=0")
-    deployment().reload.set(is_on)
-    message = "The API restarts at each save." if is_on else "The API no longer restarts at each save."
+    name = requested_project()
+    deployment().set_reload(is_on, name)
+    subject, verb = (deployment().known_name(name), "restarts") if name else ("APIs", "restart")
+    message = f"{subject} {'' if is_on else 'no longer '}{verb} at each save."
     return jsonify({"message": message, "reload": is_on})
 
 
 def describe_change(status: Status) -> Response:
     """The response to a change, from the status after it."""
-    message = f"{status.notebook} is being served." if status.state == "serving" else "The API is stopped."
+    is_served = status.state == "serving"
+    message = f"{status.notebook} is being served." if is_served else f"{status.notebook} is stopped."
     return jsonify(message=message, state=status.state, notebook=status.notebook, endpoints=status.endpoints)
 
 
 @process.get("/status")
 def status() -> Response:
-    return jsonify(asdict(deployment().status()))
+    """Of one API, by default the default one, and of all."""
+    status = deployment().status(known_project())
+    return jsonify({**asdict(status), "apis": [asdict(each) for each in deployment().statuses()]})
 
 
 @process.get("/endpoints")
 def endpoints() -> Response:
-    status = deployment().status()
+    status = deployment().status(known_project())
     return jsonify({"notebook": status.notebook, "endpoints": status.endpoints})
 
 
@@ -105,18 +130,20 @@ def get_current_nb() -> Response:
 
 @process.get("/logs")
 def logs() -> Response:
+    """Of one API, by default as Deployment.find_log."""
     lines = request.args.get("lines", "200")
     if not lines.isascii() or not lines.isdigit() or int(lines) > MAX_LINES:
         abort(400, f"lines is {lines!r}: give a whole number from 0 to {MAX_LINES}.")
+    name = known_project()
     if switch("follow", "0", "1 to follow the log, or 0"):
-        return follow(int(lines))
-    return Response(last_lines(deployment().run.api_log, int(lines)), mimetype="text/plain")
+        return follow(name, int(lines))
+    return Response(last_lines(deployment().find_log(name), int(lines)), mimetype="text/plain")
 
 
-def follow(lines: int) -> Response:
+def follow(name: str | None, lines: int) -> Response:
     """The log as server-sent events, from its last lines, or from the client's last position (`after`), on."""
     after = request.headers.get("Last-Event-ID") or request.args.get("after")
-    reader = LogReader(deployment().run.api_log, lines, after)
+    reader = LogReader(partial(deployment().find_log, name), lines, after)
     return components().log_followers.response(reader, request.environ.get("gunicorn.socket"))
 
 

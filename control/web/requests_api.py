@@ -20,7 +20,9 @@ register_error_handlers(requests_api)
 
 @requests_api.get("/requests")
 def list_requests() -> Response:
-    summaries = [exchange.summary() for exchange in components().history.latest()]
+    """Of all projects, or of the one that the parameter `notebook` names."""
+    exchanges = find_exchanges(request.args.get("notebook", "").strip())
+    summaries = [exchange.summary() for exchange in exchanges]
     return jsonify({"kept": components().deployment.settings.inspect, "requests": summaries})
 
 
@@ -42,6 +44,15 @@ def metrics() -> Response:
     return Response(encode(components().metrics.registry), content_type=content_type)
 
 
+def find_exchanges(project: str) -> list[Exchange]:
+    """All, or those of a project, newest first. Raises UnknownProject where there is neither the project nor any."""
+    history = components().history
+    exchanges = history.latest(project)
+    if project and not exchanges:
+        exchanges = history.latest(components().deployment.known_name(project))
+    return exchanges
+
+
 def find_exchange(exchange_id: str) -> Exchange:
     """Raises UnknownRequest."""
     exchange = components().history.find(exchange_id)
@@ -52,9 +63,16 @@ def find_exchange(exchange_id: str) -> Exchange:
 
 def replay_exchange(exchange: Exchange) -> ReplayResult:
     """Raises ReplayError."""
+    run, history = components().deployment.run, components().history
+    return replay(exchange, run, history, request_timeout(exchange.project))
+
+
+def request_timeout(project: str | None) -> float:
+    """How long to wait for the response of a project's API, by default of the default one, in seconds."""
     deployment = components().deployment
-    timeout = deployment.slots.request_timeout(deployment.slots.serving_slot()) + EXTRA_TIMEOUT
-    return replay(exchange, deployment.run, components().history, timeout)
+    api = deployment.find_api(project)
+    limit = api.slots.request_timeout(api.slots.link.serving_slot()) if api else deployment.settings.request_timeout
+    return limit + EXTRA_TIMEOUT
 
 
 def as_json(exchange: Exchange) -> dict[str, Any]:

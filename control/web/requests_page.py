@@ -21,27 +21,38 @@ requests_page = Blueprint("requests_page", __name__)
 
 @dataclass(frozen=True)
 class RequestList:
-    """The exchanges that match the filter (`text`, `errors_only`), at most `rows`, of `total` that are stored."""
+    """The exchanges that match the filter (`text`, `errors_only`, `project`), at most `rows`, of `total` stored ones.
+
+    `projects` are those that can be chosen: with requests, and the chosen `project`, which is "" for all.
+    """
 
     exchanges: list[Exchange]
     rows: int
     total: int
     text: str
     errors_only: bool
+    project: str
+    projects: list[str]
     is_enabled: bool
 
     @classmethod
-    def load(cls, rows: int, text: str = "", errors_only: bool = False) -> "RequestList":
+    def load(cls, rows: int, text: str = "", errors_only: bool = False, project: str = "") -> "RequestList":
         latest = components().history.latest()
-        matches = [each for each in latest if contains(each, text) and (each.is_error or not errors_only)]
+        matches = [
+            each
+            for each in latest
+            if project in ("", each.project) and contains(each, text) and (each.is_error or not errors_only)
+        ]
+        projects = sorted({name for name in (project, *(each.project for each in latest)) if name})
         is_enabled = components().deployment.settings.inspect
-        return cls(matches[:rows], rows, len(latest), text, errors_only, is_enabled)
+        return cls(matches[:rows], rows, len(latest), text, errors_only, project, projects, is_enabled)
 
     @property
     def version(self) -> str:
         """A hash of all that is displayed."""
         ids = ",".join(exchange.id for exchange in self.exchanges)
-        return hashlib.blake2s(f"{ids} {self.total} {self.is_enabled}".encode(), digest_size=8).hexdigest()
+        data = f"{ids} {self.total} {self.project} {self.projects} {self.is_enabled}"
+        return hashlib.blake2s(data.encode(), digest_size=8).hexdigest()
 
 
 def contains(exchange: Exchange, text: str) -> bool:
@@ -54,8 +65,9 @@ def contains(exchange: Exchange, text: str) -> bool:
 @requests_page.get("/requests")
 def show_list() -> ResponseReturnValue:
     """All that match the filter; 204 for a client that has `seen` this very version."""
-    rows = min(max(request.args.get("rows", MAX_ROWS, type=int), 1), MAX_ROWS)
-    request_list = RequestList.load(rows, request.args.get("text", ""), request.args.get("failed") == "1")
+    rows, errors_only = request.args.get("rows", MAX_ROWS, type=int), request.args.get("failed") == "1"
+    text, project = request.args.get("text", ""), request.args.get("notebook", "").strip()
+    request_list = RequestList.load(min(max(rows, 1), MAX_ROWS), text, errors_only, project)
     if request.args.get("seen") == request_list.version:
         return "", 204
     return render_template("requests.html", request_list=request_list)

@@ -15,6 +15,7 @@ from gateway.arbiter import admin, kernel_packages, prefork
 from gateway.arbiter.observer import Observer
 from gateway.arbiter.seeding import PreforkProvisioner, SeedingManager
 from gateway.arbiter.settings import GatewaySettings
+from gateway.http.address import DEFAULT
 from gateway.notebook import variables
 from gateway.notebook.failure import NotebookError
 from gateway.notebook.kernel_specs import KernelSpecs, use_provisioner
@@ -49,7 +50,7 @@ class GatewayApp(KernelGatewayApp):  # type: ignore[misc]
         self.listener = netutil.bind_unix_socket(path, mode=0o600, backlog=self.slot.queue_limit)
         # Python kernels serve HTTP themselves, those of other languages through stock's handlers.
         self.api = "gateway.arbiter.personality" if self.notebook.is_ours else "gateway.stock.personality"
-        self.base_url = "/invoke"
+        self.base_url = DEFAULT
         self.seed_uri = str(self.slot.notebook)
         self.prespawn_count = self.slot.kernels
         self.kernel_manager_class = SeedingManager
@@ -74,7 +75,7 @@ class GatewayApp(KernelGatewayApp):  # type: ignore[misc]
     @cached_property
     def observer(self) -> Observer:
         """Records the requests that this process answers itself, and deaths of kernels."""
-        return Observer(self.slot, self.base_url, self.personality.status()["endpoints"])
+        return Observer(self.slot, self.personality.status()["endpoints"])
 
     async def start_serving(self, start: Callable[[], Awaitable[None]]) -> None:
         """Start the kernels with `start`, then be ready; exit if that fails."""
@@ -98,7 +99,8 @@ class GatewayApp(KernelGatewayApp):  # type: ignore[misc]
         self.stop()
 
     def _signal_stop(self, _signal: int, _frame: object) -> None:
-        self.log.info("The slot %s is being stopped.", self.slot.slot)  # stock calls it critical
+        # Stock calls it critical.
+        self.log.info("The slot %s of %s is being stopped.", self.slot.slot, self.slot.project)
         self.stop(from_signal=True)
 
     def stop(self, from_signal: bool = False) -> None:
@@ -142,7 +144,7 @@ def report(slot: GatewaySettings, error: NotebookError, notebook: Notebook | Non
 
 
 def main() -> None:
-    """`python -m gateway <slot>`."""
+    """`python -m gateway <slot's folder below RUN_DIR>`."""
     slot = GatewaySettings.load(sys.argv[1])
     os.environ |= slot.variables
     notebook = None

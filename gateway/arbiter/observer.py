@@ -18,10 +18,10 @@ from gateway.records.recorder import Recorder
 class Observer:
     """Records requests under their endpoint, one of [{"method", "path"}, …]."""
 
-    def __init__(self, slot: GatewaySettings, base_url: str, endpoints: Sequence[dict[str, str]]) -> None:
+    def __init__(self, slot: GatewaySettings, endpoints: Sequence[dict[str, str]]) -> None:
         paths = [endpoint["path"] for endpoint in endpoints]
-        self.recorder = Recorder(Path(slot.records), paths, keeps_records=slot.inspect)
-        self._router: Router[int] = Router(base_url)
+        self.recorder = Recorder(Path(slot.records), slot.project, paths, keeps_records=slot.inspect)
+        self._router: Router[int] = Router(slot.address)
         for index, endpoint in enumerate(endpoints):
             self._router.add(endpoint["method"], endpoint["path"], index)
 

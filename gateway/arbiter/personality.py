@@ -22,7 +22,7 @@ from gateway.http.regular_file import read_regular
 from gateway.notebook import annotations, endpoint_docs, function_docs, openapi
 from gateway.notebook.endpoint_docs import EndpointDoc
 from gateway.notebook.failure import Failure, NotebookError
-from gateway.protocol.messages import Config, Endpoint, Message
+from gateway.protocol.messages import Config, Endpoint, Message, StaticText
 
 SWAGGER = "/_api/spec/swagger.json"
 SOURCE = "/_api/source"
@@ -50,6 +50,8 @@ class EnginePersonality(LoggingConfigurable):  # type: ignore[misc]
         self.pool: Pool | None = None
         self.worker_config = Config(
             endpoints=tuple(self.api.endpoints),
+            project=settings.project,
+            address=settings.address,
             kernels=settings.kernels,
             request_timeout_s=settings.request_timeout,
             max_body_bytes=settings.max_body_mb * 1024 * 1024,
@@ -108,20 +110,21 @@ class EnginePersonality(LoggingConfigurable):  # type: ignore[misc]
         """Why nginx got no response to a request; None if no kernel died in it. `started`: monotonic."""
         return await self.pool.explain(request_id, started) if self.pool else None
 
-    def document(self, description: Message) -> dict[str, tuple[str, str]]:
+    def document(self, description: Message) -> dict[str, StaticText]:
         """The OpenAPI document, with a worker's description of the functions; also for `status`."""
         docs = function_docs.add(self.docs, self.api.endpoints, description)
         examples = function_docs.add(docs, self.api.endpoints, description, with_examples=True)
         self.endpoints = [_describe(endpoint, examples) for endpoint in self.api.endpoints]
-        text = build_openapi(self.parent.slot.project, self.text, self.api.endpoints, docs, description)
-        return {openapi.PATH: ("application/json", text)}
+        slot = self.parent.slot
+        text = build_openapi(slot.project, self.text, self.api.endpoints, docs, description)
+        return {openapi.PATH: openapi.serve(text, slot.address)}
 
-    def _static(self) -> dict[str, tuple[str, str]]:
+    def _static(self) -> dict[str, StaticText]:
         app = self.parent
-        documents = {SWAGGER: ("application/json", self._swagger())}
+        documents = {SWAGGER: StaticText("application/json", self._swagger())}
         if app.slot.allow_notebook_download:
             kind = "text/x-python; charset=utf-8" if app.notebook.text else "application/x-ipynb+json"
-            documents[SOURCE] = (kind, read_regular(app.notebook.path).decode())
+            documents[SOURCE] = StaticText(kind, read_regular(app.notebook.path).decode())
         return documents
 
     def _swagger(self) -> str:

@@ -7,12 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
+
+from gateway.http.address import DEFAULT
 
 POLL = 0.02  # seconds
 
 
 def read_slot_file(slot: str, environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
-    """What the control app has written (control/config/run_dir.py)."""
+    """What the control app has written (control/config/run_dir.py); `slot` is the folder's path below RUN_DIR."""
     content: dict[str, Any] = json.loads(Path(environ["RUN_DIR"], slot, "slot.json").read_text(encoding="utf-8"))
     return content
 
@@ -25,8 +28,9 @@ class GatewaySettings:
     file, the project's own, count before those of the environment.
     """
 
-    slot: str
+    slot: str  # its name, `blue` or `green`
     project: str
+    address: str  # the API's own, percent-encoded (gateway/http/address.py); `/invoke` if it has none
     notebook: Path
     variables: dict[str, str]  # of kernels
     socket: Path
@@ -50,20 +54,22 @@ class GatewaySettings:
     @classmethod
     def load(cls, slot: str, environ: Mapping[str, str] = os.environ) -> "GatewaySettings":
         """Read the slot file; while it is `{"state": "standby"}` (control/deployment/slots.py), wait for a project."""
-        folder = Path(environ["RUN_DIR"]) / slot
+        run_dir = Path(environ["RUN_DIR"])
+        folder = run_dir / slot
         while (content := read_slot_file(slot, environ)).get("state") == "standby":
             time.sleep(POLL)
         environ = {**environ, **content.get("settings", {})}
         return cls(
-            slot=slot,
+            slot=folder.name,
             project=content["notebook"],
+            address=quote(content.get("address", DEFAULT)),
             notebook=Path(content["path"]),
             variables=content.get("variables", {}),
             socket=folder / "api.sock",
             admin_socket=folder / "admin.sock",
             workers_socket=folder / "workers.sock",
             failure_file=folder / "failure.json",
-            records=str(folder.parent / "records.sock"),
+            records=str(run_dir / "records.sock"),
             kernels=int(environ["KERNELS"]),
             request_timeout=int(environ["REQUEST_TIMEOUT"]),
             start_timeout=int(environ["START_TIMEOUT"]),

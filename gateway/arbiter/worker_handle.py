@@ -11,7 +11,7 @@ from gateway.arbiter.channel import WorkerChannel
 from gateway.arbiter.crash_verdicts import CrashVerdicts, Verdict
 from gateway.notebook.failure import Failure, NotebookError
 from gateway.protocol import scoreboard
-from gateway.protocol.messages import Config, Message
+from gateway.protocol.messages import Config, Message, StaticText
 from gateway.protocol.scoreboard import RunningRequest, Snapshot
 
 # Seconds from the interrupt of a cell at its limit to the kill; see gateway/worker/time_limit.py.
@@ -22,7 +22,7 @@ MAX_REFUSALS = 2
 
 
 # Of a worker's "compiled" message, the documents that it serves: Config.static.
-Document = Callable[[Message], dict[str, tuple[str, str]]]
+Document = Callable[[Message], dict[str, StaticText]]
 
 
 class WorkerHandle:
@@ -128,9 +128,18 @@ class WorkerHandle:
 
     def _verdict(self, request: RunningRequest) -> Verdict:
         if self.is_timed_out and request.overdue_s() > 0:
-            why = f"The cell ran longer than {request.limit_s:g} s and could not be interrupted."
-            return Verdict(504, "timeout", why)
-        return Verdict(502, "kernel-died", "The kernel ended while it worked on this request. The log says why.")
+            return Verdict(504, "timeout", self._describe_timeout(request))
+        work = "worked on this request" if request.is_decoded else "decoded this request, before a cell ran"
+        return Verdict(502, "kernel-died", f"The kernel ended while it {work}. The log says why.")
+
+    def _describe_timeout(self, request: RunningRequest) -> str:
+        limit = f"{request.limit_s:g} s"
+        if request.is_decoded:
+            return f"The cell ran longer than {limit} and could not be interrupted."
+        return (
+            f"The request could not be decoded within {limit}, and that could not be interrupted: its body has too "
+            "many values, or a validator takes too long."
+        )
 
 
 def _compile_error(errors: list[Message]) -> NotebookError:

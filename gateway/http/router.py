@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 from urllib.parse import unquote_to_bytes
 
+from gateway.http.address import DEFAULT, split
+
 Target = TypeVar("Target")
 
 
@@ -30,21 +32,20 @@ class _Node(Generic[Target]):
 
 
 class Router(Generic[Target]):
-    """A tree of the paths below `base_url` ("/invoke"; "" or "/" for the root)."""
+    """A tree of the paths below an API's addresses, of which `own` is one, as callers spell it."""
 
-    def __init__(self, base_url: str) -> None:
+    def __init__(self, own: str = DEFAULT) -> None:
         self._root: _Node[Target] = _Node()
-        self._base = _split(base_url.encode())
+        self._addresses = {DEFAULT.encode(), own.encode()}
         self._literal: dict[tuple[str, bytes], RouteMatch[Target]] = {}
 
     def add(self, method: str, path: str, target: Target) -> None:
         """Route `path`, as annotated, to `target`; the first of two equal routes wins."""
         node = self._root
         names: list[str] = []
-        parts = [*self._base, *_split(path.encode())]
-        segments = _decode(parts)
+        parts, segments = _split(path), _decode(path.encode())
         for part, segment in zip(parts, segments, strict=True):
-            if part.startswith(b":"):
+            if part.startswith(":"):
                 names.append(segment[1:])
                 node.parameter = node.parameter or _Node()
                 node = node.parameter
@@ -54,19 +55,22 @@ class Router(Generic[Target]):
         whole = ("/" + "/".join(segments)).encode()
         # Nothing wins over a path without parameters, so one dict lookup finds it; but a path with a decoded slash or
         # percent sign is another one.
-        if not names and _decode(_split(whole)) == segments:
-            self._literal.setdefault((method, whole), RouteMatch(target, {}, (method,)))
+        if not names and _decode(whole) == segments:
+            for address in self._addresses:
+                self._literal.setdefault((method, address + whole), RouteMatch(target, {}, (method,)))
 
     def find(self, method: str, path: bytes) -> RouteMatch[Target] | None:
-        """The match for a request's path (without query), None if there is none.
+        """The match for a request's path (with its address, without query), None if there is none.
 
         A parameter does not match an empty segment. ValueError: the path is not UTF-8.
         """
-        return self._literal.get((method, path)) or self._search(method, _decode(_split(path)))
+        return self._literal.get((method, path)) or self._search(method, *split(path))
 
-    def _search(self, method: str, segments: list[str]) -> RouteMatch[Target] | None:
+    def _search(self, method: str, address: bytes, path: bytes) -> RouteMatch[Target] | None:
+        if not address:
+            return None
         allowed: dict[str, None] = {}
-        for node, values in _walk(self._root, segments, ()):
+        for node, values in _walk(self._root, _decode(path), ()):
             if method in node.methods:
                 target, names = node.methods[method]
                 return RouteMatch(target, dict(zip(names, values, strict=True)), (method,))
@@ -88,12 +92,15 @@ def _walk(
         yield from _walk(node.parameter, rest, (*values, first))
 
 
-def _split(path: bytes) -> list[bytes]:
-    return path.removesuffix(b"/").split(b"/")[1:]
+def _split(path: str) -> list[str]:
+    return path.removesuffix("/").split("/")[1:]
 
 
-def _decode(parts: Iterable[bytes]) -> list[str]:
-    return [unquote_to_bytes(part).decode() for part in parts]
+def _decode(path: bytes) -> list[str]:
+    """Its segments, each percent-decoded."""
+    if b"%" in path:
+        return [unquote_to_bytes(part).decode() for part in path.removesuffix(b"/").split(b"/")[1:]]
+    return _split(path.decode())
 
 
 def allow_header(methods: Iterable[str]) -> str:

@@ -3,26 +3,28 @@
 import io
 import sys
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote_to_bytes
 
+from gateway.http import address
 from gateway.http.request import Request
-
-SCRIPT_NAME = "/invoke"  # the root of the endpoints
 
 _NOT_PREFIXED = {"HTTP_CONTENT_TYPE", "HTTP_CONTENT_LENGTH"}
 
 
 def to_environ(request: Request) -> dict[str, Any]:
-    """The environment of `request`, whose body must still be there. nginx has told the client's address and scheme."""
-    path, _, query = request.url.partition("?")
+    """The environment of `request`, whose body must still be there. nginx has told the client's address and scheme.
+
+    SCRIPT_NAME is not decoded, as werkzeug's `url_for` puts it into URLs as it is.
+    """
+    root, path = address.split(request.target)
     scheme = request.header("X-Forwarded-Proto") or "http"
     host, port = _host_and_port(request.header("Host") or "localhost", scheme)
     return {
         **_headers(request),
         "REQUEST_METHOD": request.method,
-        "SCRIPT_NAME": SCRIPT_NAME,
-        "PATH_INFO": unquote(path.removeprefix(SCRIPT_NAME), "latin-1"),
-        "QUERY_STRING": query,
+        "SCRIPT_NAME": root.decode("latin-1"),
+        "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
+        "QUERY_STRING": request.url.partition("?")[2],
         "REQUEST_URI": request.url,
         "CONTENT_TYPE": request.header("Content-Type"),
         "CONTENT_LENGTH": str(len(request.content)),

@@ -11,6 +11,7 @@ from typing import Any
 from gateway.notebook import literals, openapi_components
 from gateway.notebook.endpoint_docs import EndpointDoc, Key
 from gateway.notebook.path_template import PathTemplate, UniqueNames
+from gateway.protocol.messages import StaticText
 
 PATH = "/_api/spec/openapi.json"
 WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
@@ -53,6 +54,12 @@ def build(
     }
     version = hashlib.blake2s(json.dumps(document).encode(), digest_size=4).hexdigest()
     return json.dumps({**document, "info": {**info, "version": version}})
+
+
+def serve(document: str, address: str) -> StaticText:
+    """How a document is served: at the API's own address it names that one, in place of `/invoke`."""
+    own = {**json.loads(document), "servers": [{"url": address}]}
+    return StaticText("application/json", document, json.dumps(own))
 
 
 def _paths(operations: Sequence[Operation], docs: Mapping[Key, EndpointDoc]) -> dict[str, dict[str, Any]]:

@@ -18,7 +18,7 @@ imports nothing heavy.
 
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 Message = dict[str, Any]
 
@@ -35,8 +35,9 @@ class Cell:
 class Endpoint:
     """One verb and path: its cells in notebook order, and its ResponseInfo cells if it has any.
 
-    `path` is as annotated ("/a/:b/c"), below Config.base_url. `limit_s` overrides Config.request_timeout_s. `function`
-    is the name of the function that is called for each request, if the endpoint's one cell defines one and has run.
+    `path` is as annotated ("/a/:b/c"), below the API's addresses. `limit_s` overrides Config.request_timeout_s.
+    `function` is the name of the function that is called for each request, if the endpoint's one cell defines one and
+    has run.
     """
 
     method: str
@@ -47,24 +48,39 @@ class Endpoint:
     function: str | None = None
 
 
+class StaticText(NamedTuple):
+    """A text that is served as it is, for GET, with its content type.
+
+    `own_text` is served in its place at the API's own address, if that is another text.
+    """
+
+    kind: str
+    text: str
+    own_text: str | None = None
+
+    def at(self, *, own_address: bool) -> str:
+        return self.text if self.own_text is None or not own_address else self.own_text
+
+
 @dataclass(frozen=True, slots=True)
 class Config:
     """The configuration of a worker.
 
-    `static` maps a path below `base_url` to [content type, body], for GET; `public` is a folder of files that are
-    served below `base_url`/public. With `allow_broken`, an endpoint that does not compile responds with 500; without,
-    the worker serves nothing then. `records` is the control app's socket for request counts and, with `inspect`, for
-    records of the requests.
+    `project` is for records of requests; `address` is the API's own, percent-encoded (gateway/http/address.py).
+    `static` is by path below its addresses; `public` is a folder of files that are served below `/public` there. With
+    `allow_broken`, an endpoint that does not compile responds with 500; without, the worker serves nothing then.
+    `records` is the control app's socket for request counts and, with `inspect`, for records of the requests.
     """
 
     endpoints: tuple[Endpoint, ...]
-    base_url: str = "/invoke"
+    project: str = ""
+    address: str = "/invoke"
     kernels: int = 1  # that accept from the same socket
     request_timeout_s: float = 60.0
     max_body_bytes: int = 100 * 1024 * 1024
     max_output_bytes: int = 10 * 1024 * 1024
     show_traceback: bool = False
-    static: dict[str, tuple[str, str]] = field(default_factory=dict)
+    static: dict[str, StaticText] = field(default_factory=dict)
     public: str | None = None
     allow_broken: bool = False
     records: str | None = None
@@ -80,9 +96,14 @@ class Config:
             **{
                 **data,
                 "endpoints": tuple(_endpoint(item) for item in data["endpoints"]),
-                "static": {path: (kind, body) for path, (kind, body) in data.get("static", {}).items()},
+                "static": read_static(data.get("static", {})),
             }
         )
+
+
+def read_static(data: Message) -> dict[str, StaticText]:
+    """Config.static, of which JSON has made lists."""
+    return {path: StaticText(*text) for path, text in data.items()}
 
 
 def encode(message: Message) -> bytes:

@@ -1,13 +1,15 @@
 """Shared memory in which a worker shows the arbiter which requests it is running.
 
 A kernel that is dead, or stuck in C code that holds the GIL, cannot report what it was running. So before a cell
-runs, the worker writes the request into a slot, and clears the slot afterwards; this takes about a microsecond.
+runs, the worker writes the request into a slot, and clears the slot afterwards; this takes about a microsecond. Between
+these it notes when the request is decoded, as decoding alone may take too long or end the kernel.
 A slot that is read while it is written may mix two requests. Its deadline alone decides whether a kernel is stuck, and
 is never torn: it is in the machine's byte order, so that it is stored at once, and no slot shares a cache line (64
 bytes) with another. A hung or dead kernel does not write: read twice before acting on a slot.
 
     header  64 bytes                  magic, pid
-    slots   64 of them, of 128 bytes  deadline (seconds of time.monotonic, 0 = free), limit (seconds), request id
+    slots   64 of them, of 128 bytes  deadline (seconds of time.monotonic, 0 = free), limit (seconds), request id,
+                                      whether it is decoded
 
 Requests beyond the 64th, all of them awaiting, are not shown.
 """
@@ -21,7 +23,8 @@ from dataclasses import dataclass
 SLOTS = 64
 _MAGIC = b"nbboard1"
 _HEADER = struct.Struct("<8sI")
-_SLOT = struct.Struct("@dd64s48x")
+_SLOT = struct.Struct("@dd64s?47x")
+_DECODED = struct.calcsize("@dd64s")  # its place in a slot
 _DEADLINE = struct.Struct("@d")
 _SLOTS_AT = 64
 SIZE = _SLOTS_AT + SLOTS * _SLOT.size
@@ -34,6 +37,7 @@ class RunningRequest:
     request_id: str
     deadline: float  # seconds of time.monotonic
     limit_s: float
+    is_decoded: bool  # if not, no cell has run for it
 
     def overdue_s(self) -> float:
         """Seconds beyond its limit, negative while it has time left."""
@@ -63,8 +67,8 @@ def read(fd: int) -> Snapshot:
         raise ValueError("the scoreboard has not been opened by a worker")
     slots = (_SLOT.unpack_from(data, _SLOTS_AT + n * _SLOT.size) for n in range(SLOTS))
     running = tuple(
-        RunningRequest(request_id.rstrip(b"\0").decode("ascii", "replace"), deadline, limit)
-        for deadline, limit, request_id in slots
+        RunningRequest(request_id.rstrip(b"\0").decode("ascii", "replace"), deadline, limit, is_decoded)
+        for deadline, limit, request_id, is_decoded in slots
         if deadline
     )
     return Snapshot(pid, running)
@@ -78,13 +82,18 @@ class Scoreboard:
         self._free = [_SLOTS_AT + n * _SLOT.size for n in reversed(range(SLOTS))]
         _HEADER.pack_into(self._memory, 0, _MAGIC, os.getpid())
 
-    def begin(self, request_id: bytes, started: float, limit_s: float) -> int:
-        """Show that a request starts; returns its slot, for `end`."""
+    def begin(self, request_id: bytes, started: float, limit_s: float, is_decoded: bool = False) -> int:
+        """Show that a request starts; returns its slot, for the other methods."""
         if not self._free:
             return 0
         slot = self._free.pop()
-        _SLOT.pack_into(self._memory, slot, started + limit_s, limit_s, request_id)
+        _SLOT.pack_into(self._memory, slot, started + limit_s, limit_s, request_id, is_decoded)
         return slot
+
+    def mark_decoded(self, slot: int) -> None:
+        """Show that the request in `slot` is decoded."""
+        if slot:
+            self._memory[slot + _DECODED] = 1
 
     def end(self, slot: int) -> None:
         """Show that the request in `slot` is over."""

@@ -82,16 +82,19 @@ class Batch:
             self._add_large(record)
         self.deaths += later.deaths
 
-    def encode(self, endpoints: Sequence[str], sender: str, number: int, oldest_unconfirmed: int) -> bytes:
+    def encode(
+        self, project: str, endpoints: Sequence[str], sender: str, number: int, oldest_unconfirmed: int
+    ) -> bytes:
         """One line of JSON, which control/traffic/batch_server.py reads.
 
-        {"sender": who is like no other, "number": of this batch, among the sender's,
+        {"project": whose API was called, "sender": who is like no other, "number": of this batch, among the sender's,
         "oldest_unconfirmed": no batch with a smaller number is sent any more,
         "requests": [[path as annotated or null, method, status, seconds in all, [requests per bucket]], …],
         "bounds": of the buckets, "broken_off": [[path or null, method, responses whose body broke off], …],
         "kernel_deaths", "records": see record.py}
         """
         message = {
+            "project": project,
             "sender": sender,
             "number": number,
             "oldest_unconfirmed": oldest_unconfirmed,

@@ -13,7 +13,7 @@ HEAD, TAIL = 1024 * 1024, 64 * 1024
 LINE_COST = 100
 _LONGEST_PART = 16 * 1024  # characters
 _LINE_ENDS = "\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"  # as for str.splitlines
-_open_label: str | None = None  # the label of the line that `write_part` has begun
+_open_line: tuple[str, object] | None = None  # the label and writer of the line that `write_part` has begun
 
 
 class RequestLog:
@@ -89,23 +89,26 @@ def write_lines(label: str, text: str) -> None:
     log.close()
 
 
-def write_part(label: str, text: str) -> None:
-    """Write `text`, which may be a part of a line, at once, with `[label]` before each line."""
-    global _open_label
+def write_part(label: str, text: str, writer: object = None) -> None:
+    """Write `text`, which may be a part of a line, at once, with `[label]` before each line.
+
+    Another writer, which may be anything, or another label begins a new line.
+    """
+    global _open_line
     if not text:
         return
     if len(text) > _LONGEST_PART:
         write_lines(label, text)
         return
-    previous, _open_label = _open_label, None if text.endswith("\n") else label
+    previous, _open_line = _open_line, None if text.endswith("\n") else (label, writer)
     prefix = f"[{label}] "
-    before = "" if previous == label else prefix if previous is None else f"\n{prefix}"
+    before = "" if previous == (label, writer) else prefix if previous is None else f"\n{prefix}"
     lines = text.removesuffix("\n").replace("\n", f"\n{prefix}")
     write(before + lines + "\n" * text.endswith("\n"))
 
 
 def _write_lines(label: str, lines: list[str]) -> None:
     """In one write, so that they stay together."""
-    global _open_label
-    previous, _open_label = _open_label, None
+    global _open_line
+    previous, _open_line = _open_line, None
     write("\n" * (previous is not None) + "".join([f"[{label}] {line}\n" for line in lines]))

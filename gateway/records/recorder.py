@@ -31,12 +31,13 @@ CONFIRMED = b"\n"
 class Recorder:
     """Records requests in the thread of the event loop. It never blocks and never raises.
 
-    `address` is the control app's socket; `endpoints` are the paths, as annotated, that indices refer to. Without
-    `keeps_records` requests are only counted.
+    `address` is the control app's socket, `project` the one whose API is called; `endpoints` are the paths, as
+    annotated, that indices refer to. Without `keeps_records` requests are only counted.
     """
 
-    def __init__(self, address: Path, endpoints: Sequence[str], *, keeps_records: bool) -> None:
+    def __init__(self, address: Path, project: str, endpoints: Sequence[str], *, keeps_records: bool) -> None:
         self._address = str(address)
+        self._project = project
         self._endpoints = endpoints
         self._keeps_records = keeps_records
         self._batch = Batch()
@@ -140,7 +141,7 @@ class Recorder:
         try:
             connection.connect(self._address)
             batch, oldest = self._unconfirmed[number], min(self._unconfirmed)
-            message = batch.encode(self._endpoints, self._sender, number, oldest)
+            message = batch.encode(self._project, self._endpoints, self._sender, number, oldest)
             sent = connection.send(message)
         except OSError:
             connection.close()

@@ -10,7 +10,7 @@ from typing import Any
 from kernel_gateway.notebook_http.handlers import NotebookAPIHandler
 from kernel_gateway.notebook_http.request_utils import format_request, headers_to_dict, parse_args, parse_body
 
-from gateway.http import response_info
+from gateway.http import address, response_info
 from gateway.http.response import TEXT
 from gateway.http.wire import RejectedRequest
 from gateway.notebook.failure import ANSI
@@ -85,7 +85,7 @@ class CellHandler(JsonErrorHandler, NotebookAPIHandler):  # type: ignore[misc]
             if info:
                 self._apply_info(info)
         except ValueError as error:
-            where = f"{method} {self.request.path.removeprefix(self.application.settings['base_url'])}"
+            where = f"{method} {address.split(self.request.path.encode())[1].decode()}"
             self.respond_error(500, "bad-response-info", f"the ResponseInfo of {where} {error}")
         else:
             await self.finish(None if self.get_status() in WITHOUT_BODY else _text(output))

@@ -7,16 +7,18 @@ from typing import Any
 
 from tornado import web
 
+from gateway.http import address
 from gateway.notebook import endpoint_docs, openapi
+from gateway.protocol.messages import StaticText
 
 
 class OpenApiHandler(web.RequestHandler):
-    def initialize(self, document: str) -> None:
+    def initialize(self, document: StaticText) -> None:
         self.document = document
 
     def get(self) -> None:
-        self.set_header("Content-Type", "application/json")
-        self.finish(self.document)
+        self.set_header("Content-Type", self.document.kind)
+        self.finish(self.document.at(own_address=address.is_own(self.request.path.encode())))
 
 
 def route(personality: Any) -> tuple[Any, ...]:
@@ -33,5 +35,5 @@ def route(personality: Any) -> tuple[Any, ...]:
         openapi.Operation(e["method"], e["path"], infos.get(e["path"], {}).get(e["method"], ""))
         for e in personality.endpoints()
     ]
-    document = openapi.build(app.slot.project, text, operations, docs)
+    document = openapi.serve(openapi.build(app.slot.project, text, operations, docs), app.slot.address)
     return app.base_url + openapi.PATH, OpenApiHandler, {"document": document}

@@ -18,6 +18,7 @@ from tornado.web import HTTPError, StaticFileHandler
 
 from gateway.arbiter import queue_length
 from gateway.arbiter.crash_verdicts import Verdict
+from gateway.http.address import PATTERN
 from gateway.http.body import MAX_FIELDS
 from gateway.http.regular_file import ENV_FILE
 from gateway.notebook.failure import NotebookError
@@ -63,7 +64,7 @@ class StockPersonality(NotebookHTTPPersonality):  # type: ignore[misc]
         self.parent.http_server.add_socket(self.parent.listener)
 
     def create_request_handlers(self) -> list[tuple[Any, ...]]:
-        """Stock's routes, each endpoint with our handler; and the OpenAPI document."""
+        """Stock's routes, at all of the API's addresses, each endpoint with our handler; and the OpenAPI document."""
         max_output = self.parent.slot.max_output_mb * 1024 * 1024
         extra = {"pool": self.pool, "limit": self.parent.slot.request_timeout, "max_output": max_output}
         stock = [
@@ -72,7 +73,12 @@ class StockPersonality(NotebookHTTPPersonality):  # type: ignore[misc]
             else (path, PublicFileHandler if handler is StaticFileHandler else handler, *arguments)
             for path, handler, *arguments in super().create_request_handlers()[:-1]
         ]
-        return [openapi.route(self), *stock, (r"/(.*)", UnknownPathHandler)]
+        routes = [openapi.route(self), *stock]
+        base_url = self.parent.base_url
+        return [
+            *((PATTERN + path.removeprefix(base_url), *more) for path, *more in routes),
+            (r"/(.*)", UnknownPathHandler),
+        ]
 
     def endpoints(self) -> list[dict[str, str]]:
         """[{"method": "GET", "path": "/hello/:name"}, …] in stock's order."""

@@ -3,28 +3,28 @@
 from collections.abc import Iterable
 from http import HTTPStatus
 
-from gateway.http import etag
+from gateway.http import address, etag
 from gateway.http.request import Request
 from gateway.http.response import WITHOUT_BODY, Response, json_error
 from gateway.http.router import Router, allow_header
 from gateway.http.static_files import StaticFiles
 from gateway.http.wire import CHUNKED, Headers, content_length, head
-from gateway.protocol.messages import Config
+from gateway.protocol.messages import Config, StaticText
 from gateway.worker.endpoint import CompiledEndpoint
 
-Target = CompiledEndpoint | tuple[str, bytes]
+Target = CompiledEndpoint | StaticText
 
 
 class Dispatcher:
-    """All routes below `config.base_url`; `endpoints` are those of `config` in order."""
+    """All routes below the API's addresses; `endpoints` are those of `config` in order."""
 
     def __init__(self, config: Config, endpoints: Iterable[CompiledEndpoint]) -> None:
-        self._router: Router[Target] = Router(config.base_url)
+        self._router: Router[Target] = Router(config.address)
         for endpoint, source in zip(endpoints, config.endpoints, strict=True):
             self._router.add(source.method, source.path, endpoint)
-        for path, (kind, text) in config.static.items():
-            self._router.add("GET", path, (kind, text.encode()))
-        self._static_files = StaticFiles(config.public, f"{config.base_url}/public/")
+        for path, text in config.static.items():
+            self._router.add("GET", path, text)
+        self._static_files = StaticFiles(config.public)
 
     def dispatch(self, request: Request) -> Response | tuple[CompiledEndpoint, dict[str, str]]:
         """The endpoint and the path parameters for `request`, or the response if no cell has to run."""
@@ -39,8 +39,8 @@ class Dispatcher:
             return _method_not_allowed(request, allow_header(match.allowed))
         if isinstance(match.target, CompiledEndpoint):
             return match.target, match.path
-        kind, text = match.target
-        return Response(HTTPStatus.OK, [("Content-Type", kind)], text)
+        text = match.target.at(own_address=address.is_own(request.target))
+        return Response(HTTPStatus.OK, [("Content-Type", match.target.kind)], text.encode())
 
     def head(self, request: Request, response: Response, is_chunked: bool) -> bytes:
         """The head of a response whose body is streamed."""

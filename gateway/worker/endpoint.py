@@ -15,6 +15,7 @@ from gateway.http import response_info
 from gateway.http.request import Request
 from gateway.http.response import BodyStream, Response
 from gateway.protocol.messages import Endpoint
+from gateway.protocol.scoreboard import Scoreboard
 from gateway.worker import result
 from gateway.worker.compiler import CompiledCells
 from gateway.worker.error_response import ErrorResponses
@@ -80,6 +81,7 @@ class Call(Generic[Kind]):
     namespace: dict[str, Any]
     context: Context
     output: Output
+    scoreboard: Scoreboard
     started: float = field(default_factory=time.monotonic)
     is_decoded: bool = False
     is_over: bool = False
@@ -90,6 +92,13 @@ class Call(Generic[Kind]):
     @property
     def deadline(self) -> float:
         return self.started + self.endpoint.limit_s
+
+    def begin(self) -> None:
+        """Note that the request is decoded, so that the cells may run. TimeLimit: decoding it took too long."""
+        if time.monotonic() >= self.deadline:  # the watchdog's thread may have had no turn yet
+            raise TimeLimit
+        self.is_decoded = True
+        self.scoreboard.mark_decoded(self.slot)
 
 
 class CellExecutor:
@@ -171,9 +180,7 @@ class CellExecutor:
         text, value = call.request.encode(call.path)
         call.namespace["REQUEST"] = text
         self.json_decoder.offer(text, value)
-        if time.monotonic() >= call.deadline:  # the watchdog's thread may have had no turn yet
-            raise TimeLimit
-        call.is_decoded = True
+        call.begin()
 
     @contextmanager
     def _events(self, cells: CompiledCells) -> Iterator[Any]:

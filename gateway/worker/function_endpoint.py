@@ -1,7 +1,6 @@
 """An endpoint that is a function, and the call of it."""
 
 import inspect
-import time
 from typing import Any
 
 from gateway.http.response import Response
@@ -13,7 +12,6 @@ from gateway.worker.binding import Binding
 from gateway.worker.compiler import CellError, CompileError
 from gateway.worker.endpoint import Call, CompiledEndpoint
 from gateway.worker.parameters import BindingError
-from gateway.worker.time_limit import TimeLimit
 from gateway.worker.value_response import to_response
 
 
@@ -44,23 +42,18 @@ class FunctionEndpoint(CompiledEndpoint):
     def execute(self, call: "Call[FunctionEndpoint]") -> Response:
         """The response of the function. Raises what it raises; InvalidInput, RejectedRequest: it was not called."""
         arguments = self.binding.bind(call.request, call.path)
-        self._begin(call)
+        call.begin()
         value = self.binding.call(arguments)
         return to_response(self._shell, value, call.output, call.request.header("Accept"))
 
     async def execute_async(self, call: "Call[FunctionEndpoint]") -> Response:
         """The same for a function that awaits."""
         arguments = self.binding.bind(call.request, call.path)
-        self._begin(call)
+        call.begin()
         value = self.binding.call(arguments)
         if hasattr(value, "__await__"):
             value = await value
         return to_response(self._shell, value, call.output, call.request.header("Accept"))
-
-    def _begin(self, call: "Call[FunctionEndpoint]") -> None:
-        if time.monotonic() >= call.deadline:  # the watchdog's thread may have had no turn yet
-            raise TimeLimit
-        call.is_decoded = True
 
 
 def _is_async(function: Any) -> bool:

@@ -5,9 +5,10 @@ cells have stored references to them: `logging.basicConfig()` keeps the sys.stde
 
 A context variable says which request a write belongs to. Tasks that a cell starts inherit it. Threads do not, so
 what they print goes to the log, as does what a task prints after the response was sent, or a task of an ordinary
-cell; each line gets a label there, so that data of a client in it cannot pass for a line of another request. Code
-that runs over the Jupyter protocol prints to the protocol too. C code writes to descriptor 1, which is the log, without
-a label; programs that a cell starts have pipes of their own (gateway/worker/programs.py).
+cell; each line gets a label there, so that data of a client in it cannot pass for a line of another request, and is
+written once it is whole. Code that runs over the Jupyter protocol prints to the protocol too. C code writes to
+descriptor 1, which is the log, without a label; programs that a cell starts have pipes of their own
+(gateway/worker/programs.py).
 """
 
 import io
@@ -21,6 +22,7 @@ from gateway.http.request import Request
 from gateway.http.response import Response
 from gateway.records import log
 from gateway.records.record import NO_TEXT
+from gateway.worker.line_buffers import LineBuffers
 
 _LONGEST_LINE = 8192
 
@@ -187,17 +189,18 @@ class OutputStreams:
     def __init__(self) -> None:
         self._stdout: Any = sys.stdout
         self._stderr: Any = sys.stderr
+        self._stdout_lines, self._stderr_lines = LineBuffers(), LineBuffers()
 
     def redirect(self) -> None:
-        _redirect(self._stdout, lambda output, text: output.write_stdout(text))
-        _redirect(self._stderr, lambda output, text: output.write_stderr(text))
+        _redirect(self._stdout, lambda output, text: output.write_stdout(text), self._stdout_lines)
+        _redirect(self._stderr, lambda output, text: output.write_stderr(text), self._stderr_lines)
 
     def restore(self) -> None:
         """Put our streams back where a cell has replaced or deleted them."""
         sys.stdout, sys.stderr = self._stdout, self._stderr
 
 
-def _redirect(stream: Any, write_to_request: Any) -> None:
+def _redirect(stream: Any, write_to_request: Any, lines: LineBuffers) -> None:
     write_to_protocol, flush_protocol = stream.write, stream.flush
     main_thread = threading.main_thread().ident
     # ipykernel's thread that copies descriptor 1 or 2 to the log by itself, and to the protocol through this write.
@@ -209,12 +212,13 @@ def _redirect(stream: Any, write_to_request: Any) -> None:
         if output is not None and output.is_open:
             return write_to_request(output, text)  # type: ignore[no-any-return]
         if copier is None or this_thread() != copier.ident:
-            log.write_part(output.request_id if output is not None else log.NO_REQUEST, text)
+            lines.write(output.request_id if output is not None else log.NO_REQUEST, text)
         if output is None and this_thread() == main_thread:
             write_to_protocol(text)
         return len(text)
 
     def flush() -> None:
+        lines.flush()
         if CURRENT.get() is None and this_thread() == main_thread:
             flush_protocol()
 

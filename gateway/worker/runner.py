@@ -62,15 +62,17 @@ class Runner:
         call: Call[Any]
         if not isinstance(endpoint, CellEndpoint):
             output: Output = LogOutput(request, self._max_output)
-            call = Call(endpoint, request, path, {}, self.context.copy(), output)
+            call = Call(endpoint, request, path, {}, self.context.copy(), output, self.scoreboard)
             call.context.run(CURRENT.set, output)
         elif endpoint.is_async:
             output = Output(request, self._max_output)
-            call = Call(endpoint, request, path, self._fresh_namespace.copy(), self.context.copy(), output)
+            call = Call(
+                endpoint, request, path, self._fresh_namespace.copy(), self.context.copy(), output, self.scoreboard
+            )
             call.context.run(CURRENT.set, output)
         else:
             output = Output(request, self._max_output)
-            call = Call(endpoint, request, path, self._globals, self.context, output)
+            call = Call(endpoint, request, path, self._globals, self.context, output, self.scoreboard)
         call.shadowed = call.namespace.get("REQUEST", _ABSENT)
         call.slot = self.scoreboard.begin(request.request_id.encode(), call.started, endpoint.limit_s)
         return call

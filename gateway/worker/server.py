@@ -35,7 +35,7 @@ class Server:
         self.recorder: Recorder | None = None
         if config.records:
             paths = [endpoint.path for endpoint in config.endpoints]
-            self.recorder = Recorder(Path(config.records), paths, keeps_records=config.inspect)
+            self.recorder = Recorder(Path(config.records), config.project, paths, keeps_records=config.inspect)
         self._acceptor = Acceptor(listener, self._on_connection, round_robin=config.kernels > 1)
         self._connections: set[Connection] = set()
         self._on_drained: Callable[[], None] | None = None

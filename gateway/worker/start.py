@@ -10,7 +10,7 @@ from typing import Any
 
 from IPython.core.getipython import get_ipython
 
-from gateway.protocol.messages import Cell, Config, Endpoint, Message
+from gateway.protocol.messages import Cell, Config, Endpoint, Message, read_static
 from gateway.protocol.scoreboard import Scoreboard
 from gateway.worker import process, start_output
 from gateway.worker.channel import ArbiterChannel
@@ -37,7 +37,7 @@ def start(channel_path: str, kernel_id: str) -> None:
         listener.close()
         return
     channel.send({"did": "compiled", **_describe(endpoints)})
-    config = replace(config, static=config.static | channel.receive()["static"])
+    config = replace(config, static=config.static | read_static(channel.receive()["static"]))
     # Not before the cell that calls this has ended: IPython and ipykernel then restore sys.stdout and input(), which
     # would undo our changes.
     asyncio.get_running_loop().call_soon(_serve, channel, Server(shell, listener, scoreboard, config, endpoints))

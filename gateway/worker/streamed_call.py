@@ -46,7 +46,7 @@ class StreamedCall:
     async def close(self) -> None:
         """Let the cell clean up, within a limit of its own; an exception is only logged."""
         started, limit_s = time.monotonic(), self.call.endpoint.limit_s
-        slot = self._runner.scoreboard.begin(self.call.request.request_id.encode(), started, limit_s)
+        slot = self._runner.scoreboard.begin(self.call.request.request_id.encode(), started, limit_s, True)
         try:
             async with asyncio.timeout_at(started + limit_s):
                 await self._drive(self._stream.close(), started + limit_s)

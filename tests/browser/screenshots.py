@@ -74,6 +74,11 @@ def take_all(stack: Stack, gallery: "Gallery") -> None:
     gallery.take("request", before=open_request)
     stack.serve("totals", [TOTALS[0].replace("sum(numbers)", "sum(map(int, numbers))"), *TOTALS[1:]])
     gallery.take("replayed", before=replay)
+    stack.start_api("hello_world")
+    gallery.take("several")
+    stack.stop_api()
+    stack.serve("prices", [BROKEN[0], BROKEN[2].replace("DEFAULT", "RATES")])
+    stack.write("prices", BROKEN)
     stack.restart_api("prices")
     gallery.take("restart-failed")
     stack.stop_api()
@@ -105,9 +110,11 @@ def replay(page: Page) -> None:
 
 
 def start_slowly(page: Page) -> None:
-    page.get_by_label("Project", exact=True).select_option("slow_model")
+    with page.expect_navigation():
+        page.get_by_label("Project", exact=True).select_option("slow_model")
+    wait_for_scripts(page)
     page.get_by_role("button", name="Start API", exact=True).click()
-    expect(page.locator(".state")).to_have_text("Starting")
+    expect(page.locator("#status .state")).to_have_text("Starting")
 
 
 class Gallery:

@@ -121,6 +121,27 @@ def test_while_nothing_is_served_it_leads_to_the_homepage_and_back(page: Page, s
     expect(endpoint(page, "/hello_world")).to_be_visible()
 
 
+def test_each_api_is_documented_and_called_at_its_own_address(docs: Page, stack: Stack) -> None:
+    stack.write("the bank", ["# GET /balance\nprint(42)"])
+    stack.start_api("the bank")
+    docs.reload()
+    docs.get_by_role("link", name="the bank").click()
+    expect(docs).to_have_title("the bank: documentation · Notebook API")
+    balance = open_page(docs, "/balance")
+    balance.get_by_role("button", name="Execute").click()
+    expect(answer_of(balance)).to_contain_text("42")
+    expect(balance.locator(".curl")).to_contain_text("/apis/the%20bank/balance")
+    axe.check(docs)
+    docs.get_by_role("link", name="shop").click()
+    expect(endpoint(docs, "/none")).to_be_visible()
+    stack.process_call("stop", "the bank")
+    response = docs.goto(f"{stack.url}/docs?notebook=the bank")
+    assert response
+    assert response.status == 200
+    expect(docs.get_by_role("heading", level=1)).to_have_text("the bank is not served")
+    axe.check(docs)
+
+
 def test_without_javascript_it_names_the_document(plain_page: Page, stack: Stack) -> None:
     stack.restart_api("hello_world")
     plain_page.goto(f"{stack.url}/docs")

@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, Request, expect
 
 from tests.browser import axe
+from tests.browser.chromium import wait_for_scripts
 from tests.support.packages import make_wheel
 from tests.support.stack import Stack
 
@@ -26,11 +27,18 @@ def button(page: Page, name: str) -> Locator:
 
 
 def choose(page: Page, project: str) -> None:
-    page.get_by_label("Project", exact=True).select_option(project)
+    """With scripts, that opens another project's page."""
+    select = page.get_by_label("Project", exact=True)
+    if select.input_value() == project or not page.evaluate("matchMedia('(scripting: enabled)').matches"):
+        select.select_option(project)
+        return
+    with page.expect_navigation():
+        select.select_option(project)
+    wait_for_scripts(page)
 
 
 def expect_state(page: Page, word: str) -> None:
-    expect(page.locator(".state")).to_have_text(word)
+    expect(page.locator("#status .state")).to_have_text(word)
 
 
 def start(page: Page, project: str) -> None:
@@ -44,8 +52,6 @@ def answer_of(page: Page) -> Locator:
 
 
 def test_a_person_starts_tests_restarts_and_stops_an_api_by_clicking(page: Page, stack: Stack) -> None:
-    stack.write("other", ["# GET /other\nprint('the other')"])
-    page.reload()
     expect(page.get_by_role("heading", level=1)).to_have_text("Nothing is served")
 
     start(page, "hello_world")
@@ -59,16 +65,20 @@ def test_a_person_starts_tests_restarts_and_stops_an_api_by_clicking(page: Page,
     expect(answer_of(page)).to_contain_text('{"hello": "world"}')
     expect(answer_of(page)).to_contain_text("ms")
 
-    choose(page, "other")
+    stack.write("shop", ["# GET /before\nprint('before')"])
+    stack.start_api("shop")
+    choose(page, "shop")
+    expect(page.locator(".endpoint h3")).to_have_text(["GET /before"])
+    stack.write("shop", ["# GET /after\nprint('after')"])
     button(page, "Restart API").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("other")
-    expect(page.locator(".endpoint h3")).to_have_text(["GET /other"])
+    expect(page.locator(".endpoint h3")).to_have_text(["GET /after"])
 
     button(page, "Stop API").click()
     expect_state(page, "Stopped")
     expect(page.locator(".endpoint")).to_have_count(0)
-    expect(page.get_by_label("Project", exact=True)).to_have_value("other")
-    assert stack.invoke("other").status_code == 503
+    expect(page.get_by_label("Project", exact=True)).to_have_value("shop")
+    assert stack.get("/apis/shop/after").status_code == 503
+    assert stack.invoke("hello_world").status_code == 200
 
 
 def test_the_first_try_of_an_endpoint_is_the_notebooks_example(page: Page, stack: Stack) -> None:
@@ -153,15 +163,14 @@ def test_a_start_that_fails_shows_the_cell_the_line_and_the_traceback(page: Page
 
 
 def test_a_restart_that_fails_leaves_the_old_version_up_and_says_why(page: Page, stack: Stack) -> None:
-    stack.write("broken", BROKEN)
+    stack.write("broken", ["# GET /price\nprint('as before')"])
     page.reload()
-    start(page, "hello_world")
-    choose(page, "broken")
+    start(page, "broken")
+    stack.write("broken", BROKEN)
     button(page, "Restart API").click()
-    expect(page.locator(".failure")).to_contain_text("hello_world is still served as before.")
+    expect(page.locator(".failure")).to_contain_text("broken is still served as before.")
     expect_state(page, "Serving")
-    expect(page.get_by_label("Project", exact=True)).to_have_value("broken")
-    assert stack.invoke("hello_world").text == '{"hello": "world"}\n'
+    assert stack.invoke("price").text == "as before\n"
 
 
 def test_a_package_that_a_start_has_missed_is_added_by_clicking(page: Page, stack: Stack) -> None:
@@ -202,15 +211,16 @@ def test_a_project_that_was_deleted_meanwhile_is_told_on_the_page(page: Page, st
     page.reload()
     choose(page, "gone")
     shutil.rmtree(stack.notebook_dir / "gone")
-    button(page, "Start API").click()
-    expect(page.locator("#notice")).to_contain_text("There is no project 'gone'")
+    expect(page.locator("#status")).to_contain_text("There is no project of this name.")
+    expect(page.get_by_label("Project", exact=True)).to_have_value("gone")
+    expect(button(page, "Start API")).to_be_disabled()
 
 
 def test_the_page_without_javascript_does_the_journey_with_plain_forms(plain_page: Page, stack: Stack) -> None:
     page = plain_page
     expect(page.get_by_role("button", name="Copy")).to_have_count(0)
     start(page, "hello_world")
-    assert page.url == f"{stack.url}/"  # a reload does not send the form again
+    assert page.url == f"{stack.url}/?notebook=hello_world"  # a reload does not send the form again
 
     page.get_by_role("link", name="Test GET /hello/:name").click()
     expect(page.get_by_label("Path after /invoke")).to_have_value("/hello/Ada")
@@ -280,16 +290,80 @@ def test_the_page_asks_no_other_server_for_anything_and_breaks_no_content_policy
     assert complaints == []
 
 
-STATES = ["stopped", "starting", "serving", "failed", "kept", "gone", "refused"]
+def test_several_apis_have_a_page_each(page: Page, stack: Stack) -> None:
+    stack.write("shop of Ada", ["import sys", "# GET /price\nprint('sold', file=sys.stderr)\nprint('7 €')"])
+    page.reload()
+    start(page, "hello_world")
+    page.get_by_label("Path after /invoke").fill("/half/typ")
+    choose(page, "shop of Ada")
+    expect(page).to_have_url(f"{stack.url}/?notebook=shop+of+Ada")
+    expect(page.get_by_role("heading", level=1)).to_have_text("shop of Ada")
+    expect(page.get_by_label("Project", exact=True)).to_be_focused()
+    expect(page.locator("#status")).to_contain_text("Once started, it answers at /apis/shop%20of%20Ada.")
+    button(page, "Start API").click()
+    expect_state(page, "Serving")
+    expect(page.locator(".curl")).to_have_text(f"curl -u webhook:PASSWORD {stack.url}/apis/shop%20of%20Ada/price")
+    expect(page.get_by_label("Path after /apis/shop%20of%20Ada")).to_have_value("/price")
+    stack.invoke("hello_world")
+    button(page, "Test API").click()
+    expect(answer_of(page)).to_contain_text("7 €")
+    expect(page.locator("#log-lines")).to_contain_text("sold")
+    expect(page.locator("#requests .entry")).to_have_count(1)
+
+    page.go_back()
+    expect(page.get_by_role("heading", level=1)).to_have_text("hello_world")
+    expect(page.get_by_label("Project", exact=True)).to_have_value("hello_world")
+    expect(page.get_by_label("Path after /invoke")).to_have_value("/half/typ")
+    expect(page.locator("#log-lines")).not_to_contain_text("sold")
+
+    page.get_by_role("button", name="Make default the API of shop of Ada").click()
+    expect(page.get_by_label("Path after /apis/hello_world")).to_have_value("/half/typ")
+    expect_state(page, "Serving")
+    assert stack.invoke("price").text == "7 €\n"
+    stack.process_call("stop", "shop of Ada")  # by somebody else
+    expect(page.locator("#apis li")).to_have_count(1)
+    stack.start_api("shop of Ada")
+    expect(page.locator("#apis li .state")).to_have_text(["Serving", "Serving"])
+    button(page, "Stop all").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Nothing is served")
+    expect(page.locator("#apis")).to_be_hidden()
+
+
+def test_without_javascript_another_project_is_shown_by_a_button(plain_page: Page, stack: Stack) -> None:
+    page = plain_page
+    stack.write("shop", ["# GET /price\nprint('7 €')"])
+    stack.start_api("hello_world")
+    page.reload()
+    choose(page, "shop")
+    button(page, "Show this project").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("shop")
+    button(page, "Start API").click()
+    expect_state(page, "Serving")
+    button(page, "Test API").click()
+    expect(answer_of(page)).to_contain_text("7 €")
+    page.get_by_role("button", name="Make default the API of shop").click()
+    expect(page.locator(".curl")).to_have_text(f"curl -u webhook:PASSWORD {stack.url}/invoke/price")
+    choose(page, "hello_world")  # and not shown: the buttons are those of the shop
+    button(page, "Stop API").click()
+    expect_state(page, "Stopped")
+    expect(page.get_by_role("heading", level=1)).to_have_text("shop")
+    assert stack.get("/apis/hello_world/hello_world").status_code == 200
+
+
+STATES = ["stopped", "starting", "serving", "failed", "kept", "gone", "refused", "several"]
 
 
 @pytest.mark.parametrize("state", STATES)
 def test_axe_finds_nothing_and_no_width_scrolls_sideways(page: Page, stack: Stack, state: str) -> None:
     stack.write("broken", BROKEN)
     stack.write("slow", UNFINISHED)
-    if state in ("serving", "kept"):
+    if state in ("serving", "several"):
         stack.start_api("hello_world")
-    if state in ("failed", "kept"):
+    if state in ("kept", "several"):
+        name = f"team/{'a' * 30}" if state == "several" else "broken"
+        stack.serve(name, NOISY)
+    if state in ("failed", "kept", "several"):
+        stack.write("broken", BROKEN)
         stack.restart_api("broken")
     if state in ("gone", "refused"):
         stack.serve("gone", NOISY)
@@ -310,12 +384,13 @@ def test_axe_finds_nothing_and_no_width_scrolls_sideways(page: Page, stack: Stac
     axe.check(page)
 
 
-@pytest.mark.parametrize("state", ["stopped", "serving", "kept"])
+@pytest.mark.parametrize("state", ["stopped", "serving", "several"])
 def test_tab_reaches_every_control_and_shows_where_it_is(page: Page, stack: Stack, state: str) -> None:
     stack.write("broken", BROKEN)
     if state != "stopped":
         stack.start_api("hello_world")
-    if state == "kept":
+    if state == "several":
+        stack.serve("noisy", NOISY)
         stack.restart_api("broken")
     page.reload()
     controls = page.evaluate(
@@ -505,22 +580,24 @@ def test_a_page_that_loses_the_server_says_so_and_recovers(page: Page, context: 
 def test_a_restart_that_fails_while_two_pages_are_open_shows_on_both(
     page: Page, context: BrowserContext, stack: Stack
 ) -> None:
-    start(page, "hello_world")
+    stack.serve("broken", ["# GET /price\nprint()"])
     second = context.new_page()
-    second.goto(stack.url)
+    for one in (page, second):
+        one.goto(stack.url)
     stack.write("broken", BROKEN)
     stack.restart_api("broken")
     for one in (page, second):
         expect(one.locator(".failure")).to_contain_text("it failed in cell 2, line 2.")
         expect_state(one, "Serving")
         one.reload()
-        expect(one.locator(".failure")).to_contain_text("hello_world is still served as before.")
+        expect(one.locator(".failure")).to_contain_text("broken is still served as before.")
 
 
 def test_the_switch_is_turned_on_one_page_and_seen_on_all(page: Page, context: BrowserContext, stack: Stack) -> None:
     stack.write("edited", ["# GET /edited\nprint(1)"])
     second = context.new_page()
-    second.goto(stack.url)
+    second.goto(f"{stack.url}/?notebook=edited")
+    page.reload()
     start(page, "edited")
     switch = page.get_by_role("switch", name="Restart at each save")
     expect(switch).not_to_be_checked()

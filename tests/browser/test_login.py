@@ -25,7 +25,7 @@ def own_stack() -> Iterator[Stack]:
 def logged_in(context: BrowserContext, own_stack: Stack) -> Page:
     page = context.new_page()
     page.goto(own_stack.url)
-    expect(page.locator(".state")).to_have_text("Serving")
+    expect(page.locator("#status .state")).to_have_text("Serving")
     return page
 
 
@@ -53,7 +53,7 @@ def test_the_browser_goes_on_while_its_address_is_limited(logged_in: Page, own_s
     logged_in.context.on("response", lambda response: codes.append(response.status))
 
     logged_in.reload()
-    expect(logged_in.locator(".state")).to_have_text("Serving")
+    expect(logged_in.locator("#status .state")).to_have_text("Serving")
     expect(logged_in.locator(".endpoint")).to_have_count(1)
     assert own_stack.invoke("say", source=another_address()).status_code == 200
     expect(logged_in.locator("#log-lines")).to_contain_text("heard of it")

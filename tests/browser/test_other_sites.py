@@ -151,7 +151,7 @@ def test_a_person_who_follows_a_link_to_a_change_is_asked_first(visit: Visit, st
     before = stack.status()
     page = visit.open(f'<a href="{visit.home}/process/stop?why=x">Win a prize</a>')
     page.get_by_role("link").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Stop the API?")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Stop all APIs?")
     expect(page.get_by_role("main")).to_contain_text("/process/stop?why=x")
     assert stack.status() == before
     page.get_by_role("button").click()
@@ -163,10 +163,11 @@ def test_a_person_who_follows_a_link_to_a_change_is_asked_first(visit: Visit, st
     ("address", "heading", "text"),
     [
         ("start?notebook=counting", "Start the API?", "counting will be served"),
-        ("start", "Start the API?", "The project that was served last will be served"),
+        ("start", "Start the API?", "The project that was the default API last will be served"),
         ("restart?notebook=another", "Restart the API?", "another will be served"),
         (f"restart?notebook={'long' * 60}", "Restart the API?", "is lost"),
-        ("stop", "Stop the API?", "Requests will be rejected"),
+        ("stop", "Stop all APIs?", "Requests to all of them will be rejected"),
+        ("stop?notebook=counting", "Stop the API?", "Requests to counting will be rejected"),
         ("reload?on=1", "Restart at each save?", "each time"),
         ("reload?on=0", "Stop restarting at each save?", "until you restart it"),
     ],

@@ -128,7 +128,7 @@ def test_a_replay_while_nothing_is_served_says_so(page: Page, serving: Stack) ->
     open_call(page, serving, "/hello/gone")
     serving.stop_api()
     page.get_by_role("button", name="Replay").click()
-    expect(page.get_by_role("alert")).to_contain_text("Nothing is being served. Start the API first.")
+    expect(page.get_by_role("alert")).to_contain_text("inspected is not being served. Start it first.")
 
 
 def test_a_call_leads_to_its_lines_in_the_log(page: Page, serving: Stack) -> None:
@@ -161,6 +161,28 @@ def test_the_list_is_filtered_as_one_types_and_without_javascript(page: Page, pl
     plain_page.get_by_label("Filter requests by").fill("no call is like this")
     plain_page.get_by_role("button", name="Filter").click()
     expect(plain_page.locator("#requests")).to_contain_text("None of the last")
+
+
+def test_the_list_is_limited_to_a_project_as_soon_as_there_are_several(page: Page, serving: Stack) -> None:
+    serving.invoke("hello/mine")
+    page.goto(f"{serving.url}/requests")
+    expect(entries(page).first).to_contain_text("/hello/mine")
+    serving.write("b/deep", ["# GET /other\nprint()"])
+    assert serving.start_api("b/deep").status_code == 200
+    serving.get("/apis/b.deep/other")
+    expect(entries(page).first.locator(".target")).to_have_text("b/deep /other")
+    page.get_by_label("Project").select_option("inspected")
+    expect(entries(page).filter(has_text="/other")).to_have_count(0)
+    serving.invoke("hello/later")
+    expect(entries(page).first.locator(".target")).to_have_text("/hello/later")
+    entries(page).first.click()
+    expect(page.locator(".detail").first).to_contain_text("Project inspected.")
+    page.get_by_role("button", name="Replay").click()
+    page.get_by_role("link", name="Open the replayed request").click()
+    page.get_by_role("link", name="All requests").click()
+    expect(page.get_by_label("Project")).to_have_value("inspected")
+    expect(entries(page).filter(has_text="/other")).to_have_count(0)
+    serving.stop_api("b/deep")
 
 
 def test_what_callers_and_cells_say_is_text_and_never_markup(page: Page, serving: Stack) -> None:
@@ -211,7 +233,7 @@ def test_a_focused_call_stays_focused_while_others_come(page: Page, serving: Sta
 
 
 def test_the_log_does_not_move_while_calls_come(page: Page, serving: Stack) -> None:
-    expect(page.locator(".state")).to_have_text("Serving")
+    expect(page.locator("#status .state")).to_have_text("Serving")
     expect(page.locator(".endpoint")).to_have_count(len(CELLS) - 1)
     serving.invoke("hello/0")
     expect(entries(page).first).to_contain_text("/hello/0")

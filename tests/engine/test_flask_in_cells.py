@@ -71,6 +71,11 @@ print(json.dumps({
     'id': json.loads(REQUEST)['headers'].get('X-Mine'),
 }))
 
+# GET /url_for
+import flask
+flask.current_app.add_url_rule('/to/<name>', 'to')
+print(flask.url_for('to', name='a b'))
+
 # POST /hook
 import flask
 print(hmac.new(b'key', flask.request.get_data(), hashlib.sha256).hexdigest())
@@ -438,6 +443,17 @@ def test_the_request_is_what_a_view_sees(api: Arbiter) -> None:
         "secure": True,
         "id": "yes",
     }
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [("/invoke", "/invoke"), ("/apis/shop", "/apis/shop"), ("/apis/sh%6Fp%20%C3%A9", "/apis/shop%20é")],
+)
+def test_urls_begin_with_the_address_that_was_called(api: Arbiter, address: str, shown: str) -> None:
+    seen = api.ask("POST", "/request/a%20b?x=1", b"", {"Host": "api.example"}, address).json
+    assert (seen["path"], seen["root"]) == ("/request/a b", address)
+    assert seen["url"] == f"http://api.example{shown}/request/a%20b?x=1"
+    assert api.ask("GET", "/url_for", address=address).text == f"{address}/to/a%20b\n"
 
 
 def test_uploaded_files_are_in_its_files(api: Arbiter) -> None:

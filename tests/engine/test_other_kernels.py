@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
+from control.traffic.batch_server import BatchServer
 from tests.support import processes
 from tests.support.notebooks import Markdown, notebook
+from tests.support.records import RecordLog
 from tests.support.slot import Answer, Slot
 from tests.support.waiting import eventually
 
@@ -195,6 +197,9 @@ def test_its_endpoints_are_documented(bash: Slot) -> None:
     document = answer.json()
     validate(document, cls=OpenAPIV31SpecValidator)
     assert document["info"]["title"] == "test"
+    assert document["servers"] == [{"url": "/invoke"}]
+    own = bash.get("/_api/spec/openapi.json", address="/apis/t%65st").json()
+    assert own == {**document, "servers": [{"url": "/apis/test"}]}
     assert set(document["paths"]) == {
         "/hi/{name}",
         "/echo",
@@ -210,6 +215,26 @@ def test_its_endpoints_are_documented(bash: Slot) -> None:
     assert (greeting["summary"], greeting["description"]) == ("A greeting", "In *bash*.")
     assert set(document["paths"]["/made"]["get"]["responses"]) == {"2XX", "default"}
     assert bash.get("/_api/spec/swagger.json").json()["swagger"] == "2.0"
+
+
+@pytest.mark.parametrize("address", ["/apis/test", "/apis/t%65st"])
+def test_its_own_address_has_the_same_endpoints(bash: Slot, address: str) -> None:
+    assert bash.get("/hi/there", address=address).text == "hi bash\n"
+    assert bash.get("/public/server.ipynb", address=address).status == 200
+    bad = bash.get("/made-badly", address=address).json()
+    assert bad["message"] == "the ResponseInfo of GET /made-badly must print JSON, not 'no json\\n'"
+    unknown = bash.get("/nothing", address=address)
+    assert (unknown.status, unknown.json()["extensions"]["path"]) == (404, f"{address}/nothing")
+
+
+def test_its_requests_are_told_with_its_project(bash: Slot) -> None:
+    record_log = RecordLog()
+    with BatchServer(bash.home / "records.sock", record_log.batches.append) as server:
+        server.start()
+        bash.get("/hi/there", address="/apis/t%65st", headers={"X-Request-Id": "told"})
+        assert record_log.of("told")["endpoint"] == "/hi/:name"
+        server.shutdown()
+    assert {batch["project"] for batch in record_log.batches} == {"test"}
 
 
 def test_an_unknown_path_and_method_are_refused_as_json(bash: Slot) -> None:

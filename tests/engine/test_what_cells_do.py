@@ -13,11 +13,15 @@ from pathlib import Path
 
 import pytest
 
+from control.traffic.batch_server import BatchServer
 from tests.support.processes import Process, has_ended, running
+from tests.support.records import RecordLog
 from tests.support.slot import Slot, http_over_unix
 from tests.support.waiting import eventually
 
 SMALL = 64 * 1024 * 1024  # bytes
+TOGETHER = re.compile(r"^\[-\] writer (\d) says (\d+)$", re.MULTILINE)
+SLOW_JSON = b"[" + b"{}," * 8_000_000 + b"0]"
 PID = "# GET /pid\nprint(os.getpid())"
 
 CELLS = [
@@ -78,6 +82,26 @@ CELLS = [
     # Sleeps longer than any test: the signal has to end it.
     "# GET /terminates\nos.kill(os.getpid(), signal.SIGTERM)\ntime.sleep(60)",
     "# GET /logs\nlogging.getLogger('late').warning('logged by the cell')\nprint('ok')",
+    "async def count_in_task(writer):\n"
+    "    while not running.wait(0): await asyncio.sleep(0)\n"
+    "    for n in range(1000):\n        print('writer', writer, 'says', n)\n        await asyncio.sleep(0)\n"
+    "def count(writer):\n    running.wait()\n    for n in range(1000): print('writer', writer, 'says', n)\n"
+    "def begin_line(): print('an unfinished line', 'that was flushed', end='', flush=True)\n"
+    "def end_in_line(): print('the last words', 'of a thread', end='')\n"
+    "def say_more(): print('of another')\n"
+    "running = threading.Event()",
+    "# GET /together\nfrom contextvars import Context\n"
+    "counting = [Context().run(asyncio.create_task, count_in_task(0))]\n"
+    "counting += [asyncio.to_thread(Context().run, count, writer) for writer in (1, 2, 3)]\n"
+    "asyncio.get_running_loop().call_later(0.1, running.set)\nawait asyncio.gather(*counting)\n"
+    "for target in (begin_line, end_in_line, say_more):\n"
+    "    thread = threading.Thread(target=target)\n    thread.start()\n    thread.join()\n"
+    "print(4 * 1000)",
+    "# POST /decodes\n# timeout: 0.3\nprint('decoded')",
+    # A function's validator, which runs before it.
+    "def stop(value: int) -> int:\n    os.kill(os.getpid(), signal.SIGSTOP)\n    return value\n"
+    "from typing import Annotated\nfrom pydantic import AfterValidator",
+    "# GET /validates\n# timeout: 0.3\ndef validates(n: Annotated[int, AfterValidator(stop)]): return n",
     "#get /lower case is a remark",
     "\n\n# Get /lower\nprint('lower')",
 ]
@@ -91,7 +115,12 @@ def slot() -> Iterator[Slot]:
 
 def memory(slot: Slot) -> int:
     """Bytes that the only kernel holds."""
-    pages = Path(f"/proc/{slot.get('/pid').text.strip()}/statm").read_text().split()[1]
+    return memory_of(int(slot.get("/pid").text))
+
+
+def memory_of(process: int) -> int:
+    """Bytes that it holds."""
+    pages = Path(f"/proc/{process}/statm").read_text().split()[1]
     return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
@@ -181,12 +210,48 @@ def test_kernels_that_requests_end_one_after_the_other_are_replaced_at_once(slot
     eventually(lambda: len(children(slot)) == 1, 20, "its end")
 
 
+def explain(slot: Slot, request_id: str, connect_time: str = "0.000", seconds: str = "0") -> tuple[int, str, str]:
+    """What nginx is told of a request that began so long ago: status, code, message."""
+    headers = {"X-Request-Id": request_id, "X-Connect-Time": connect_time, "X-Failed-After": seconds}
+    answer = http_over_unix(slot.folder / "admin.sock", "POST", "/explain", None, headers, 10)
+    return answer.status, answer.json()["extensions"]["code"], answer.json()["message"]
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "code", "message"),
+    [
+        (signal.SIGSTOP, 504, "timeout", "The request could not be decoded within 0.3 s"),
+        (signal.SIGKILL, 502, "kernel-died", "The kernel ended while it decoded this request, before a cell ran."),
+    ],
+)
+def test_a_kernel_that_ends_while_it_decodes_blames_no_cell(
+    slot: Slot, number: int, status: int, code: str, message: str
+) -> None:
+    kernel, before = int(slot.get("/pid").text), memory(slot)
+    headers = {"Content-Type": "application/json", "X-Request-Id": f"decoding-{status}"}
+    with ThreadPoolExecutor(1) as pool:
+        decoding = pool.submit(slot.post, "/decodes", SLOW_JSON, headers=headers)
+        # Far more than the body alone.
+        eventually(lambda: memory_of(kernel) > before + 4 * len(SLOW_JSON), 20, "the body being decoded")
+        os.kill(kernel, number)
+        assert isinstance(decoding.exception(), OSError | http.client.HTTPException)
+    explanation = explain(slot, f"decoding-{status}", seconds="30")
+    assert explanation[:2] == (status, code)
+    assert explanation[2].startswith(message)
+
+
+def test_a_validator_that_cannot_be_interrupted_blames_no_cell(slot: Slot) -> None:
+    with contextlib.suppress(OSError):
+        slot.get("/validates?n=1", headers={"X-Request-Id": "validating"})
+    status, code, message = explain(slot, "validating", seconds="30")
+    assert (status, code) == (504, "timeout")
+    assert "could not be decoded within 0.3 s" in message
+    assert "a validator takes too long" in message
+
+
 def test_a_request_that_did_not_fit_into_the_queue_is_not_told_the_fate_of_another_with_its_id(slot: Slot) -> None:
     def why(connect_time: str) -> tuple[int, str]:
-        """What nginx is told of a request with that id."""
-        headers = {"X-Request-Id": "twice", "X-Connect-Time": connect_time}
-        answer = http_over_unix(slot.folder / "admin.sock", "POST", "/explain", None, headers, 10)
-        return answer.status, answer.json()["extensions"]["code"]
+        return explain(slot, "twice", connect_time)[:2]
 
     with contextlib.suppress(OSError):
         slot.get("/aborts", headers={"X-Request-Id": "twice"})
@@ -194,6 +259,19 @@ def test_a_request_that_did_not_fit_into_the_queue_is_not_told_the_fate_of_anoth
     assert why("-") == (503, "overloaded")
     # What begins more than a second after that death is another request with that id.
     eventually(lambda: why("0.000") == (502, "no-answer"), 5, "no word on the earlier request")
+
+
+def test_whoever_answers_a_request_says_of_which_project_it_is(slot: Slot) -> None:
+    record_log = RecordLog()
+    with BatchServer(slot.home / "records.sock", record_log.batches.append) as server:
+        server.start()
+        slot.get("/ok", headers={"X-Request-Id": "by-a-kernel"})
+        nginx = {"X-Failed-Method": "GET", "X-Failed-Target": "/apis/t%65st/ok", "X-Request-Id": "by-the-gateway"}
+        http_over_unix(slot.folder / "admin.sock", "POST", "/explain", None, nginx, 10)
+        records = [record_log.of("by-a-kernel"), record_log.of("by-the-gateway")]
+        server.shutdown()
+    assert [(record["endpoint"], record["status"]) for record in records] == [("/ok", 200), ("/ok", 503)]
+    assert {batch["project"] for batch in record_log.batches} == {"test"}
 
 
 def test_no_request_is_written_down_anywhere(slot: Slot) -> None:
@@ -205,9 +283,14 @@ def test_no_request_is_written_down_anywhere(slot: Slot) -> None:
     assert not [file for file in files if b"a-secret-of-the-caller" in file.read_bytes()]
 
 
+def test_its_documentation_names_the_project_and_the_address_that_was_called(slot: Slot) -> None:
+    for address in ("/invoke", "/apis/test"):
+        document = slot.get("/_api/spec/openapi.json", address=address).json()
+        assert (document["info"]["title"], document["servers"]) == ("test", [{"url": address}])
+
+
 def test_what_happens_between_requests_is_in_the_log(slot: Slot) -> None:
     eventually(lambda: "said at once\n" in slot.log(), 10, "what a task of an ordinary cell says")
-    # One after the other: threads that print at the same time mix the parts of their lines.
     for path, *lines in (
         ("/bell", "printed by a task", "logged by a task", "LookupError: raised by a task"),
         ("/thread", "KeyError: 'raised by a thread'"),
@@ -217,6 +300,16 @@ def test_what_happens_between_requests_is_in_the_log(slot: Slot) -> None:
         assert slot.get(path).text == ""
         for line in lines:
             eventually(lambda line=line: f"[-] {line}\n" in slot.log(), 10, line)
+
+
+def test_what_threads_and_tasks_print_at_the_same_time_is_in_the_log_line_by_line(slot: Slot) -> None:
+    assert slot.get("/together").text == "4000\n"
+    lines = eventually(
+        lambda: (found := TOGETHER.findall(slot.log())) and len(found) == 4000 and found, 10, "all lines"
+    )
+    assert sorted(lines) == sorted((str(writer), str(n)) for writer in range(4) for n in range(1000))
+    for line in ("an unfinished line that was flushed", "the last words of a thread", "of another"):
+        eventually(lambda line=line: f"\n[-] {line}\n" in slot.log(), 10, line)
 
 
 def test_a_child_that_lives_on_serves_nothing_and_ends_with_its_kernel() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from gateway.protocol.messages import StaticText
 from tests.support.arbiter import Arbiter, Worker, endpoint, eventually, notebook, serving
 
 NOTEBOOK = r"""
@@ -334,7 +335,10 @@ NUMBERS = {f"{each.method} {each.path}": each.cells[-1].number for each in ENDPO
 
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arbiter]:
-    static = {"/_api/spec/swagger.json": ("application/json", '{"swagger": "2.0"}')}
+    static = {
+        "/_api/spec/swagger.json": StaticText("application/json", '{"swagger": "2.0"}'),
+        "/_api/spec/openapi.json": StaticText("application/json", "{}", '{"own": "é"}'),
+    }
     with serving(tmp_path_factory.mktemp("cells"), *ENDPOINTS, seed=SEED, static=static) as arbiter:
         yield arbiter
 
@@ -406,6 +410,14 @@ def test_request_says_what_was_asked(api: Arbiter) -> None:
     assert message["path"] == {"name": "a b"}
     assert message["headers"]["A-B"] == "c"
     assert (message["method"], message["url"]) == ("POST", "/invoke/echo/a%20b?x=1&x=2")
+
+
+@pytest.mark.parametrize("address", ["/apis/shop", "/apis/%73hop"])
+def test_the_apis_own_address_has_the_same_endpoints(api: Arbiter, address: str) -> None:
+    message = api.ask("POST", "/echo/a%20b?x=1", b"", address=address).json
+    assert (message["path"], message["url"]) == ({"name": "a b"}, f"{address}/echo/a%20b?x=1")
+    refusal = api.ask("GET", "/raise", address=address)
+    assert (refusal.status, refusal.json["extensions"]["path"]) == (500, f"{address}/raise")
 
 
 def test_parsing_request_twice_gives_two_independent_values(api: Arbiter) -> None:
@@ -649,6 +661,15 @@ def test_unknown_paths_are_404_as_json(api: Arbiter) -> None:
 def test_static_texts_are_served(api: Arbiter) -> None:
     response = api.get("/_api/spec/swagger.json")
     assert (response.json, response.headers["Content-Type"]) == ({"swagger": "2.0"}, "application/json")
+
+
+def test_a_static_text_may_be_another_at_the_apis_own_address(api: Arbiter) -> None:
+    for path, default, own in (
+        ("/_api/spec/swagger.json", {"swagger": "2.0"}, {"swagger": "2.0"}),
+        ("/_api/spec/openapi.json", {}, {"own": "é"}),
+    ):
+        texts = [api.ask("GET", path, address=address).json for address in ("/invoke", "/apis/shop", "/apis/s%68op")]
+        assert texts == [default, own, own]
 
 
 POST = b"POST /invoke/echo/x HTTP/1.1\r\nHost: h\r\n"

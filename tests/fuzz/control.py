@@ -25,14 +25,14 @@ GET: dict[str, list[str]] = {
     "list_notebooks": [],
     "get_current_nb": [],
     "logs": ["lines", "after"],
-    "requests": [],
+    "requests": ["notebook"],
     "requests/{id}": [],
     "metrics": [],
     "download": ["notebook"],
 }
 PAGES: dict[str, list[str]] = {
     "/": ["seen", "notebook", "method", "path", "body", "log"],
-    "/requests": ["rows", "text", "failed", "seen"],
+    "/requests": ["rows", "text", "failed", "notebook", "seen"],
     "/requests/{id}": [],
     "/docs": [],
     "/static/{id}": ["v"],

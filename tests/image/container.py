@@ -209,6 +209,9 @@ class Container:
         """Serve a project in place of whatever is being served."""
         response = self.request("POST", "/process/restart", params={"notebook": project})
         assert response.status_code == 200, response.text
+        for api in self.get("/process/status").json()["apis"]:
+            if api["notebook"] != project:
+                self.request("POST", "/process/stop", params={"notebook": api["notebook"]})
         return response
 
 

@@ -2,7 +2,7 @@
 
 import re
 
-PROGRAMS = ("supervisord", "nginx", "control", "jupyter", "tools", "blue", "green")
+PROGRAMS = ("supervisord", "nginx", "control", "jupyter", "tools", "[^|]+/blue", "[^|]+/green")
 SUSPICIOUS = re.compile(r"warn|error|crit|alert|emerg|traceback|exception|deprecat|denied|\[[WEC] ", re.I)
 EXPECTED = (
     # Jupyter gives tornado milliseconds for seconds; nothing comes of it.
@@ -10,7 +10,7 @@ EXPECTED = (
     # How an ordinary stop is told of.
     re.compile(r"jupyter \| .*received signal 15, stopping"),
     "received SIGTERM indicating exit request",
-    re.compile(r"stopped: \w+ \((exit status 0|terminated by SIGTERM)\)"),
+    re.compile(r"stopped: [^|]+ \((exit status 0|terminated by SIGTERM)\)"),
 )
 
 

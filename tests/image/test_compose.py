@@ -92,7 +92,7 @@ def test_up_status_logs_down_and_up_again(tree: Tree) -> None:
     log = tree.make("logs")
     assert set(lines) <= set(log.splitlines())
     api, _, others = log.partition("\n\n")
-    labels = ("blue | ", "green | ")
+    labels = ("hello_world/blue | ", "hello_world/green | ")
     assert all(line.startswith(labels) for line in api.splitlines()), "what the API printed comes first"
     assert not any(line.startswith(labels) for line in others.splitlines())
     assert tree.get("/", "another-password").status_code == 401

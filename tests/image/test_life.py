@@ -116,7 +116,7 @@ def test_each_line_of_the_log_has_its_programs_name(new_container: Make) -> None
     assert {line.split(" | ")[0] for line in log.splitlines() if " | " in line} >= {
         "supervisord",
         "jupyter",
-        "blue",
+        "hello_world/blue",
     }
     assert find_unexpected_lines(log) == []
 

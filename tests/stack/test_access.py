@@ -39,6 +39,7 @@ OWNERS = [
     "/no/such/page",
 ]
 INVOKES = ["/invoke/x", "/invoke/no/such/endpoint", "/invoke/", "/mcp"]
+INVOKES += ["/apis/served/x", "/apis/served/mcp", "/apis/nobody/x", "/apis/"]
 CHANGES = ["/process/start?notebook=served", "/process/restart?notebook=served", "/process/stop"]
 
 

@@ -60,6 +60,19 @@ def test_a_page_may_also_see_what_the_api_itself_did_not_answer(cors_stack: Stac
     assert "Access-Control-Allow-Origin" not in foreign.headers
 
 
+def test_at_an_apis_own_address_it_is_the_same(cors_stack: Stack) -> None:
+    cors_stack.serve("cors", CELLS)
+
+    for address in ("/apis/cors/x", "/apis/nobody/x"):
+        preflight = cors_stack.request("OPTIONS", address, auth=None, headers=PREFLIGHT)
+        assert (preflight.status_code, preflight.headers["Access-Control-Allow-Origin"]) == (204, "https://app.example")
+        assert cors_stack.get(address, headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
+        for data, status in ((b"x", 503 if "nobody" in address else 200), (b"x" * 2_000_000, 413)):
+            answer = cors_stack.post(address, headers={"Origin": "https://app.example"}, data=data)
+            origin = answer.headers["Access-Control-Allow-Origin"]
+            assert (answer.status_code, origin) == (status, "https://app.example")
+
+
 def test_without_the_setting_no_other_origin_is_answered(stack: Stack) -> None:
     stack.serve("cors", CELLS)
     assert stack.invoke("x", "OPTIONS", auth=None, headers=PREFLIGHT).status_code == 401

@@ -47,7 +47,9 @@ def is_limited(stack: Stack, source: str) -> bool:
     return 429 in [answer.status_code for answer in calls_at_once(stack, source)]
 
 
-@pytest.mark.parametrize("path", ["/", "/process/status", "/jupyter/tree", "/invoke/x", "/mcp", "/static/homepage.css"])
+@pytest.mark.parametrize(
+    "path", ["/", "/process/status", "/jupyter/tree", "/invoke/x", "/apis/served/x", "/mcp", "/static/homepage.css"]
+)
 def test_many_wrong_passwords_limit_their_address_whatever_they_are_tried_on(serving_stack: Stack, path: str) -> None:
     source = another_address()
 

@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -60,11 +61,15 @@ def invoke(stack: Stack, path: str, request_id: str, method: str = "GET", **more
 
 
 def metrics(stack: Stack) -> dict[str, float]:
-    """Each sample that is not of a histogram, by its name and the values of its labels."""
+    """Each sample that is not of a histogram, of all projects together, by its name and the values of its labels."""
     answer = stack.get("/process/metrics")
     assert answer.status_code == 200
     samples = [sample for family in text_string_to_metric_families(answer.text) for sample in family.samples]
-    return {" ".join([sample.name, *sample.labels.values()]): sample.value for sample in samples}
+    sums: dict[str, float] = defaultdict(float)
+    for sample in samples:
+        labels = [value for name, value in sample.labels.items() if name != "project"]
+        sums[" ".join([sample.name, *labels])] += sample.value
+    return dict(sums)
 
 
 def count_requests(stack: Stack, *kind: str) -> float:
@@ -348,6 +353,33 @@ def test_without_the_inspector_nothing_is_kept_and_metrics_go_on(new_stack: Call
     eventually(lambda: count_requests(stack, "other", "GET", "401") == 1)
     assert stack.get("/process/requests").json() == {"kept": False, "requests": []}
     assert "INSPECT is 0" in stack.get("/requests").text
+
+
+def test_requests_of_two_apis_are_told_apart_and_a_replay_goes_to_its_own(inspected_stack: Stack) -> None:
+    inspected_stack.serve("inspected", CELLS)
+    invoke(inspected_stack, "echo?n=1", "of-inspected", "POST", json={"n": 1})
+    number = call_of(inspected_stack, "of-inspected")["id"]
+    inspected_stack.write("beside", ["# POST /echo\nprint('beside')"])
+    assert inspected_stack.restart_api("beside").status_code == 200  # the default one from now on
+    assert invoke(inspected_stack, "echo", "of-beside", "POST").text == "beside\n"
+    requests.get(f"{inspected_stack.url}/invoke/x", timeout=30)  # nginx misses a control app that was killed only now
+    requests.get(f"{inspected_stack.url}/apis/inspected/x", headers={"X-Request-Id": "rejected"}, timeout=30)
+    requests.get(f"{inspected_stack.url}/apis/made-up/x", headers={"X-Request-Id": "astray"}, timeout=30)
+    ids = ("of-inspected", "of-beside", "rejected", "astray")
+    projects = [call_of(inspected_stack, request_id)["project"] for request_id in ids]
+    assert projects == ["inspected", "beside", "inspected", None]
+    of_beside = inspected_stack.get("/process/requests?notebook=beside").json()["requests"]
+    assert [call["request_id"] for call in of_beside] == ["of-beside"]
+    text = inspected_stack.get("/process/metrics").text
+    assert [f'notebook_api_up{{project="{name}"}} 1.0' in text for name in ("inspected", "beside")] == [True, True]
+    assert 'project="made-up"' not in text
+    after = inspected_stack.post(f"/process/requests/{number}/replay").json()["after"]
+    assert (after["project"], after["path"]) == ("inspected", "/invoke/echo?n=1")
+    assert json.loads(after["response"]["body"]["text"]) == {"n": 1}
+    inspected_stack.stop_api("inspected")
+    replay = inspected_stack.post(f"/process/requests/{number}/replay")
+    assert (replay.status_code, replay.json()["message"]) == (409, "inspected is not being served. Start it first.")
+    inspected_stack.serve("inspected", CELLS)
 
 
 def test_a_notebook_in_another_language_is_inspected_too(inspected_stack: Stack) -> None:

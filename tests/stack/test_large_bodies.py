@@ -13,6 +13,7 @@ from tests.support.waiting import eventually
 
 LIMIT = 2
 LARGE = 2_000_000
+CELLS = ["import json", "# POST /size\nprint(len(json.loads(REQUEST)['body']))"]
 PREFLIGHT = {"Origin": "https://app.example", "Access-Control-Request-Method": "POST"}
 
 
@@ -21,7 +22,7 @@ def limited_stack() -> Iterator[Stack]:
     """A stack in which few large bodies may be under way, and whose API says how long a body was."""
     with Stack(LARGE_BODY_LIMIT=str(LIMIT), CORS_ORIGINS="https://app.example") as stack:
         stack.start()
-        stack.serve("size", ["import json", "# POST /size\nprint(len(json.loads(REQUEST)['body']))"])
+        stack.serve("size", CELLS)
         yield stack
 
 
@@ -50,6 +51,9 @@ def send_much(request: HalfSent) -> None:
         ("/healthz", "PUT", {}),
         ("/process/../healthz", "POST", {}),
         ("/invoke", "POST", {}),
+        ("/apis/size", "POST", {}),
+        ("/apis/size/size", "POST", {}),
+        ("/apis/nobody/size", "POST", {}),
         ("/jupyter", "POST", {}),
         ("/invoke/size", "OPTIONS", PREFLIGHT),
         ("/invoke/size", "POST", {}),
@@ -113,6 +117,33 @@ def post_large(stack: Stack) -> Response:
     return stack.invoke("size", "POST", data=b"x" * LARGE, auth=API_USER)
 
 
+def test_large_bodies_to_one_api_take_no_places_of_another(limited_stack: Stack) -> None:
+    def post(project: str) -> int:
+        return limited_stack.post(f"/apis/{project}/size", data=b"x" * LARGE, auth=API_USER).status_code
+
+    limited_stack.write("other", CELLS)
+    assert limited_stack.start_api("other").status_code == 200
+    with ExitStack() as requests:
+        for length in [LARGE, None] * LIMIT:
+            requests.enter_context(HalfSent(limited_stack.port, "/apis/other/size", length, API_USER))
+        eventually(lambda: post("other") == 503, 5, "a refusal")
+
+        assert post("size") == 200
+    assert limited_stack.stop_api("other").status_code == 200
+
+
+@pytest.mark.parametrize("length", [LARGE, None], ids=["announced", "in chunks"])
+def test_nothing_is_stored_and_no_place_taken_where_no_api_is(limited_stack: Stack, length: int | None) -> None:
+    with ExitStack() as requests:
+        for _ in range(2 * LIMIT):
+            request = requests.enter_context(HalfSent(limited_stack.port, "/apis/nobody/size", length, API_USER))
+            send_much(request)
+            assert request.status() == 503
+        assert list_buffered_files(limited_stack) == []
+
+    assert post_large(limited_stack).text.strip() == str(LARGE)
+
+
 def test_a_header_whose_name_is_nearly_content_length_does_not_hide_a_large_body(limited_stack: Stack) -> None:
     with ExitStack() as requests:
         for _ in range(LIMIT):
@@ -144,7 +175,7 @@ def test_a_body_of_unknown_length_passes_while_it_is_small(limited_stack: Stack)
 
 def test_very_many_bodies_of_medium_size_are_bounded_too(new_stack: Callable[..., Stack]) -> None:
     stack = new_stack(QUEUE_LIMIT="1").start()
-    stack.serve("size", ["import json", "# POST /size\nprint(len(json.loads(REQUEST)['body']))"])
+    stack.serve("size", CELLS)
     with ExitStack() as requests:
         for _ in range(501):
             requests.enter_context(HalfSent(stack.port, "/invoke/size", 10_000, API_USER))

@@ -14,9 +14,9 @@ CELLS = [
     "# POST /raises\nraise ValueError(json.loads(REQUEST)['body']['text'])",
     "# POST /prints\nprint(json.loads(REQUEST)['body']['text'], file=sys.stderr)",
 ]
-PROGRAM = re.compile(r"(nginx|control|jupyter|tools|blue|green|supervisord) \| ")
+PROGRAM = re.compile(r"(nginx|control|jupyter|tools|noisy/blue|noisy/green|supervisord) \| ")
 STRANGER = "stranger"
-FORGED = f"blue | [another-request] {STRANGER}"
+FORGED = f"noisy/blue | [another-request] {STRANGER}"
 CONTROLS = ("\n", "\r", "\r\n", "\x1b[2J", "\x1b[31m", "\x9b2J", "\u2028", "\u202e", "\x85")
 EVIL = "".join(f"{control}{FORGED}" for control in CONTROLS)
 TOKEN = "a-token-of-the-caller"
@@ -47,7 +47,7 @@ def test_a_megabyte_of_a_strangers_text_forges_no_line(serving: Stack, path: str
     assert len(log) < MOST
     assert TOKEN not in log
     assert "bytes left out" in log or "characters left out" in log
-    label = re.compile(rf"(blue|green) \| \[{request_id}\] ")
+    label = re.compile(rf"noisy/(blue|green) \| \[{request_id}\] ")
     lines = [line for line in log.split("\n") if STRANGER in line]
     assert len(lines) > 3
     assert all(label.match(line) for line in lines)

@@ -55,6 +55,10 @@ def test_so_is_an_error_and_what_a_cell_prints(pages: Stack) -> None:
         assert (answer.status_code, answer.headers["Content-Security-Policy"]) == (status, SANDBOX)
 
 
+def test_at_an_apis_own_address_pages_are_sandboxed_too(pages: Stack) -> None:
+    assert pages.get("/apis/pages/typed/text/html").headers["Content-Security-Policy"] == SANDBOX
+
+
 @pytest.mark.parametrize("kind", PLAIN)
 def test_any_other_answer_is_what_it_was(pages: Stack, kind: str) -> None:
     assert "Content-Security-Policy" not in pages.invoke(f"typed/{kind}").headers

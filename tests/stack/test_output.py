@@ -1,4 +1,4 @@
-"""supervisord with a program that prints much, while its output cannot be written: the program goes on."""
+"""supervisord with an API that prints much, while its output cannot be written: it goes on, and so does another API."""
 
 import os
 import re
@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from control.config.run_dir import RunDir, write_json
+from control.logs.tail import last_lines
 from tests.support.stack import ROOT
 from tests.support.waiting import eventually
 
@@ -35,14 +37,18 @@ nodaemon=true
 logfile=/dev/null
 logfile_maxbytes=0
 pidfile={folder}/supervisord.pid
-[group:gateway]
-programs=blue
-[program:blue]
-command={python} {folder}/program.py {folder} {count}
+"""
+API = """
+[group:{group}]
+programs={group}
+[program:{group}]
+process_name=blue
+command={command}
 redirect_stderr=true
 stdout_logfile=NONE
 stdout_events_enabled=true
 """
+NEIGHBOUR = "while [ ! -e {folder}/speak ]; do sleep 0.01; done; echo I am quiet; exec sleep 600"
 Start = Callable[..., subprocess.Popen[str]]
 
 
@@ -60,9 +66,11 @@ def start(folder: Path) -> Iterator[Start]:
 
     def start_daemon(count: int) -> subprocess.Popen[str]:
         (folder / "program.py").write_text(PROGRAM)
-        (folder / "supervisord.conf").write_text(
-            CONFIGURATION.format(folder=folder, python=sys.executable, count=count)
-        )
+        (folder / "neighbour").write_text(NEIGHBOUR.format(folder=folder))
+        configuration = CONFIGURATION.format(folder=folder)
+        configuration += api(folder, "noisy", f"{sys.executable} {folder}/program.py {folder} {count}")
+        configuration += api(folder, "quiet", f"sh {folder}/neighbour")
+        (folder / "supervisord.conf").write_text(configuration)
         daemon = subprocess.Popen(
             [sys.executable, "-m", "control.supervision.daemon"],
             cwd=ROOT,
@@ -80,9 +88,16 @@ def start(folder: Path) -> Iterator[Start]:
             daemon.terminate()
 
 
-def log(folder: Path) -> list[str]:
-    path = folder / "api.log"
-    return path.read_text().splitlines() if path.exists() else []
+def api(folder: Path, project: str, command: str) -> str:
+    """The part of the configuration for a project whose slot is this command."""
+    paths = RunDir(folder).api(project)
+    paths.path.mkdir(parents=True)
+    write_json(paths.project, {"name": project})
+    return API.format(group=paths.group, command=command)
+
+
+def log(folder: Path, project: str) -> list[str]:
+    return last_lines(RunDir(folder).api(project).log, 100_000).splitlines()
 
 
 def dropped(line: str) -> int:
@@ -96,17 +111,22 @@ def test_output_that_nobody_reads_holds_up_no_program_and_costs_only_itself(star
     (folder / "begin").touch()
 
     eventually((folder / "printed").exists, 10, "a program that has printed 3 MB")
-    eventually(lambda: log(folder)[-1:] == ["all of them"], 5, "the log of the API")
-    assert len(log(folder)) == 30_001
+    eventually(lambda: log(folder, "noisy")[-1:] == ["all of them"], 5, "the log of the API")
+    assert len(log(folder, "noisy")) == 30_001
+    (folder / "speak").touch()
+    eventually(lambda: log(folder, "quiet") == ["I am quiet"], 5, "the log of the other")
 
     assert daemon.stdout
-    printed = 0
+    printed, quiet = 0, False
     for line in daemon.stdout:
-        printed += line.startswith("blue | ")
+        printed += line.startswith("noisy/blue | 0") or line == "noisy/blue | all of them\n"
+        quiet |= line == "quiet/blue | I am quiet\n"
         if count := dropped(line):
             break
-    # Besides, supervisord may have had something to say.
-    assert 30_001 <= printed + count <= 30_005
+    assert printed + count == 30_001
+    assert printed > 5_000
+    assert line.startswith("noisy/blue | … ")
+    assert quiet
 
 
 def test_output_that_nobody_has_any_more_costs_the_log_of_the_api_nothing(start: Start, folder: Path) -> None:
@@ -116,27 +136,29 @@ def test_output_that_nobody_has_any_more_costs_the_log_of_the_api_nothing(start:
 
     (folder / "begin").touch()
 
-    eventually(lambda: log(folder)[-1:] == ["all of them"], 5, "the log of the API")
-    assert len(log(folder)) == 1_001
+    eventually(lambda: log(folder, "noisy")[-1:] == ["all of them"], 5, "the log of the API")
+    assert len(log(folder, "noisy")) == 1_001
     assert daemon.poll() is None
 
 
 def test_a_log_that_cannot_be_written_costs_its_own_lines_which_are_counted(start: Start, folder: Path) -> None:
     daemon = start(2_000)
     assert daemon.stdout
-    next(line for line in daemon.stdout if "spawned: 'blue'" in line)
+    next(line for line in daemon.stdout if "spawned: 'noisy/blue'" in line)
     resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE, (50_000, resource.RLIM_INFINITY))
     (folder / "begin").touch()
     for output in daemon.stdout:
-        assert output.startswith(("blue | 0", "blue | all of them", "supervisord | INFO")), output
+        assert output.startswith(("noisy/blue | 0", "noisy/blue | all of them", "supervisord | INFO")), output
         if "all of them" in output:
             break
-    eventually(lambda: (folder / "api.log").stat().st_size == 50_000, 5, "a full disk")
+    eventually(lambda: RunDir(folder).api("noisy").log.stat().st_size == 50_000, 5, "a full disk")
+    (folder / "speak").touch()
+    eventually(lambda: log(folder, "quiet") == ["I am quiet"], 5, "the log of the other, which has room")
 
     resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     (folder / "end").touch()
 
-    lines = eventually(lambda: log(folder)[-1:] == ["the end"] and log(folder), 5, "a log that goes on")
+    lines = eventually(lambda: (lines := log(folder, "noisy"))[-1:] == ["the end"] and lines, 5, "a log that goes on")
     assert sum(map(dropped, lines)) > 0
     complete = [line for line in lines if re.fullmatch(r"\d{9} x{89}|all of them", line)]
     assert len(complete) + sum(map(dropped, lines)) == 2_001

@@ -26,8 +26,8 @@ def greeter(stack: Stack) -> Iterator[Stack]:
     shutil.rmtree(stack.notebook_dir / "greeter")  # other tests have a project of that name
 
 
-def require(stack: Stack, text: str) -> None:
-    path = stack.notebook_dir / "greeter" / "requirements.txt"
+def require(stack: Stack, text: str, project: str = "greeter") -> None:
+    path = stack.notebook_dir / project / "requirements.txt"
     path.parent.mkdir(exist_ok=True)
     path.write_text(f"--no-index\n--find-links ../wheels\n{text}\n")
 
@@ -46,6 +46,20 @@ def test_a_project_is_served_with_its_packages_and_the_others_without(greeter: S
     answer = greeter.restart_api("other")
     assert answer.status_code == 422
     assert "No module named 'greeting'" in answer.json()["message"]
+
+
+def test_two_projects_have_two_versions_of_a_package_at_once(greeter: Stack) -> None:
+    greeter.write("evening", CELLS)
+    require(greeter, "greeting==2.0", "evening")
+    greeter.serve("greeter", CELLS)
+    assert greeter.start_api("evening").status_code == 200
+
+    texts = [greeter.get(f"/apis/{name}/greeting").text for name in ("greeter", "evening", "greeter")]
+
+    assert texts == ["Hello from a package.\n", "Good evening.\n", "Hello from a package.\n"]
+    environments = [path for path in (greeter.notebook_dir / ".envs").iterdir() if path.name != "shared"]
+    assert len(environments) >= 2
+    assert greeter.stop_api("evening").status_code == 200
 
 
 def test_other_requirements_count_at_the_next_start(greeter: Stack) -> None:
@@ -122,10 +136,11 @@ def test_a_notebook_and_a_terminal_of_the_project_have_its_packages(greeter: Sta
         other = jupyter.connect(jupyter.open_notebook("other/server.ipynb").json()["kernel"]["id"])
         assert jupyter.run(other, "import importlib.util\nprint(importlib.util.find_spec('greeting'))") == "None\n"
         other.shutdown()
-    end_of_log = greeter.api_log()[-500:]
+    log = "/process/logs?notebook=greeter&lines=10000"
+    before = greeter.get(log).text
     assert greeter.restart_api("greeter").status_code == 200
-    _, found, new = greeter.api_log().partition(end_of_log)
-    assert found
+    assert greeter.get(log).text.startswith(before)
+    new = greeter.get(log).text[len(before) :]
     assert "[pip]" not in new, "what Jupyter has installed is there for the API too"
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -203,7 +204,8 @@ def test_requests_in_flight_and_in_the_queue_are_finished_at_a_stop(stack: Stack
 
 
 def is_queue_two(stack: Stack) -> bool:
-    return "notebook_api_queue_length 2.0" in stack.get("/process/metrics").text
+    metrics = stack.get("/process/metrics").text
+    return re.search(r"^notebook_api_queue_length\{.*\} 2.0$", metrics, re.MULTILINE) is not None
 
 
 def test_no_request_is_lost_while_the_api_restarts(stack: Stack) -> None:

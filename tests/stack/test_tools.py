@@ -56,6 +56,7 @@ FUNCTIONS = [
     "        yield f'{number} '\n    if count > 3:\n        raise ValueError",
     "# GET /cell\nprint('no tool')",
 ]
+BANK = "my bank/ü"
 INITIALIZE = {
     "jsonrpc": "2.0",
     "id": 1,
@@ -92,13 +93,13 @@ def http_client() -> httpx2.AsyncClient:
     return httpx2.AsyncClient(auth=httpx2.BasicAuth(*API_USER), trust_env=False, timeout=30)
 
 
-def talk(stack: Stack, *steps: Callable[[mcp.Client], Awaitable[Result]]) -> list[Result]:
+def talk(stack: Stack, *steps: Callable[[mcp.Client], Awaitable[Result]], path: str = "/mcp") -> list[Result]:
     """What the steps return, one after the other with one client of the SDK."""
 
     async def conversation() -> list[Result]:
         async with (
             http_client() as http,
-            mcp.Client(streamable_http_client(f"{stack.url}/mcp", http_client=http)) as client,
+            mcp.Client(streamable_http_client(f"{stack.url}{path}", http_client=http)) as client,
         ):
             return [await step(client) for step in steps]
 
@@ -114,10 +115,21 @@ def call(stack: Stack, tool: str, /, **arguments: Any) -> types.CallToolResult:
     return result
 
 
+async def read_instructions(client: mcp.Client) -> str | None:
+    return client.instructions
+
+
 def text(result: types.CallToolResult) -> str:
     [content] = result.content
     assert isinstance(content, types.TextContent)
     return content.text
+
+
+async def failure(request: Awaitable[object]) -> str:
+    """The message of an error of the protocol."""
+    with pytest.raises(mcp.MCPError) as error:
+        await request
+    return str(error.value)
 
 
 def post(stack: Stack, message: dict[str, Any], **arguments: Any) -> Any:
@@ -240,6 +252,56 @@ def test_a_restart_changes_the_tools_and_a_stop_is_told_of(tools: Stack) -> None
     stopped = call(tools, "exchange", amount=1)
     assert stopped.is_error
     assert "No notebook is being served. Start one" in text(stopped)
+
+
+@pytest.fixture
+def bank(tools: Stack) -> Iterator[str]:
+    """The address of the tools of a second API; `shop` is the default one again afterwards."""
+    pay = "# POST /pay\ndef pay(amount: int) -> int:\n    return amount"
+    tools.write(BANK, [SHARED, CONVERT.replace("* 2", "* 3"), pay])
+    response = tools.start_api(BANK)
+    assert response.status_code == 200, response.text
+    yield "/apis/my%20bank.%C3%BC/mcp"
+    tools.process_call("default", "shop")
+
+
+def test_each_api_has_tools_of_its_own_at_its_own_address(tools: Stack, bank: str) -> None:
+    def convert(client: mcp.Client) -> Awaitable[types.CallToolResult]:
+        return client.call_tool("convert", {"amount": 1})
+
+    [own], [default] = talk(tools, list_tools, path=bank), talk(tools, list_tools)
+    [tripled], [doubled] = talk(tools, convert, path=bank), talk(tools, convert)
+
+    assert sorted(own) == ["convert", "pay"]
+    assert "put_item" in default
+    assert (tripled.structured_content, doubled.structured_content) == (
+        {"amount": 3.0, "currency": "EUR"},
+        {"amount": 2.0, "currency": "EUR"},
+    )
+    assert talk(tools, read_instructions, path=bank) == [f"The tools are the functions of the API of {BANK}."]
+    assert len([each for each in tools.processes() if "control.tools" in each.command]) == 1
+
+
+def test_another_default_changes_the_tools_and_no_call_goes_to_the_wrong_project(tools: Stack, bank: str) -> None:
+    def put(client: mcp.Client) -> Awaitable[str]:
+        return failure(client.call_tool("put_item", {"number": 1, "name": "x", "price": 1}))
+
+    async def change(_: mcp.Client) -> str:
+        response = await asyncio.to_thread(tools.process_call, "default", BANK)
+        return str(response.status_code)
+
+    assert talk(tools, change, put) == ["200", "There is no tool 'put_item'. The tools are: convert, pay."]
+    assert sorted(*talk(tools, list_tools)) == ["convert", "pay"]
+
+
+def test_at_an_address_without_an_api_the_agent_is_told_which_there_are(tools: Stack, bank: str) -> None:
+    tools.process_call("stop", BANK)
+
+    [result] = talk(tools, lambda client: client.call_tool("pay", {"amount": 1}), path=bank)
+    assert result.is_error
+    assert text(result).startswith("/apis/my bank.ü: ")
+    assert "/apis/shop/" in text(result)
+    assert "put_item" in talk(tools, list_tools, path="/apis/shop/mcp")[0]
 
 
 def wait(stack: Stack, folder: Path, **arguments: Any) -> Any:

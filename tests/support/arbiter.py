@@ -214,10 +214,12 @@ class Arbiter:
             sock.sendall(request)
             return b"".join(iter(lambda: sock.recv(65536), b""))
 
-    def ask(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Response:
-        """One request below /invoke. ConnectionError or HTTPException: no response."""
+    def ask(
+        self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None, address: str = "/invoke"
+    ) -> Response:
+        """One request below `address`. ConnectionError or HTTPException: no response."""
         with contextlib.closing(UnixConnection(self.path)) as connection:
-            connection.request(method, f"/invoke{path}", body, headers or {})
+            connection.request(method, f"{address}{path}", body, headers or {})
             response = connection.getresponse()
             return Response(response.status, response.headers, response.read())
 

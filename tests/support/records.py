@@ -28,13 +28,34 @@ def record(**changes: Any) -> dict[str, Any]:
     }
 
 
-def exchange(**changes: Any) -> Exchange:
-    return Exchange.from_json("1", record(**changes))
+def rejection(**changes: Any) -> dict[str, Any]:
+    """What nginx tells of a request that it rejected (conf/nginx.conf.j2)."""
+    return {
+        "at": "1700000000.5",
+        "seconds": "0.001",
+        "method": "GET",
+        "target": "/invoke/a",
+        "status": "503",
+        "request_id": "r1",
+        "request_bytes": "",
+        "response": "{}",
+        "response_bytes": "2",
+        "has_authorization": "",
+        "caller": "127.0.0.1",
+        "headers": {"Host": "localhost", "Origin": ""},
+        **changes,
+    }
 
 
-def batch(*requests: list[Any], broken_off: Sequence[list[Any]] = (), deaths: int = 0) -> dict[str, Any]:
+def exchange(project: str = "shop", **changes: Any) -> Exchange:
+    return Exchange.from_json("1", project, record(**changes))
+
+
+def batch(
+    *requests: list[Any], project: str = "shop", broken_off: Sequence[list[Any]] = (), deaths: int = 0
+) -> dict[str, Any]:
     counts = {"requests": list(requests), "broken_off": list(broken_off), "kernel_deaths": deaths}
-    return {"bounds": BOUNDS, **counts, "records": []}
+    return {"project": project, "bounds": BOUNDS, **counts, "records": []}
 
 
 def count(endpoint: str | None, status: int, buckets: list[int], seconds: float = 0.5) -> list[Any]:

@@ -25,6 +25,7 @@ DEFAULTS = {
     "MAX_OUTPUT_MB": "10",
     "SHOW_TRACEBACKS": "0",
 }
+FOLDER = "slots/1a2b3c4d/blue"  # below RUN_DIR, as the control app makes it
 READY_SECONDS = 60
 STOP_SECONDS = 20
 
@@ -50,12 +51,13 @@ class Slot:
 
     def __init__(self, cells: list[str] | None = None, path: Path | None = None, **settings: str) -> None:
         self.home = Path(tempfile.mkdtemp(dir="/tmp", prefix="slot"))
-        self.folder = self.home / "blue"
-        self.folder.mkdir()
+        self.folder = self.home / FOLDER
+        self.folder.mkdir(parents=True)
         if path is None:
             path = self.home / "server.ipynb"
             path.write_text(notebook_text(cells or []))
-        (self.folder / "slot.json").write_text(json.dumps({"notebook": "test", "path": str(path)}))
+        content = {"notebook": "test", "path": str(path), "address": "/apis/test"}
+        (self.folder / "slot.json").write_text(json.dumps(content))
         self.log_file = self.home / "log"
         self.environment = {
             "PATH": os.environ["PATH"],
@@ -71,7 +73,7 @@ class Slot:
     def __enter__(self) -> "Slot":
         with self.log_file.open("wb") as log:
             self.popen = subprocess.Popen(
-                [sys.executable, "-m", "gateway", "blue"],
+                [sys.executable, "-m", "gateway", FOLDER],
                 cwd=ROOT,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
@@ -116,9 +118,10 @@ class Slot:
         body: bytes | str | None = None,
         headers: dict[str, str] | None = None,
         timeout: float = 60,
+        address: str = "/invoke",
     ) -> Answer:
-        """One request to the API; `path` below /invoke."""
-        return http_over_unix(self.folder / "api.sock", method, f"/invoke{path}", body, headers or {}, timeout)
+        """One request to the API; `path` below `address`."""
+        return http_over_unix(self.folder / "api.sock", method, f"{address}{path}", body, headers or {}, timeout)
 
     def get(self, path: str, **arguments: Any) -> Answer:
         return self.request("GET", path, **arguments)

@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 import requests
 from requests.adapters import HTTPAdapter
 
+from control.config.run_dir import RunDir
 from tests.support import processes
 from tests.support.notebooks import notebook_text
 from tests.support.processes import Process
@@ -168,7 +169,9 @@ class Stack:
 
     def gateway(self) -> Process:
         """The gateway that serves."""
-        return self.process(f"-m gateway {self.status()['slot']}")
+        status = self.status()
+        folder = RunDir(self.run_dir).api(status["notebook"]).slot(status["slot"])
+        return self.process(f"-m gateway {folder.relative_to(self.run_dir)}")
 
     def kill(self, process: Process) -> None:
         """kill -9, and wait until it is gone."""
@@ -241,8 +244,9 @@ class Stack:
     def restart_api(self, project: str | None = None) -> requests.Response:
         return self.process_call("restart", project)
 
-    def stop_api(self) -> requests.Response:
-        return self.process_call("stop")
+    def stop_api(self, project: str | None = None) -> requests.Response:
+        """Stop that one, or all."""
+        return self.process_call("stop", project)
 
     def status(self) -> dict[str, Any]:
         answer: dict[str, Any] = self.get("/process/status").json()
@@ -258,6 +262,10 @@ class Stack:
         self.write(project, cells)
         response = self.restart_api(project)
         assert response.status_code == 200, response.text
+        self.process_call("default", project)
+        for api in self.status()["apis"]:
+            if api["notebook"] != project:
+                self.stop_api(api["notebook"])
 
     def keep_serving(self, project: str, cells: list[str]) -> None:
         """As `serve`, without a restart if that is what is served, as another test left it."""

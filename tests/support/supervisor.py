@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from control.supervision.client import Process, State
+from control.supervision.client import DOWN, Process, State
 
 
 class FakeSupervisor:
@@ -12,12 +12,16 @@ class FakeSupervisor:
         self.states: dict[str, State] = {"blue": "STOPPED", "green": "STOPPED"}
         self.calls: list[tuple[str, str]] = []
         self.on_start: Callable[[str], None] = lambda slot: None
+        self.is_known = True  # whether supervisord has the programs
 
-    def start(self, program: str) -> None:
+    def start(self, program: str) -> bool:
+        if not self.is_known:
+            return False
         self.calls.append(("start", program))
         if self.states[program] != "STOPPING":  # supervisord does nothing then
             self.states[program] = "RUNNING"
         self.on_start(program)
+        return True
 
     def stop(self, program: str, *, wait: bool) -> None:
         self.calls.append(("stop", program))
@@ -25,3 +29,12 @@ class FakeSupervisor:
 
     def process(self, program: str) -> Process:
         return Process(self.states[program], "exit status 1")
+
+    def is_down(self, program: str) -> bool:
+        return self.process(program).state in DOWN
+
+    def add_group(self) -> None:
+        self.is_known = True
+
+    def remove_group(self) -> None:
+        self.is_known = False

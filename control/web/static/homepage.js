@@ -2,26 +2,37 @@
 // while the page updates itself.
 "use strict";
 
-let project = null;
-
-document.addEventListener("htmx:before:swap", () => { project = by("project").dataset.selected ?? null; });
-
 document.addEventListener("htmx:after:swap", () => {
-  const select = by("project");
-  if (project !== null && [...select.options].some((option) => option.value === project)) {
-    select.value = select.dataset.selected = project;
-  }
   document.title = by("status").dataset.title;
   showTimes();
 });
 
 document.addEventListener("input", ({ target }) => {
-  if (target.id === "project") target.dataset.selected = target.value;
   if (target.closest("#test")) target.setAttribute("hx-morph-skip", "");
 });
 
-// A new project is selected (`/?notebook=…`) until the person selects another.
-if (new URLSearchParams(location.search).has("notebook")) by("project").dataset.selected = by("project").value;
+// Another project has a page of its own, on which the selection keeps the focus.
+
+const shown = by("shown").elements.notebook.value;
+
+function showSelected() {
+  const { value } = by("project");
+  if (value === shown) return;
+  sessionStorage.setItem("focus", "project");
+  by("status").inert = true; // a button that is pressed now might be lost with this page
+  location.assign(`/?${new URLSearchParams({ notebook: value })}`);
+}
+
+if (sessionStorage.getItem("focus")) by("project").focus({ preventScroll: true });
+sessionStorage.removeItem("focus");
+document.addEventListener("change", ({ target }) => { if (target.id === "project") showSelected(); });
+showSelected(); // it may have been selected before this script ran
+
+// The browser may show this very page again on the way back.
+addEventListener("pagehide", () => {
+  by("project").value = shown;
+  by("status").inert = false;
+});
 
 // A disabled button keeps its place and the focus.
 

@@ -75,7 +75,7 @@
     source?.close();
     source = null;
     if (document.hidden) return;
-    source = new EventSource(`/process/logs?follow=1&after=${encodeURIComponent(position)}`);
+    source = new EventSource(`${panel.dataset.address}&after=${encodeURIComponent(position)}`);
     source.onopen = () => { isBroken = false; update(); };
     source.onmessage = ({ data, lastEventId }) => { position = lastEventId; add(data); };
     source.onerror = () => {

@@ -10,7 +10,7 @@ import yaml
 
 from control.config.settings import LONGEST_SOCKET, ROOT, SettingError, Settings
 from control.launch import credentials
-from control.supervision.printer import API_LOG_BYTES
+from control.logs.rotation import ALL_BYTES
 
 NUMBERS = {
     "PORT": (1, 65535),
@@ -207,7 +207,7 @@ def test_settings_that_the_readme_leaves_out_are_set_by_the_dockerfile() -> None
 # The files for compose and Kubernetes, and the image, fit what the settings allow.
 
 MIB = 1024 * 1024
-POOLS = 4  # of LARGE_BODY_LIMIT each: announced and unannounced bodies, for the API and for the owner
+POOLS = 4  # of LARGE_BODY_LIMIT each: announced and unannounced bodies, for one API and for the owner
 RUN_REST = 32 * MIB  # sockets, configuration, nginx's cache: far more than they take
 IN_BYTES = {"m": MIB, "Mi": MIB, "Gi": 1024 * MIB}
 
@@ -239,9 +239,9 @@ def body_dir() -> str:
     return match[1]
 
 
-def test_the_run_directory_holds_the_log_and_leaves_memory_to_the_programs() -> None:
+def test_the_run_directory_holds_the_logs_and_leaves_memory_to_the_programs() -> None:
     for name, size in run_sizes().items():
-        assert size >= 2 * API_LOG_BYTES + RUN_REST, name
+        assert size >= ALL_BYTES + RUN_REST, name
         assert size <= 256 * MIB, name
 
 
@@ -265,7 +265,7 @@ def test_the_volume_holds_as_many_bodies_as_may_be_under_way() -> None:
 def test_nginx_counts_as_many_pools_as_the_documents_say() -> None:
     template = (ROOT / "conf" / "nginx.conf.j2").read_text(encoding="utf-8")
     kinds = re.findall(r'^ +".+" +(announced|unannounced);$', template, re.M)
-    zones = re.findall(r"^ +limit_conn_zone \$large_body ", template, re.M)
+    zones = re.findall(r"^ +limit_conn_zone \$large_(?:api_)?body ", template, re.M)
 
     assert len(kinds) * len(zones) == POOLS
     document = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")

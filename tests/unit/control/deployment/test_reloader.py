@@ -11,7 +11,7 @@ from control.config.run_dir import write_json
 from control.config.settings import Settings
 from control.deployment.deployment import Deployment
 from control.deployment.fingerprint import file_fingerprint
-from control.deployment.reloader import Reloader
+from control.deployment.watcher import ApiWatcher
 from control.projects.catalog import Project
 from control.supervision.client import SupervisorError
 from tests.support.notebooks import notebook_text
@@ -20,35 +20,38 @@ FAILURE = {"cell": 1, "line": 1, "name": "ValueError", "value": "", "traceback":
 
 
 class ServedApi:
-    """A Deployment over a run directory, with starts that only note what they were to serve."""
+    """The API of `shop` over a run directory, with starts that only note what they were to serve."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.notebook_dir = folder / "notebooks"
         run_dir = folder / "run"
-        for slot in ("blue", "green"):
-            (run_dir / slot).mkdir(parents=True)
+        for name in ("apis", "slots"):
+            (run_dir / name).mkdir(parents=True)
         self.notebook_dir.mkdir()
         settings = Settings.from_env({"NOTEBOOK_DIR": str(self.notebook_dir)})
-        self.api = Deployment(replace(settings, run_dir=run_dir, reload=True))
+        self.deployment = Deployment(replace(settings, run_dir=run_dir, reload=True))
+        self.api = self.deployment.api("shop")
+        self.api.slots.prepare_folders()
         self.starts: list[str | None] = []
         self.on_start: Callable[[], None] = lambda: None
         monkeypatch.setattr(self.api, "replace", self.replace)
         monkeypatch.setattr(self.api.slots, "set_standby", lambda slot, on: None)
-        self.reloader = Reloader(self.api)
+        self.watcher = ApiWatcher(self.api, self.deployment)
+        self.reloader = self.watcher.reloader
 
     def save(self, *cells: str) -> None:
         path = self.notebook_dir / "shop" / "server.ipynb"
         path.parent.mkdir(exist_ok=True)
         path.write_text(notebook_text(list(cells)))
 
-    def replace(self, project: Project) -> None:
+    def replace(self, project: Project, publish: Callable[[], None] = lambda: None) -> None:
         code = file_fingerprint(project.notebook)
-        write_json(self.api.run.last_start, {"notebook": project.name, "code": code})
+        write_json(self.api.dir.last_start, {"notebook": project.name, "code": code})
         self.starts.append(code)
         self.on_start()
-        slot = self.api.slots.idle_slot()
-        write_json(self.api.run.slot_file(slot), {"notebook": project.name, "code": code})
-        self.api.slots.cut_over(slot)
+        slot = self.api.slots.link.idle_slot()
+        write_json(self.api.dir.slot_file(slot), {"notebook": project.name, "code": code})
+        self.api.slots.link.cut_over(slot)
 
     def poll(self, times: int = 3) -> int:
         """How many restarts so many polls cause."""
@@ -103,12 +106,12 @@ def test_while_the_switch_is_off_a_save_waits_until_it_is_on(served_api: ServedA
 def test_the_switch_outlives_the_control_app(served_api: ServedApi) -> None:
     served_api.api.reload.set(False)
 
-    assert Deployment(served_api.api.settings).reload.is_on() is False
+    assert Deployment(served_api.api.settings).api("shop").reload.is_on() is False
 
 
 def test_a_save_that_the_control_app_slept_through_is_seen_by_the_next_one(served_api: ServedApi) -> None:
     served_api.save("x = 2")
-    served_api.reloader = Reloader(served_api.api)
+    served_api.reloader = ApiWatcher(served_api.api, served_api.deployment).reloader
 
     assert served_api.poll() == 1
 
@@ -129,7 +132,7 @@ def test_a_version_that_does_not_run_is_tried_once_and_its_repair_again(served_a
 
 
 def test_a_restart_that_did_not_reach_supervisord_is_tried_again(served_api: ServedApi) -> None:
-    def fail(project: Project) -> None:
+    def fail(project: Project, publish: Callable[[], None]) -> None:
         raise SupervisorError("supervisord cannot be reached")
 
     served_api.save("x = 2")
@@ -160,7 +163,7 @@ def test_a_restart_by_hand_of_the_same_code_is_enough(served_api: ServedApi) -> 
 
 
 def test_what_was_stopped_stays_stopped(served_api: ServedApi) -> None:
-    served_api.api.slots.cut_off()
+    served_api.api.slots.link.cut_off()
     served_api.save("x = 2")
 
     assert served_api.poll() == 0
@@ -168,16 +171,16 @@ def test_what_was_stopped_stays_stopped(served_api: ServedApi) -> None:
 
 def test_what_is_stopped_while_a_save_waits_for_its_turn_stays_stopped(served_api: ServedApi) -> None:
     served_api.save("x = 2")
-    served_api.api.slots.cut_off()
+    served_api.api.slots.link.cut_off()
 
-    served_api.reloader.restart("shop", "new")
+    served_api.reloader._restart("new")
 
     assert len(served_api.starts) == 1
 
 
 def test_a_project_that_failed_while_nothing_was_served_starts_when_it_is_repaired(served_api: ServedApi) -> None:
-    served_api.api.slots.cut_off()
-    write_json(served_api.api.run.last_error, {**FAILURE, "notebook": "shop"})
+    served_api.api.slots.link.cut_off()
+    write_json(served_api.api.dir.last_error, {**FAILURE, "notebook": "shop"})
     assert served_api.poll() == 0
 
     served_api.save("x = 2")
@@ -208,11 +211,11 @@ def test_a_gateway_is_kept_ready_only_while_a_save_would_restart(
     calls: list[bool] = []
     monkeypatch.setattr(served_api.api.slots, "set_standby", lambda slot, on: calls.append(on))
 
-    served_api.reloader.keep_standby()
+    served_api.watcher.keep_standby()
     served_api.api.reload.set(False)
-    served_api.reloader.keep_standby()
+    served_api.watcher.keep_standby()
     served_api.api.reload.set(True)
-    served_api.api.slots.cut_off()
-    served_api.reloader.keep_standby()
+    served_api.api.slots.link.cut_off()
+    served_api.watcher.keep_standby()
 
     assert calls == [True, False, False]

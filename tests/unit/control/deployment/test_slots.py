@@ -1,5 +1,6 @@
 """The slots: which one callers reach, and how one is brought up or given up."""
 
+import configparser
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -35,10 +36,11 @@ def supervisor() -> FakeSupervisor:
 
 @pytest.fixture
 def slots(tmp_path: Path, supervisor: FakeSupervisor, monkeypatch: pytest.MonkeyPatch) -> Slots:
-    for name in ("blue", "green"):
+    for name in ("apis", "slots"):
         (tmp_path / name).mkdir()
     settings = Settings.from_env({"RUN_DIR": "/tmp/r", "START_TIMEOUT": "5"})  # noqa: S108
-    slots = Slots(replace(settings, run_dir=tmp_path), supervisor)  # type: ignore[arg-type]
+    slots = Slots("shop", replace(settings, run_dir=tmp_path), supervisor)  # type: ignore[arg-type]
+    slots.prepare_folders()
     monkeypatch.setattr(module, "POLL", 0.001)
     monkeypatch.setattr(slots, "gateway", lambda slot: None)
     return slots
@@ -64,28 +66,28 @@ def ready(slot: str) -> GatewayStatus:
 
 
 def test_nothing_is_served_at_first(slots: Slots) -> None:
-    assert slots.serving_slot() is None
-    assert slots.serving_since() is None
-    assert slots.idle_slot() in {"blue", "green"}
+    assert slots.link.serving_slot() is None
+    assert slots.link.serving_since() is None
+    assert slots.link.idle_slot() in {"blue", "green"}
 
 
 def test_callers_reach_the_slot_that_was_cut_over_to(slots: Slots) -> None:
     for slot, other in (("blue", "green"), ("green", "blue"), ("green", "blue")):
-        slots.cut_over(slot)
-        assert (slots.serving_slot(), slots.idle_slot()) == (slot, other)
-        assert slots.run.api_socket.parent.resolve() == slots.run.slot(slot)
-    since = slots.serving_since()
+        slots.link.cut_over(slot)
+        assert (slots.link.serving_slot(), slots.link.idle_slot()) == (slot, other)
+        assert slots.dir.link.resolve() == slots.dir.slot(slot)
+    since = slots.link.serving_since()
     assert since is not None
     assert since.endswith("+00:00")
 
 
 def test_callers_reach_none_after_a_cut_off(slots: Slots) -> None:
-    slots.cut_over("blue")
+    slots.link.cut_over("blue")
 
-    slots.cut_off()
-    slots.cut_off()
+    slots.link.cut_off()
+    slots.link.cut_off()
 
-    assert slots.serving_slot() is None
+    assert slots.link.serving_slot() is None
 
 
 def test_a_slot_is_brought_up_with_what_it_is_to_serve(
@@ -97,17 +99,16 @@ def test_a_slot_is_brought_up_with_what_it_is_to_serve(
 
     assert supervisor.calls == [("start", "green")]
     variables = find_shared(slots.settings).variables()
-    project = {"notebook": "shop", "path": str(shop.notebook), "code": None}
+    project = {"notebook": "shop", "path": str(shop.notebook), "address": "/apis/shop", "code": None}
     order = {**project, "settings": {}, "variables": variables}
-    assert read_json(slots.run.slot_file("green")) == order
-    assert slots.project("green") == "shop"
-    assert slots.serving_slot() is None  # that is the caller's decision
+    assert read_json(slots.dir.slot_file("green")) == order
+    assert slots.link.serving_slot() is None  # that is the caller's decision
 
 
 def test_a_failing_notebook_is_told_and_its_slot_stopped(
     slots: Slots, shop: Project, supervisor: FakeSupervisor
 ) -> None:
-    supervisor.on_start = lambda slot: write_json(slots.run.slot_failure(slot), FAILURE)
+    supervisor.on_start = lambda slot: write_json(slots.dir.slot_failure(slot), FAILURE)
 
     with pytest.raises(NotebookFailure, match=r"shop does not run \(cell 2\).*NameError") as failure:
         slots.bring_up("blue", shop, never)
@@ -119,7 +120,7 @@ def test_a_failing_notebook_is_told_and_its_slot_stopped(
 def test_an_earlier_failure_does_not_fail_the_next_start(
     slots: Slots, shop: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_json(slots.run.slot_failure("blue"), FAILURE)
+    write_json(slots.dir.slot_failure("blue"), FAILURE)
     results = iter([None, ready("blue")])
     monkeypatch.setattr(slots, "gateway", lambda slot: next(results))
 
@@ -161,7 +162,7 @@ def test_a_projects_own_limits_are_those_of_its_slot(
     monkeypatch.setattr(slots, "gateway", ready)
     slots.bring_up("blue", shop, never)
 
-    assert read_json(slots.run.slot_file("blue"))["settings"] == {"START_TIMEOUT": "1", "REQUEST_TIMEOUT": "300"}  # type: ignore[index]
+    assert read_json(slots.dir.slot_file("blue"))["settings"] == {"START_TIMEOUT": "1", "REQUEST_TIMEOUT": "300"}  # type: ignore[index]
     assert [slots.request_timeout(slot) for slot in ("blue", "green", None)] == [300, 60, 60]
 
 
@@ -197,7 +198,7 @@ def test_a_wait_for_old_requests_can_be_cancelled(slots: Slots, shop: Project, s
 def test_a_slot_that_still_finishes_requests_is_waited_for(
     slots: Slots, shop: Project, supervisor: FakeSupervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_json(slots.run.slot_file("blue"), {"notebook": "shop"})
+    write_json(slots.dir.slot_file("blue"), {"notebook": "shop"})
     monkeypatch.setattr(slots, "gateway", ready)
     results = iter([False, False, True])
     monkeypatch.setattr(slots, "is_down", lambda slot: next(results))
@@ -211,7 +212,7 @@ def test_a_slot_that_still_finishes_requests_is_waited_for(
 def test_a_slot_that_never_ends_is_not_waited_for_without_limit(
     slots: Slots, shop: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_json(slots.run.slot_file("blue"), {"notebook": "shop"})
+    write_json(slots.dir.slot_file("blue"), {"notebook": "shop"})
     monkeypatch.setattr(module, "STOP_MARGIN", 0)
     slots.settings = replace(slots.settings, request_timeout=0)
     monkeypatch.setattr(slots, "is_down", lambda slot: False)
@@ -223,17 +224,15 @@ def test_a_slot_that_never_ends_is_not_waited_for_without_limit(
 def test_a_gateway_on_standby_is_given_its_project(
     slots: Slots, shop: Project, supervisor: FakeSupervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_json(slots.run.slot_file("blue"), {"notebook": "of an earlier start"})
+    write_json(slots.dir.slot_file("blue"), {"notebook": "of an earlier start"})
 
     slots.set_standby("blue", True)
     slots.set_standby("blue", True)
     assert supervisor.calls == [("start", "blue")]
     assert slots.state("blue") is SlotState.STANDBY
-    assert slots.project("blue") is None
 
     monkeypatch.setattr(slots, "gateway", ready)
     slots.bring_up("blue", shop, never)
-    assert slots.project("blue") == "shop"
     assert slots.state("blue") is SlotState.UP
     assert ("stop", "blue") not in supervisor.calls
 
@@ -250,7 +249,7 @@ def test_a_gateway_on_standby_is_stopped_when_no_restart_is_expected(slots: Slot
 def test_a_slot_that_is_stopping_is_neither_started_nor_stopped(
     slots: Slots, supervisor: FakeSupervisor, content: dict[str, str]
 ) -> None:
-    write_json(slots.run.slot_file("blue"), content)
+    write_json(slots.dir.slot_file("blue"), content)
     supervisor.states["blue"] = "STOPPING"
 
     slots.set_standby("blue", True)
@@ -286,7 +285,7 @@ def test_the_state_of_a_slot_follows_from_its_process_and_its_file(
 ) -> None:
     supervisor.states["blue"] = process
     if content:
-        write_json(slots.run.slot_file("blue"), content)
+        write_json(slots.dir.slot_file("blue"), content)
 
     assert slots.state("blue") is state
 
@@ -321,9 +320,9 @@ def test_a_start_gets_a_gateway_whatever_state_its_slot_is_in(
     content: dict[str, str],
     calls: list[str],
 ) -> None:
-    write_json(slots.run.slot_file("blue"), content)
+    write_json(slots.dir.slot_file("blue"), content)
     supervisor.states["blue"] = state
-    monkeypatch.setattr(slots, "gateway", lambda slot: ready(slot) if slots.project(slot) == "shop" else None)
+    monkeypatch.setattr(slots, "gateway", lambda slot: None if slots.is_standby(slot) else ready(slot))
 
     slots.bring_up("blue", shop, never)
 
@@ -335,7 +334,7 @@ def test_a_start_waits_for_a_gateway_on_standby_that_is_being_stopped(
     slots: Slots, shop: Project, supervisor: FakeSupervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As supervisord starts nothing that is still stopping: the start would fail."""
-    write_json(slots.run.slot_file("blue"), STANDBY)
+    write_json(slots.dir.slot_file("blue"), STANDBY)
     supervisor.states["blue"] = "STOPPING"
     monkeypatch.setattr(slots, "gateway", lambda slot: ready(slot) if supervisor.calls else None)
     process = supervisor.process
@@ -361,25 +360,41 @@ def test_the_code_of_the_last_start_is_known_whether_it_was_good_or_not(
     shop.notebook.write_text("first")
     monkeypatch.setattr(slots, "gateway", ready)
     slots.bring_up("blue", shop, never)
-    slots.cut_over("blue")
-    first = slots.last_code("shop")
+    slots.link.cut_over("blue")
+    first = slots.last_code()
     shop.notebook.write_text("second")
     monkeypatch.setattr(slots, "gateway", lambda slot: None)
-    supervisor.on_start = lambda slot: write_json(slots.run.slot_failure(slot), FAILURE)
+    supervisor.on_start = lambda slot: write_json(slots.dir.slot_failure(slot), FAILURE)
     with pytest.raises(NotebookFailure):
         slots.bring_up("green", shop, never)
     assert first is not None
-    assert slots.last_code("shop") not in (None, first)
+    assert slots.last_code() not in (None, first)
 
-    with pytest.raises(NotebookFailure):
-        slots.bring_up("green", Project("other", shop.notebook), never)
 
-    assert slots.last_code("shop") == first  # that of the version that serves
-    assert slots.last_code("unknown") is None
+def test_supervisord_is_told_of_the_slots_before_the_first_start_and_forgets_them_after_a_stop(
+    slots: Slots, shop: Project, supervisor: FakeSupervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slots, "gateway", ready)
+    supervisor.is_known = False
+
+    slots.bring_up("green", shop, never)
+
+    assert supervisor.calls == [("start", "green")]
+    sections = configparser.ConfigParser(interpolation=None)
+    sections.read(slots.dir.supervisord_conf)
+    programs = [f"{slots.dir.group}-blue", f"{slots.dir.group}-green"]
+    assert sections.sections() == [f"group:{slots.dir.group}", *(f"program:{name}" for name in programs)]
+    assert sections[f"group:{slots.dir.group}"]["programs"] == ",".join(programs)
+    assert sections[f"program:{programs[1]}"]["command"].endswith(f" -m gateway slots/{slots.dir.path.name}/green")
+
+    slots.remove()
+
+    assert not slots.dir.supervisord_conf.exists()
+    assert not supervisor.is_known
 
 
 def test_a_supervisor_that_is_away_has_an_error_of_its_own(tmp_path: Path) -> None:
-    supervisor = Supervisor(tmp_path / "none.sock")
+    supervisor = Supervisor(tmp_path / "none.sock", "api-1")
 
     for call in (supervisor.process, supervisor.start, lambda slot: supervisor.stop(slot, wait=False)):
         with pytest.raises(SupervisorError, match="cannot be reached"):

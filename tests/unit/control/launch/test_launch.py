@@ -1,6 +1,7 @@
 """Launch: what the run directory holds, and what the programs inherit."""
 
 import os
+import re
 import shutil
 import socket
 import stat
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,10 +19,13 @@ from control.config.settings import SettingError, Settings
 from control.launch import launch
 from control.launch.configuration import LOCK_FILE, prepare_run_dir
 from control.launch.credentials import VARIABLES, Credentials, User
+from control.tools.api import RESTARTING
+from tests.support.stack import free_port
 from tests.support.users import ordinary_user
 
 OWNER = User("ada", "the owner's password")
 CALLER = User("hook", "the caller's password")
+DOWN = re.compile(r'"message": "([^"]+)", "extensions": {"code": "restarting"')
 BOTH = Credentials(OWNER, CALLER, generated=False)
 ALONE = Credentials(OWNER, None, generated=True)
 
@@ -79,7 +84,7 @@ def test_nginx_accepts_the_rendered_configuration(settings: Settings, changes: d
 
 
 def test_a_folder_for_bodies_that_cannot_be_written_to_is_replaced_with_a_warning(
-    settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    settings: Settings, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     usable = Settings(**{**vars(settings), "body_dir": tmp_path / "volume" / "bodies"})
     assert launch.resolve_body_dir(usable).body_dir == usable.body_dir
@@ -89,7 +94,7 @@ def test_a_folder_for_bodies_that_cannot_be_written_to_is_replaced_with_a_warnin
     fallback = launch.resolve_body_dir(unusable)
 
     assert fallback == settings
-    assert "warning: BODY_DIR is" in capsys.readouterr().out
+    assert "warning: BODY_DIR is" in capfd.readouterr().out
     prepare_run_dir(fallback, BOTH)
     assert settings.body_dir.is_dir()
 
@@ -110,12 +115,12 @@ def volume() -> Iterator[Path]:
 
 
 def test_projects_that_cannot_be_saved_are_named_with_their_owner_and_what_to_do(
-    settings: Settings, volume: Path, capsys: pytest.CaptureFixture[str]
+    settings: Settings, volume: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with ordinary_user() as user:
         launch.prepare_notebooks(replace(settings, notebook_dir=volume))
 
-    (line,) = capsys.readouterr().out.splitlines()
+    (line,) = capfd.readouterr().out.splitlines()
     assert line == (
         f"warning: NOTEBOOK_DIR is '{volume}': user {user} cannot save the notebooks of these projects, which belong "
         f"to user {os.getuid()}: file, folder. If that is not meant, run as root: chown -R {user} {volume}"
@@ -123,33 +128,33 @@ def test_projects_that_cannot_be_saved_are_named_with_their_owner_and_what_to_do
 
 
 def test_a_long_list_of_projects_that_cannot_be_saved_is_cut(
-    settings: Settings, volume: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    settings: Settings, volume: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(launch, "MAX_NAMES", 1)
 
     with ordinary_user():
         launch.prepare_notebooks(replace(settings, notebook_dir=volume))
 
-    assert ": file and 1 more. If" in capsys.readouterr().out
+    assert ": file and 1 more. If" in capfd.readouterr().out
 
 
 def test_projects_that_can_be_saved_are_no_reason_for_a_warning(
-    settings: Settings, volume: Path, capsys: pytest.CaptureFixture[str]
+    settings: Settings, volume: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     launch.prepare_notebooks(replace(settings, notebook_dir=volume / "own"))
 
-    assert capsys.readouterr().out == ""
+    assert capfd.readouterr().out == ""
 
 
 def test_packages_that_will_not_last_are_told_of(
-    settings: Settings, volume: Path, capsys: pytest.CaptureFixture[str]
+    settings: Settings, volume: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     prepare_run_dir(settings, BOTH)
 
     environment = launch.prepare_notebooks(replace(settings, notebook_dir=volume / "own", home_dir=Path("/proc/home")))
 
     assert environment["HOME"] == str(settings.run_dir / "home")
-    assert "warning: HOME_DIR is '/proc/home'" in capsys.readouterr().out
+    assert "warning: HOME_DIR is '/proc/home'" in capfd.readouterr().out
 
 
 def test_what_an_earlier_run_left_is_gone(settings: Settings) -> None:
@@ -235,6 +240,28 @@ def test_a_port_that_is_taken_is_refused_with_one_to_try(settings: Settings) -> 
             launch.check_port(busy)
 
 
+@pytest.mark.parametrize(
+    ("serve", "message"),
+    [
+        ("shop,../x", r"SERVE has '../x': give names of projects"),
+        ("/etc", "SERVE has '/etc'"),
+        ("a\nb", r"SERVE has 'a\\nb'"),
+        ("\udcff", "SERVE has"),
+        ("shop,a/b,a.b", r"SERVE has a/b and a\.b: both would be at /apis/a\.b"),
+    ],
+)
+def test_names_to_serve_that_no_project_can_have_or_that_meet_at_one_address_are_refused(
+    settings: Settings, serve: str, message: str
+) -> None:
+    with pytest.raises(SettingError, match=message):
+        launch.check_serve(replace(settings, serve=serve))
+
+
+@pytest.mark.parametrize("serve", [None, " , ", "shop, shop,later", "n" * 300, ",".join(map(str, range(30)))])
+def test_any_other_names_can_be_served(settings: Settings, serve: str | None) -> None:
+    launch.check_serve(replace(settings, serve=serve))
+
+
 def test_an_address_that_is_not_ours_is_refused(settings: Settings) -> None:
     foreign = Settings(**{**vars(settings), "bind_address": "192.0.2.1"})
 
@@ -273,6 +300,66 @@ def test_a_stdout_that_nobody_reads_any_more_is_no_reason_not_to_start() -> None
     assert (process.returncode, process.stderr) == (0, "")
 
 
+def test_callers_of_an_api_that_is_down_are_promised_no_time(settings: Settings) -> None:
+    prepare_run_dir(settings, BOTH)
+    (message,) = DOWN.findall((settings.run_dir / "nginx.conf").read_text(encoding="utf-8"))
+
+    assert "second" not in message, "the pause before the next attempt grows up to 30 s"
+    assert message == RESTARTING, "agents are told the same"
+
+
+MAIN = "import os; from control.launch import launch; os.execve = lambda *_: os._exit(7); launch.main()"
+
+
+@pytest.fixture
+def blocked() -> Iterator[int]:
+    """A pipe that is full and that nobody reads, as of a log driver that hangs."""
+    read_end, write_end = os.pipe()
+    os.set_blocking(write_end, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(write_end, bytes(4096))
+    os.set_blocking(write_end, True)
+    yield write_end
+    os.close(read_end)
+    os.close(write_end)
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """Settings with which the stack would start; there is a warning too."""
+    folder, port = tempfile.mkdtemp(dir="/tmp"), str(free_port())
+    body_dir = tmp_path / "file"
+    body_dir.touch()
+    settings = {"RUN_DIR": f"{folder}/run", "NOTEBOOK_DIR": str(tmp_path), "BODY_DIR": str(body_dir), "PORT": port}
+    yield {"PATH": os.environ["PATH"], **settings}
+    shutil.rmtree(folder)
+
+
+def test_a_stdout_that_blocks_is_no_reason_not_to_start(blocked: int, environment: dict[str, str]) -> None:
+    command = [sys.executable, "-c", MAIN]
+    process = subprocess.run(command, env=environment, stdout=blocked, stderr=subprocess.PIPE, text=True, timeout=40)
+
+    assert (process.returncode, process.stderr) == (7, "")
+
+
+def test_a_start_that_fails_ends_also_where_stderr_blocks(blocked: int, environment: dict[str, str]) -> None:
+    environment["PORT"] = "none"
+    process = subprocess.run([sys.executable, "-c", MAIN], env=environment, stderr=blocked, timeout=40)
+
+    assert process.returncode == 1
+
+
+@pytest.mark.parametrize(("port", "status"), [({}, 7), ({"PORT": "none"}, 1)], ids=["starts", "fails"])
+def test_a_stderr_that_is_closed_changes_nothing(
+    environment: dict[str, str], port: dict[str, str], status: int
+) -> None:
+    command = ["sh", "-c", 'exec "$@" 2>&-', "sh", sys.executable, "-c", MAIN]
+    process = subprocess.run(command, env=environment | port, stdout=subprocess.DEVNULL, timeout=40)
+
+    assert process.returncode == status
+
+
 def test_the_welcome_shows_a_password_only_where_it_was_made_up(settings: Settings) -> None:
     assert OWNER.password in launch.banner(settings, ALONE)
     text = launch.banner(settings, BOTH)
@@ -281,3 +368,4 @@ def test_the_welcome_shows_a_password_only_where_it_was_made_up(settings: Settin
     assert "http://127.0.0.1:18080/" in text
     assert "ada" in text
     assert "hook" in text
+    assert "/apis/" in text

@@ -36,7 +36,9 @@ def stack() -> Iterator[ExitStack]:
 @pytest.fixture
 def follow(log: Path, stack: ExitStack) -> Callable[..., Response]:
     """Follows the log from its last ten lines on."""
-    return lambda followers, client=None: stack.enter_context(closing(followers.response(LogReader(log, 10), client)))
+    return lambda followers, client=None: stack.enter_context(
+        closing(followers.response(LogReader(lambda: log, 10), client))
+    )
 
 
 def events(response: Response) -> Iterator[str]:
@@ -74,7 +76,7 @@ def test_one_more_than_there_is_room_for_is_refused_until_one_leaves(
     log: Path, follow: Callable[..., Response]
 ) -> None:
     followers = Followers()
-    first = followers.response(LogReader(log, 10), None)
+    first = followers.response(LogReader(lambda: log, 10), None)
     for _ in range(MAX_FOLLOWERS - 1):
         follow(followers)
     with pytest.raises(TooManyFollowers, match=f"{MAX_FOLLOWERS} times already"):

@@ -22,7 +22,7 @@ def log(tmp_path: Path) -> Path:
 def reader_of() -> Iterator[Callable[..., LogReader]]:
     """Makes readers that are closed after the test."""
     with ExitStack() as stack:
-        yield lambda *arguments: stack.enter_context(closing(LogReader(*arguments)))
+        yield lambda log, *arguments: stack.enter_context(closing(LogReader(lambda: log, *arguments)))
 
 
 Make = Callable[..., LogReader]
@@ -134,6 +134,29 @@ def test_a_log_that_appears_later_is_read(reader_of: Make, tmp_path: Path) -> No
     assert reader.read() == ""
     append(reader.path, "one\n")
     assert reader.read() == "one\n"
+
+
+def test_a_reader_that_goes_over_to_another_log_misses_nothing_and_reads_nothing_twice(
+    tmp_path: Path,
+) -> None:
+    logs = [tmp_path / name for name in ("a", "b", "c")]
+    current = logs[0]
+    append(logs[0], "a1\na2\n")
+    append(logs[1], "b1\nb2\n")
+    with closing(LogReader(lambda: current, 1)) as reader:
+        assert reader.read() == "a2\n"
+        append(logs[0], "a3\na4\n")
+        current = logs[1]
+        assert reader.read() == "a3\na4\nb2\n"
+        append(logs[1], "b3\n")
+        assert reader.read() == "b3\n"
+        current = logs[2]
+        assert reader.read() == "", "it is not there yet"
+        append(logs[2], "c1\n")
+        assert reader.read() == "c1\n"
+        append(logs[0], "a5\na6\n")
+        current = logs[0]
+        assert reader.read() == "a5\na6\n", "it was there before"
 
 
 def test_of_a_hundred_megabytes_only_the_end_is_read(reader_of: Make, log: Path) -> None:

@@ -1,137 +1,191 @@
-"""Output: what programs print becomes whole lines, each with its program's name."""
+"""The daemon: groups of programs that come and go, their output, and the end of all of them."""
 
-import io
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
-from control.supervision.daemon import Output
+from control.config.run_dir import RunDir, write_json
+from control.config.settings import Settings
+from control.logs.tail import last_lines
+from control.supervision.client import Supervisor, SupervisorError
+from control.supervision.daemon import Options, Stack
+from tests.support.daemon import CONFIGURATION, IDLE, Daemon, write_api
+from tests.support.waiting import eventually
+
+PROJECTS = 20
+SAY_AND_STAY = f'echo "hello from $1"; {IDLE}'
+IGNORE_SIGTERM = "trap '' TERM; echo ready; while :; do sleep 600; done"
 
 
-@pytest.fixture
-def log() -> io.StringIO:
-    return io.StringIO()
-
-
-@pytest.fixture
-def stdout() -> io.StringIO:
-    return io.StringIO()
-
-
-@pytest.fixture
-def output(stdout: io.StringIO, log: io.StringIO) -> Output:
-    return Output(stdout, log)
-
-
-def log_event(program: str, data: bytes | str, group: str = "stack") -> Any:
-    """supervisord's event for a chunk of output."""
-    process = SimpleNamespace(
-        config=SimpleNamespace(name=program),
-        group=SimpleNamespace(config=SimpleNamespace(name=group)),
-    )
-    return SimpleNamespace(process=process, data=data)
-
-
-def test_each_line_gets_its_programs_name(output: Output, stdout: io.StringIO) -> None:
-    output.on_output(log_event("nginx", b"one\ntwo\n"))
-
-    assert stdout.getvalue() == "nginx | one\nnginx | two\n"
-
-
-def test_a_line_that_comes_in_pieces_is_printed_once_and_whole(output: Output, stdout: io.StringIO) -> None:
-    output.on_output(log_event("nginx", b"on"))
-    assert stdout.getvalue() == ""
-
-    output.on_output(log_event("nginx", b"e\ntw"))
-
-    assert stdout.getvalue() == "nginx | one\n"
-
-
-def test_pieces_of_two_programs_do_not_mix(output: Output, stdout: io.StringIO) -> None:
-    output.on_output(log_event("nginx", b"on"))
-    output.on_output(log_event("jupyter", b"hello\n"))
-    output.on_output(log_event("nginx", b"e\n"))
-
-    assert stdout.getvalue() == "jupyter | hello\nnginx | one\n"
-
-
-def test_a_character_cut_in_two_comes_whole(output: Output, stdout: io.StringIO) -> None:
-    for part in (b"caf\xc3", b"\xa9\n"):
-        output.on_output(log_event("blue", part))
-
-    assert stdout.getvalue() == "blue | café\n"
-
-
-def test_bytes_that_are_no_text_and_text_itself_do_no_harm(output: Output, stdout: io.StringIO) -> None:
-    output.on_output(log_event("blue", b"\xff\n"))
-    output.on_output(log_event("blue", "text\n"))
-
-    assert stdout.getvalue() == "blue | \ufffd\nblue | text\n"
-
-
-def test_a_line_without_an_end_is_one_line_and_does_not_fill_the_memory(output: Output, stdout: io.StringIO) -> None:
-    for _ in range(100):
-        output.on_output(log_event("blue", b"x" * 10_000))
-    output.on_output(log_event("blue", b"\nnext\n"))
-
-    long, following = stdout.getvalue().splitlines()
-    assert long.startswith("blue | xxx")
-    assert long.endswith("x … (984,000 bytes left out)")
-    assert following == "blue | next"
+@pytest.fixture(scope="module")
+def daemon() -> Iterator[Daemon]:
+    with Daemon() as daemon:
+        yield daemon
 
 
 @pytest.mark.parametrize(
-    "evil", ["\x1b[2J", "\r", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029", "\u202e", "\u2066", "\x00", "\x9b"]
+    ("project", "name"),
+    [("logs/shop", "logs/shop"), ("logs/news", "logs/news"), ("odd | ü %s {}<&;", "odd \\x7c ü %s {}<&;")],
 )
-def test_no_text_forges_or_hides_a_line_wherever_it_is_shown(
-    output: Output, log: io.StringIO, stdout: io.StringIO, evil: str
-) -> None:
-    output.on_output(log_event("blue", f"said: {evil}forged\n", group="gateway"))
+def test_each_line_says_its_project_and_each_api_has_a_log_of_its_own(daemon: Daemon, project: str, name: str) -> None:
+    daemon.add_api(project, SAY_AND_STAY).start("green")
+    log = daemon.run.api(project).log
 
-    for text in (stdout.getvalue(), log.getvalue(), *output.last_lines["blue"]):
-        (line,) = text.splitlines()
-        assert evil not in line
-        assert "said: \\" in line
-
-
-def test_colours_are_for_terminals_only(output: Output, log: io.StringIO, stdout: io.StringIO) -> None:
-    output.on_output(log_event("blue", b"\x1b[1;31mred\x1b[0m\r\n", group="gateway"))
-
-    assert stdout.getvalue() == "blue | red\n"
-    assert log.getvalue() == "red\n"
+    for slot in ("blue", "green"):
+        eventually(lambda slot=slot: f"hello from {slot}\n" in last_lines(log, 9), what="its log")
+        eventually(lambda slot=slot: f"\n{name}/{slot} | hello from {slot}\n" in daemon.log(), what="stdout")
+        # What supervisord says of it says whose it is, too.
+        assert f"INFO spawned: '{name}/{slot}' with pid" in daemon.log()
+    assert sorted(last_lines(log, 9).splitlines()) == ["hello from blue", "hello from green"]
 
 
-def test_what_a_caller_sent_is_not_in_an_error_of_nginx(output: Output, stdout: io.StringIO) -> None:
-    error = '[error] 1#1: *1 connect() failed, client: 10.0.0.1, server: , request: "GET /?token=hidden HTTP/1.1"\n'
-    output.on_output(log_event("nginx", error))
-    output.on_output(log_event("blue", error))
-
-    of_nginx, of_blue = stdout.getvalue().splitlines()
-    assert of_nginx == "nginx | [error] 1#1: *1 connect() failed, client: 10.0.0.1, server: "
-    assert of_blue == f"blue | {error.rstrip()}"  # a cell's own words
-
-
-def test_only_what_the_api_prints_is_in_the_log_of_the_api(output: Output, log: io.StringIO) -> None:
-    output.on_output(log_event("nginx", b"of nginx\n"))
-    output.on_output(log_event("blue", b"of blue\n", group="gateway"))
-    output.on_output(log_event("green", b"of green, 100 %s\n", group="gateway"))
-
-    assert log.getvalue() == "of blue\nof green, 100 %s\n"
+FORK = """
+import os, signal
+from control.supervision.fork import deliver_signals_to_new_processes
+signal.signal(signal.SIGTERM, lambda *_: None)
+deliver_signals_to_new_processes()
+if (pid := os.fork()) == 0:
+    os.kill(os.getpid(), signal.SIGTERM)
+    os.execv("/bin/true", ["true"])
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
 
 
-def test_a_programs_last_lines_are_kept_to_say_why_it_was_lost(output: Output) -> None:
-    output.on_output(log_event("nginx", b"".join(b"%d\n" % number for number in range(50))))
+def test_a_stop_that_comes_just_after_a_start_is_not_forgotten() -> None:
+    """A program that is about to run still has supervisord's handlers."""
+    output = subprocess.run([sys.executable, "-c", FORK], capture_output=True, check=True).stdout
+    assert int(output) == -signal.SIGTERM
 
-    assert list(output.last_lines["nginx"])[-1] == "49"
-    assert len(output.last_lines["nginx"]) < 20
+
+def test_twenty_apis_whose_requests_do_not_end_are_stopped_at_once_and_in_time() -> None:
+    with Daemon() as daemon:
+        supervisors = [daemon.add_api(f"p{number}", IGNORE_SIGTERM) for number in range(PROJECTS)]
+        for number in range(PROJECTS):
+            eventually(lambda number=number: last_lines(daemon.run.api(f"p{number}").log, 1), what="the start of all")
+        # A slot that finishes its requests, for which its project gives it an hour.
+        write_json(daemon.run.api("p0").slot_file("blue"), {"settings": {"REQUEST_TIMEOUT": "3600"}})
+        supervisors[0].stop("blue", wait=False)
+        begin = time.monotonic()
+
+        assert daemon.stop() == 0
+
+        assert 6 <= time.monotonic() - begin < 9
+        log = daemon.log()
+        assert log.count("/blue (terminated by SIGKILL)") == PROJECTS
+        assert log.index("stopped: nginx") > log.rindex("/blue (terminated by SIGKILL)")
 
 
-def test_the_unfinished_line_of_a_program_that_ends_is_printed(output: Output, stdout: io.StringIO) -> None:
-    last = log_event("blue", b"fatal: no memory", group="gateway")
-    output.on_output(last)
+def test_apis_come_and_go_at_once_and_nothing_else_notices(daemon: Daemon) -> None:
+    stays = daemon.add_api("stays")
+    connect_to_tools(daemon)
+    eventually(lambda: "tools | the tools have begun" in daemon.log(), what="the tools")
+    before = daemon.children()
 
-    output.flush(last.process)
-    output.on_output(log_event("blue", b"started again\n", group="gateway"))
+    def come_and_go(number: int) -> None:
+        supervisor = daemon.add_api(f"goes-{number}")
+        assert supervisor.process("blue").state in ("STARTING", "RUNNING")
+        supervisor.stop("blue", wait=True)
+        supervisor.remove_group()
+        assert supervisor.process("blue").reason == "it was not started"
 
-    assert stdout.getvalue() == "blue | fatal: no memory\nblue | started again\n"
+    with ThreadPoolExecutor(5) as pool:
+        list(pool.map(come_and_go, range(10)))
+
+    assert daemon.children() == before
+    eventually(lambda: daemon.log().count("INFO spawned: 'goes-") == 10, what="ten starts")
+    assert stays.process("blue").state in ("STARTING", "RUNNING")
+
+
+def test_an_api_that_is_added_again_is_what_it_was(daemon: Daemon) -> None:
+    for count in (1, 2):
+        supervisor = daemon.add_api("again", SAY_AND_STAY)
+        supervisor.add_group()  # it is there already
+        eventually(lambda count=count: last_lines(daemon.run.api("again").log, 9) == count * "hello from blue\n")
+        supervisor.stop("blue", wait=True)
+        supervisor.remove_group()
+
+    eventually(lambda: daemon.log().count("stopped: again/blue (terminated by SIGTERM)") == 2, what="two stops")
+
+
+def test_an_api_whose_file_is_gone_goes_on_until_it_is_removed(daemon: Daemon) -> None:
+    supervisor = daemon.add_api("gone")
+    daemon.run.api("gone").supervisord_conf.unlink()
+    daemon.add_api("another")
+
+    assert supervisor.process("blue").state in ("STARTING", "RUNNING")
+    supervisor.stop("blue", wait=True)
+    assert supervisor.start("blue")
+    supervisor.stop("blue", wait=True)
+    supervisor.remove_group()
+    assert not supervisor.start("blue")
+    with pytest.raises(SupervisorError, match="BAD_NAME"):
+        supervisor.add_group()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"\xff\xfe",
+        b"no section",
+        b"[group:api-x]\nprograms=nothing",
+        b"[group:api-x]",
+        b"[program:x]",
+        b"[program:x]\ncommand=sleep 1\nstopwaitsecs=soon",
+        b"[program:x]\ncommand=%(nothing)s",
+        b"[program:x]\ncommand=x\ncommand=x\n[program:x]\n",
+    ],
+)
+def test_a_broken_file_is_an_error_that_ends_nothing(daemon: Daemon, text: bytes) -> None:
+    api = write_api(daemon.run, "broken")
+    api.supervisord_conf.write_bytes(text)
+    supervisor = Supervisor(daemon.run.supervisor_socket, api.group)
+
+    with pytest.raises(SupervisorError, match=f"CANT_REREAD|BAD_NAME: {api.group}"):
+        supervisor.add_group()
+
+    api.supervisord_conf.unlink()
+    daemon.add_api("after")
+    assert daemon.popen.poll() is None
+
+
+def connect_to_tools(daemon: Daemon) -> None:
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(daemon.run.tools_socket))
+
+
+def test_a_slot_has_the_time_that_its_project_needs_also_after_the_configuration_was_read_again(tmp_path: Path) -> None:
+    run = RunDir(tmp_path)
+    run.slots.mkdir()
+    run.supervisord_conf.write_text(CONFIGURATION.format(run=tmp_path))
+    api = write_api(run, "slow")
+    write_json(api.slot_file("green"), {"settings": {"REQUEST_TIMEOUT": "3600"}})
+    options = Options()
+    options.realize(["-c", str(run.supervisord_conf)])
+    stack = Stack(options, None, replace(Settings.from_env({}), run_dir=tmp_path))  # type: ignore[arg-type]
+    (config,) = [config for config in options.process_group_configs if config.name == api.group]
+    for _ in range(2):  # it is the same when it is added again
+        assert stack.add_process_group(config)
+        processes = stack.process_groups[api.group].processes
+
+        for process in processes.values():
+            process.delay = process.config.stopwaitsecs
+            stack.on_slot_stopping(SimpleNamespace(process=process))
+        options.process_config(do_usage=False)
+
+        for slot, seconds in (("blue", 65), ("green", 3605)):
+            process = processes[slot]
+            assert (process.config.name, process.delay, process.config.stopwaitsecs) == (
+                f"slow/{slot}",
+                seconds,
+                seconds,
+            )
+        assert stack.remove_process_group(api.group)

@@ -1,4 +1,4 @@
-"""The tools as an agent's client sees them, with a stand-in for the API behind its socket."""
+"""The tools as an agent's client sees them, with stand-ins for the APIs behind their sockets."""
 
 import asyncio
 import http.server
@@ -10,20 +10,22 @@ from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+import httpx2
 import mcp_types as types
 import pytest
 from mcp import Client, MCPError
+from mcp.client.streamable_http import streamable_http_client
 
-from control.config.run_dir import RunDir
-from control.tools.api import Api
-from control.tools.server import create_server
+from control.config.run_dir import ApiDir, RunDir, point_link, write_json
+from control.tools.apis import Apis
+from control.tools.server import create_app
 from tests.support.openapi_document import document, function, parameter
 
 MAX_ANSWER = 1000
 CUT = "a response that breaks off"
 Result = TypeVar("Result")
 ADD = function("add", path="/add/{a}", parameters=[parameter("a", "path", "integer")])
-DOWN = "No notebook is being served"
+RESTARTING = "The API is down and will be started again. Try again soon."
 
 
 class FakeApi(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
@@ -33,10 +35,14 @@ class FakeApi(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
 
     def __init__(self, path: Path) -> None:
         self.document = document(add=ADD)
+        self.before_document: Callable[[], object] = lambda: None
         self.answers: list[tuple[int, str] | None] = []
         self.requests: list[tuple[str, str, dict[str, str], bytes]] = []
         super().__init__(str(path), Handler)
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+
+    def targets(self) -> list[str]:
+        return [request[1] for request in self.requests]
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -45,8 +51,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.server.requests.append((self.command, self.path, dict(self.headers), body))
-        answer = (200, self.server.document.decode())
-        if not self.path.endswith("openapi.json"):
+        prefix, is_document, _ = self.path.partition("/_api/spec/openapi.json")
+        if is_document:
+            self.server.before_document()
+            answer: tuple[int, str] | None = (200, self.server.document.decode().replace("/invoke", prefix))
+        else:
             answer = self.server.answers.pop(0)
         if answer:
             self.send_response(answer[0])
@@ -64,37 +73,63 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
+class Stage:
+    """A run directory in which the control app would have served APIs. `shop` is the default."""
+
+    def __init__(self, run: RunDir) -> None:
+        self.run = run
+        self.servers: list[FakeApi] = []
+        run.api_links.mkdir()
+
+    def start(self, project: str = "shop", slot: str = "blue") -> FakeApi:
+        api = self.prepare(project, slot)
+        self.servers.append(FakeApi(api.slot(slot) / "api.sock"))
+        return self.servers[-1]
+
+    def start_gateway(self, project: str = "shop") -> FakeApi:
+        self.servers.append(FakeApi(self.run.api(project).slot_admin_socket("blue")))
+        return self.servers[-1]
+
+    def prepare(self, project: str, slot: str = "blue") -> ApiDir:
+        """All but the slot's sockets."""
+        api = self.run.api(project)
+        api.slot(slot).mkdir(parents=True)
+        write_json(api.project, {"name": project})
+        point_link(api.link, api.slot(slot))
+        if project == "shop":
+            self.make_default(project)
+        return api
+
+    def make_default(self, project: str) -> None:
+        point_link(self.run.default_link, self.run.api_link(project))
+
+    def stop(self, project: str) -> None:
+        self.run.api_link(project).unlink()
+
+    def close(self) -> None:
+        for server in self.servers:
+            server.shutdown()
+            server.server_close()
+
+
 @pytest.fixture
-def run() -> Iterator[RunDir]:
+def stage() -> Iterator[Stage]:
     with tempfile.TemporaryDirectory(dir="/tmp") as path:  # socket paths are short
-        run = RunDir(Path(path))
-        for slot in ("blue", "green"):
-            run.slot(slot).mkdir()
-        yield run
+        stage = Stage(RunDir(Path(path)))
+        yield stage
+        stage.close()
 
 
-@pytest.fixture
-def start(run: RunDir) -> Iterator[Callable[[str], FakeApi]]:
-    """Serves an API in a slot, as the control app switches to it."""
-    servers = []
-
-    def start_slot(slot: str) -> FakeApi:
-        run.serving_link.unlink(missing_ok=True)
-        run.serving_link.symlink_to(slot)
-        servers.append(FakeApi(run.api_socket))
-        return servers[-1]
-
-    yield start_slot
-    for server in servers:
-        server.shutdown()
-        server.server_close()
-
-
-def talk(run: RunDir, *steps: Callable[[Client], Awaitable[Result]]) -> list[Result]:
+def talk(stage: Stage, *steps: Callable[[Client], Awaitable[Result]], path: str = "/mcp") -> list[Result]:
     """What each step returns, one after the other with one client."""
 
     async def conversation() -> list[Result]:
-        async with Client(create_server(Api(run, MAX_ANSWER))) as client:
+        app = create_app(Apis(stage.run, MAX_ANSWER), max_body=10_000)
+        async with (
+            app.router.lifespan_context(app),
+            httpx2.AsyncClient(transport=httpx2.ASGITransport(app)) as http,
+            Client(streamable_http_client(f"http://localhost{path}", http_client=http)) as client,
+        ):
             return [await step(client) for step in steps]
 
     return asyncio.run(conversation())
@@ -123,22 +158,81 @@ def text(result: types.CallToolResult) -> str:
     return content.text
 
 
-def test_a_restart_changes_the_tools(run: RunDir, start: Callable[[str], FakeApi]) -> None:
-    first = start("blue")
+def test_a_restart_changes_the_tools(stage: Stage) -> None:
+    first = stage.start()
 
     async def restart(_: Client) -> list[str]:
-        start("green").document = document(add=ADD, subtract=function("subtract"))
+        stage.start(slot="green").document = document(add=ADD, subtract=function("subtract"))
         return []
 
-    assert talk(run, names, names, restart, names) == [["add"], ["add"], [], ["add", "subtract"]]
+    assert talk(stage, names, names, restart, names) == [["add"], ["add"], [], ["add", "subtract"]]
     assert len(first.requests) == 1  # the document is read once for each start
 
 
-def test_a_call_is_a_request_with_an_id_of_its_own(run: RunDir, start: Callable[[str], FakeApi]) -> None:
-    api = start("blue")
+def test_each_api_has_tools_of_its_own_at_its_own_address(stage: Stage) -> None:
+    shop, bank = stage.start(), stage.start("my bank/ü {a}?%2F")
+    shop.answers, bank.answers = [(200, "1"), (200, "2")], [(200, "3")]
+    bank.document = document(add=ADD, pay=function("pay"))
+    address = "/apis/my%20bank.%C3%BC%20%7Ba%7D%3F%252F"
+
+    assert talk(stage, names) == [["add"]]
+    assert talk(stage, names, path="/apis/shop/mcp") == [["add"]]
+    assert talk(stage, names, path=f"{address}/mcp") == [["add", "pay"]]
+    assert text(*talk(stage, add(a=1))) == "1"
+    assert text(*talk(stage, add(a=1), path="/apis/shop/mcp")) == "2"
+    assert text(*talk(stage, add(a=1), path=f"{address}/mcp")) == "3"
+    assert [target for target in shop.targets() if "add" in target] == ["/invoke/add/1", "/apis/shop/add/1"]
+    assert [target for target in bank.targets() if "add" in target] == [f"{address}/add/1"]
+
+
+def test_an_agent_is_told_whose_functions_it_gets(stage: Stage) -> None:
+    async def read_instructions(client: Client) -> str | None:
+        return client.instructions
+
+    assert talk(stage, read_instructions) == [None]
+    stage.start()
+    stage.start("my/bank")
+    of_default = "The tools are the functions of the default API, which is that of shop now."
+    assert talk(stage, read_instructions) == [of_default]
+    assert talk(stage, read_instructions, path="/apis/my.bank/mcp") == [
+        "The tools are the functions of the API of my/bank."
+    ]
+
+
+def test_after_a_change_of_the_default_its_tools_are_listed_and_called(stage: Stage) -> None:
+    shop, bank = stage.start(), stage.start("bank")
+    bank.document = document(pay=function("pay"))
+
+    async def change(_: Client) -> list[str]:
+        stage.make_default("bank")
+        return []
+
+    async def add_one(client: Client) -> list[str]:
+        return [await failure(client.call_tool("add", {"a": 1}))]
+
+    assert talk(stage, names, change, add_one, names) == [
+        ["add"],
+        [],
+        ["There is no tool 'add'. The tools are: pay."],
+        ["pay"],
+    ]
+    assert shop.targets() == ["/invoke/_api/spec/openapi.json"]
+
+
+def test_a_call_stays_with_its_project_when_the_default_changes_meanwhile(stage: Stage) -> None:
+    shop, bank = stage.start(), stage.start("bank")
+    shop.answers = [(200, "5")]
+    shop.before_document = lambda: stage.make_default("bank")
+
+    assert text(*talk(stage, add(a=1))) == "5"
+    assert set(bank.targets()) <= {"/invoke/_api/spec/openapi.json"}  # the client lists the tools afterwards
+
+
+def test_a_call_is_a_request_with_an_id_of_its_own(stage: Stage) -> None:
+    api = stage.start()
     api.answers = [(200, '{"sum": 3}'), (200, "4")]
 
-    one, two = talk(run, add(a=1), add(a=2))
+    one, two = talk(stage, add(a=1), add(a=2))
 
     assert (one.structured_content, text(two)) == ({"sum": 3}, "4")
     calls = api.requests[1:]
@@ -147,10 +241,10 @@ def test_a_call_is_a_request_with_an_id_of_its_own(run: RunDir, start: Callable[
     assert len(ids) == 2
 
 
-def test_an_error_of_the_api_and_a_wrong_argument_reach_the_agent(run: RunDir, start: Callable[[str], FakeApi]) -> None:
-    start("blue").answers = [(404, '{"message": "no such row"}')]
+def test_an_error_of_the_api_and_a_wrong_argument_reach_the_agent(stage: Stage) -> None:
+    stage.start().answers = [(404, '{"message": "no such row"}')]
 
-    results = talk(run, add(a=1), add())
+    results = talk(stage, add(a=1), add())
 
     assert [(text(each), each.is_error) for each in results] == [
         ("no such row", True),
@@ -158,62 +252,74 @@ def test_an_error_of_the_api_and_a_wrong_argument_reach_the_agent(run: RunDir, s
     ]
 
 
-def test_an_unknown_tool_is_an_error_that_names_those_there_are(run: RunDir, start: Callable[[str], FakeApi]) -> None:
-    start("blue")
+def test_an_unknown_tool_is_an_error_that_names_those_there_are(stage: Stage) -> None:
+    stage.start()
 
-    assert talk(run, lambda client: failure(client.call_tool("sub", {}))) == [
+    assert talk(stage, lambda client: failure(client.call_tool("sub", {}))) == [
         "There is no tool 'sub'. The tools are: add."
     ]
 
 
-@pytest.mark.parametrize("is_linked", [True, False])
-def test_while_nothing_is_served_a_call_and_a_list_say_so(run: RunDir, is_linked: bool) -> None:
-    if is_linked:
-        run.serving_link.symlink_to("blue")
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("/mcp", "What is served: /apis/bank"),
+        ("/apis/no%20shop/mcp", "/apis/no shop: What is served: /apis/bank"),
+    ],
+)
+def test_where_nothing_is_served_a_call_and_a_list_say_what_is(stage: Stage, path: str, message: str) -> None:
+    stage.start("bank")
+    write_json(stage.run.not_serving, {"message": "What is served: /apis/bank"})
 
-    [result] = talk(run, add(a=1))
-    assert (result.is_error, text(result)[: len(DOWN)]) == (True, DOWN)
-    assert talk(run, lambda client: failure(client.list_tools()))[0].startswith(DOWN)
+    [result] = talk(stage, add(a=1), path=path)
+    assert (result.is_error, text(result)) == (True, message)
+    assert talk(stage, lambda client: failure(client.list_tools()), path=path) == [message]
 
 
-def test_the_gateway_says_why_a_call_got_no_response(run: RunDir, start: Callable[[str], FakeApi]) -> None:
-    start("blue").answers = [None]
-    gateway = FakeApi(run.api_admin_socket)
+def test_while_no_slot_listens_a_call_and_a_list_say_so(stage: Stage) -> None:
+    stage.prepare("shop")
+
+    [result] = talk(stage, add(a=1))
+    assert (result.is_error, text(result)) == (True, RESTARTING)
+    assert talk(stage, lambda client: failure(client.list_tools())) == [RESTARTING]
+
+
+def test_the_gateway_says_why_a_call_got_no_response(stage: Stage) -> None:
+    stage.start().answers = [None]
+    gateway = stage.start_gateway()
     gateway.answers = [(502, '{"message": "the kernel died"}')]
 
-    [result] = talk(run, add(a=1))
+    [result] = talk(stage, add(a=1), path="/apis/shop/mcp")
 
     assert (result.is_error, text(result)) == (True, "the kernel died")
     [(method, path, headers, _)] = gateway.requests
     assert (method, path) == ("POST", "/explain")
-    assert (headers["X-Failed-Method"], headers["X-Failed-Target"]) == ("GET", "/invoke/add/1")
+    assert (headers["X-Failed-Method"], headers["X-Failed-Target"]) == ("GET", "/apis/shop/add/1")
     assert headers["X-Connect-Time"] == "0"
-    gateway.shutdown()
-    gateway.server_close()
 
 
-def test_without_a_gateway_too_a_call_ends_with_an_error(run: RunDir, start: Callable[[str], FakeApi]) -> None:
-    start("blue").answers = [None]
+def test_without_a_gateway_too_a_call_ends_with_an_error(stage: Stage) -> None:
+    stage.start().answers = [None]
 
-    [result] = talk(run, add(a=1))
+    [result] = talk(stage, add(a=1))
 
-    assert (result.is_error, text(result)) == (True, "The API is restarting. Try again in a second.")
+    assert (result.is_error, text(result)) == (True, RESTARTING)
 
 
-def test_a_response_that_breaks_off_is_an_error_and_the_gateway_is_not_asked(
-    run: RunDir, start: Callable[[str], FakeApi]
-) -> None:
-    start("blue").answers = [(200, CUT)]
+def test_a_response_that_breaks_off_is_an_error_and_the_gateway_is_not_asked(stage: Stage) -> None:
+    stage.start().answers = [(200, CUT)]
+    gateway = stage.start_gateway()
 
-    [result] = talk(run, add(a=1))
+    [result] = talk(stage, add(a=1))
 
     assert (result.is_error, text(result)) == (True, "The response broke off. The log says why.")
+    assert gateway.requests == []
 
 
-def test_a_response_without_an_end_is_an_error(run: RunDir, start: Callable[[str], FakeApi]) -> None:
-    start("blue").answers = [(200, json.dumps("x" * MAX_ANSWER))]
+def test_a_response_without_an_end_is_an_error(stage: Stage) -> None:
+    stage.start().answers = [(200, json.dumps("x" * MAX_ANSWER))]
 
-    [result] = talk(run, add(a=1))
+    [result] = talk(stage, add(a=1))
 
     assert result.is_error
     assert "larger than 1,000 bytes (MAX_OUTPUT_MB)" in text(result)

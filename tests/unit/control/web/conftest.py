@@ -29,12 +29,12 @@ def recording_client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FlaskCl
 
 @pytest.fixture
 def add(recording_client: FlaskClient) -> AddRecord:
-    """Adds a record to the history; returns its exchange's id."""
+    """Adds a record of a project to the history; returns its exchange's id."""
 
-    def add_record(**changes: Any) -> str:
+    def add_record(project: str = "shop", **changes: Any) -> str:
         components: Components = recording_client.application.extensions[KEY]
         intake = Intake(components.history, Counters(), inspect=True)
-        intake.add_batch({**batch(), "records": [record(**changes)]})
+        intake.add_batch({**batch(project=project), "records": [record(**changes)]})
         return components.history.latest()[0].id
 
     return add_record

@@ -9,9 +9,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from control.config.settings import Settings
+from control.deployment.status import Status
 from control.supervision.client import SupervisorError
 from control.web.app import create_app
-from tests.unit.control.web.test_homepage import EVIL, fake, status
+from control.web.components import KEY
+from tests.unit.control.web.test_homepage import DEEP_API, EVIL, fake, serve, status
 
 STATIC = Path("control/web/static")
 VIEWER = next(STATIC.glob("swagger-ui-*"))
@@ -32,17 +34,58 @@ def client(app: Flask) -> FlaskClient:
 def test_while_a_notebook_is_served_the_viewer_gets_its_document(
     app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fake(app, monkeypatch, status=status())
+    serve(app, monkeypatch, status())
     page = client.get("/docs").text
     assert 'data-document="/invoke/_api/spec/openapi.json"' in page
     assert 'data-user="web hook"' in page
     assert "<title>hello_world: documentation" in page
 
 
+def test_each_api_has_its_documentation_which_leads_to_the_others(
+    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = status(notebook="my shop", is_default=False)
+    serve(app, monkeypatch, status(**DEEP_API), status(), shop)
+    page = client.get("/docs?notebook=my shop").text
+    assert 'data-document="/apis/my%20shop/_api/spec/openapi.json"' in page
+    assert "<title>my shop: documentation" in page
+    assert 'href="/?notebook=my+shop"' in page
+    links = re.findall(r'<a href="(/docs[^"]*)"( aria-current="page")?>([^<]+)</a>', page)
+    assert links == [
+        ("/docs?notebook=b%2Fdeep", "", "b/deep"),
+        ("/docs", "", "hello_world"),
+        ("/docs?notebook=my+shop", ' aria-current="page"', "my shop"),
+    ]
+    assert 'data-document="/invoke/_api/spec/openapi.json"' in client.get("/docs?notebook=hello_world").text
+    serve(app, monkeypatch, status())
+    assert "<nav" not in client.get("/docs").text, "there is no other"
+
+
+def test_without_a_default_api_it_leads_to_those_that_are_served(
+    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve(app, monkeypatch, status(**DEEP_API))
+    fake(app, monkeypatch, status=Status())
+    page = client.get("/docs").text
+    assert "There is no default API" in page
+    assert 'href="/docs?notebook=b%2Fdeep"' in page
+
+
+def test_a_project_that_is_not_served_or_not_there_is_told_as_such(app: Flask, client: FlaskClient) -> None:
+    folder = app.extensions[KEY].deployment.settings.notebook_dir / "idle"
+    folder.mkdir()
+    (folder / "server.ipynb").write_text("{}")
+    assert "idle is not served" in client.get("/docs?notebook=idle").text
+    response = client.get("/docs?notebook=nowhere")
+    assert response.status_code == 404
+    assert "There is no project &#39;nowhere&#39;." in response.text
+
+
 @pytest.mark.parametrize("state", ["stopped", "failed", "starting"])
 def test_while_nothing_is_served_it_says_how_to_start(
     app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch, state: str
 ) -> None:
+    serve(app, monkeypatch, status(state=state))
     fake(app, monkeypatch, status=status(state=state))
     page = client.get("/docs").text
     assert "Nothing is served" in page
@@ -52,7 +95,7 @@ def test_while_nothing_is_served_it_says_how_to_start(
 
 
 def test_it_says_that_the_state_is_unknown(app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    fake(app, monkeypatch, status=SupervisorError("supervisord does not answer"))
+    fake(app, monkeypatch, statuses=SupervisorError("supervisord does not answer"))
     response = client.get("/docs")
     assert response.status_code == 200
     assert "supervisord does not answer. Try again" in response.text
@@ -62,6 +105,7 @@ def test_it_says_that_the_state_is_unknown(app: Flask, client: FlaskClient, monk
 def test_nothing_in_it_is_inline_or_from_elsewhere(
     app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch, state: str
 ) -> None:
+    serve(app, monkeypatch, status(state=state))
     fake(app, monkeypatch, status=status(state=state))
     response = client.get("/docs")
     result = r"""<script(?![^>]*\ssrc="/static/)|<style|\sstyle=|\son\w+=|(?:src|href)="(?!/)"""
@@ -72,14 +116,19 @@ def test_nothing_in_it_is_inline_or_from_elsewhere(
 
 def test_names_are_escaped(app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     for state in ("serving", "starting"):
-        fake(app, monkeypatch, status=status(state=state, notebook=EVIL, busy=EVIL))
-        assert "<img" not in client.get("/docs").text
+        evil = status(state=state, notebook=EVIL, busy=EVIL)
+        serve(app, monkeypatch, evil, status(is_default=False))
+        fake(app, monkeypatch, status=evil, known_name=EVIL)
+        for query in ({}, {"notebook": EVIL}):
+            page = client.get("/docs", query_string=query).text
+            assert "<img" not in page
+            assert "&lt;img" in page or not (query or state == "serving")
 
 
 def test_every_file_that_the_page_names_is_there(
     app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fake(app, monkeypatch, status=status())
+    serve(app, monkeypatch, status())
     addresses = re.findall(r'"(/static/[^"?]+)[?"]', client.get("/docs").text)
     addresses += [f"/static/{name}" for name in re.findall(r'@import "([^"]+)"', (STATIC / "docs.css").read_text())]
     assert [name for name in addresses if not (Path("control/web") / name.lstrip("/")).is_file()] == []

@@ -1,6 +1,8 @@
 """The `/process` API over a Deployment that does as the test says: codes and JSON shapes."""
 
-from dataclasses import fields
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from dataclasses import fields, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,9 +12,13 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from control.config import errors
+from control.config.run_dir import RunDir
+from control.config.settings import Settings
 from control.deployment.status import Status
 from control.logs.follow import Followers
+from control.projects.catalog import find
 from control.supervision.client import SupervisorError
+from control.web.app import create_app
 from control.web.components import KEY
 from control.web.process_api import process
 
@@ -31,11 +37,19 @@ FAILURE = {
 
 def status_of(**values: Any) -> Status:
     """A status with what a test cares about; the rest is empty."""
-    return Status(**{field.name: None for field in fields(Status)} | {"endpoints": []} | values)
+    return Status(**values)
 
 
 STOPPED = status_of(state="stopped")
-SERVING = status_of(state="serving", notebook="shop", since=SINCE, slot="blue", endpoints=ENDPOINTS)
+SERVING = status_of(
+    state="serving",
+    notebook="shop",
+    address="/apis/shop",
+    is_default=True,
+    since=SINCE,
+    slot="blue",
+    endpoints=ENDPOINTS,
+)
 
 
 class FakeApi:
@@ -44,8 +58,11 @@ class FakeApi:
     def __init__(self, folder: Path) -> None:
         self.result: Status | Exception = SERVING
         self.calls: list[tuple[Any, ...]] = []
+        self.served: list[str] = []  # until all are stopped
+        self.default = "a"
         self.settings = SimpleNamespace(notebook_dir=folder)
-        self.run = SimpleNamespace(api_log=folder / "api.log")
+        self.run = RunDir(folder / "run")
+        self.run.path.mkdir()
 
     def response(self, *call: Any) -> Status:
         self.calls.append(call)
@@ -59,11 +76,35 @@ class FakeApi:
     def restart(self, name: str | None) -> Status:
         return self.response("restart", name)
 
-    def stop(self) -> Status:
-        return self.response("stop")
+    def stop(self, name: str) -> Status:
+        return self.response("stop", name)
 
-    def status(self) -> Status:
-        return self.response("status")
+    def stop_all(self) -> list[str]:
+        self.response("stop")
+        return self.served
+
+    def set_default(self, name: str) -> Status:
+        return self.response("default", name)
+
+    def set_reload(self, on: bool, name: str | None) -> None:
+        self.response("reload", on, name)
+
+    def status(self, name: str | None = None) -> Status:
+        return self.response("status", name)
+
+    def statuses(self) -> list[Status]:
+        return [self.response("statuses")]
+
+    def find_log(self, name: str | None = None) -> Path:
+        return self.run.api(name or self.default).log
+
+    def write_log(self, name: str, text: str) -> None:
+        log = self.find_log(name)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_text(text, encoding="utf-8")
+
+    def known_name(self, name: str) -> str:
+        return name if name == "shop" else find(self.settings.notebook_dir, name).name
 
 
 @pytest.fixture
@@ -95,6 +136,9 @@ def client(api: FakeApi) -> FlaskClient:
         ("restart?notebook=shop", ("restart", "shop")),
         ("restart", ("restart", None)),
         ("stop", ("stop",)),
+        ("stop?notebook=shop", ("stop", "shop")),
+        ("reload?on=1", ("reload", True, None)),
+        ("reload?on=0&notebook=shop", ("reload", False, "shop")),
     ],
 )
 def test_a_change_is_passed_on(
@@ -119,6 +163,34 @@ def test_a_start_returns_the_endpoints(client: FlaskClient) -> None:
         "notebook": "shop",
         "endpoints": ENDPOINTS,
     }
+
+
+def test_the_default_is_changed_by_post_alone(client: FlaskClient, api: FakeApi) -> None:
+    assert client.post("/process/default?notebook=shop").json == {
+        "message": "shop answers at /invoke/.",
+        "notebook": "shop",
+    }
+    assert api.calls == [("default", "shop")]
+    assert client.get("/process/default?notebook=shop").status_code == 405
+    address, foreign = "/process/default?notebook=shop", {"Sec-Fetch-Site": "cross-site"}
+    assert client.post(address, headers=foreign).status_code == 403
+    assert len(api.calls) == 1
+    assert client.post("/process/default").status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("served", "message"),
+    [
+        ([], "The API is stopped."),
+        (["shop"], "The API is stopped."),
+        (["shop", "a"], "The APIs are stopped: shop, a."),
+    ],
+)
+def test_a_stop_of_all_names_them(client: FlaskClient, api: FakeApi, served: list[str], message: str) -> None:
+    api.served = served
+    response = client.post("/process/stop").json
+    assert response is not None
+    assert (response["message"], response["stopped"]) == (message, served)
 
 
 def test_a_stop_returns_the_state(client: FlaskClient, api: FakeApi) -> None:
@@ -172,7 +244,7 @@ def test_a_supervisor_that_is_away_is_a_503_that_says_to_try_again(client: Flask
         assert "Try again" in response.json["message"]
 
 
-@pytest.mark.parametrize("call", ["start?notebook=shop", "restart", "stop"])
+@pytest.mark.parametrize("call", ["start?notebook=shop", "restart", "stop", "stop?notebook=shop", "reload?on=1"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_another_site_changes_nothing(client: FlaskClient, api: FakeApi, method: str, call: str) -> None:
     response = client.open(f"/process/{call}", method=method, headers={"Sec-Fetch-Site": "cross-site"})
@@ -187,7 +259,9 @@ def test_the_status_is_returned_in_full(client: FlaskClient) -> None:
     body = client.get("/process/status").json
 
     assert body is not None
+    apis = body.pop("apis")
     assert set(body) == {field.name for field in fields(Status)}
+    assert apis == [body]
     assert (body["state"], body["notebook"], body["since"]) == ("serving", "shop", SINCE)
     assert (body["slot"], body["endpoints"], body["last_error"]) == ("blue", ENDPOINTS, None)
 
@@ -213,12 +287,60 @@ def test_projects_are_listed_in_both_forms(client: FlaskClient, api: FakeApi) ->
 
 
 def test_the_log_is_plain_text(client: FlaskClient, api: FakeApi) -> None:
-    api.run.api_log.write_text("".join(f"{number}\n" for number in range(500)), encoding="utf-8")
+    api.write_log("a", "".join(f"{number}\n" for number in range(500)))
 
     response = client.get("/process/logs?lines=2")
 
     assert (response.mimetype, response.text) == ("text/plain", "498\n499\n")
     assert len(client.get("/process/logs").text.splitlines()) == 200
+
+
+def test_each_api_has_a_log_of_its_own(client: FlaskClient, api: FakeApi) -> None:
+    api.write_log("b/c", "of c\n")
+
+    for project in ("b/c", "b/c/server.ipynb"):
+        response = client.get("/process/logs", query_string={"notebook": project})
+        assert (response.mimetype, response.text) == ("text/plain", "of c\n")
+    assert client.get("/process/logs?notebook=a").text == "", "it has printed nothing"
+    assert client.get("/process/logs").text == "", "that is the default"
+    api.default = "b/c"
+    assert client.get("/process/logs").text == "of c\n"
+    unknown = client.get("/process/logs?notebook=x")
+    assert unknown.status_code == 404
+    assert unknown.json
+    assert "The projects are: a, b/c" in unknown.json["message"]
+
+
+def test_the_log_of_one_api_is_followed(client: FlaskClient, api: FakeApi) -> None:
+    with ExitStack() as pages:
+
+        def follow(query: str) -> Iterator[bytes]:
+            page = client.get(f"/process/logs?follow=1&{query}")
+            return pages.enter_context(closing(page)).iter_encoded()
+
+        coming = follow("notebook=a")
+        assert next(coming) == b":\n\n", "it has printed nothing"
+        api.write_log("a", "one\ntwo\n")
+        position, lines = next(coming).decode().split("\n", maxsplit=1)
+        assert lines == "data: one\ndata: two\n\n"
+        after = position.removeprefix("id: ")
+
+        api.write_log("a", "one\ntwo\nthree\n")
+
+        assert next(follow(f"notebook=a&after={after}")).endswith(b"\ndata: three\n\n")
+        assert next(follow(f"notebook=b/c&after={after}")) == b":\n\n", "that position is in another log"
+
+
+def test_who_follows_the_default_apis_log_follows_the_next_default_too(client: FlaskClient, api: FakeApi) -> None:
+    api.write_log("a", "one\ntwo\n")
+    api.write_log("b/c", "1\n2\n")
+    with closing(client.get("/process/logs?follow=1&lines=1")) as page:
+        coming = page.iter_encoded()
+        assert next(coming).endswith(b"\ndata: two\n\n")
+
+        api.default = "b/c"
+
+        assert next(coming).endswith(b"\ndata: 2\n\n"), "it begins there as a new follower does"
 
 
 @pytest.mark.parametrize("lines", ["x", "-1", "1.5", "", "10001", "²", "1" * 100])
@@ -235,3 +357,29 @@ def test_an_unknown_path_and_a_wrong_method_change_nothing(client: FlaskClient, 
     assert client.delete("/process/stop").status_code == 405
     assert client.post("/process/status").status_code == 405
     assert api.calls == []
+
+
+def test_an_unknown_path_and_a_wrong_method_are_errors_in_json_too(tmp_path: Path) -> None:
+    settings = Settings.from_env({"NOTEBOOK_DIR": str(tmp_path)})
+    client = create_app(replace(settings, run_dir=tmp_path), resume=False).test_client()
+
+    assert client.get("/process/nothing").json == {"message": "There is no GET /process/nothing."}
+    wrong = client.get("/process/default?notebook=shop")
+    assert (wrong.status_code, wrong.json) == (405, {"message": "There is no GET /process/default. Use POST."})
+    assert "POST" in wrong.headers["Allow"]
+    assert client.get("/nothing").mimetype == "text/html"
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("on=1", "APIs restart at each save."),
+        ("on=0", "APIs no longer restart at each save."),
+        ("on=1&notebook=shop", "shop restarts at each save."),
+        ("on=0&notebook=shop", "shop no longer restarts at each save."),
+    ],
+)
+def test_the_switch_says_which_apis_it_is_for(client: FlaskClient, query: str, message: str) -> None:
+    response = client.post(f"/process/reload?{query}").json
+    assert response is not None
+    assert response["message"] == message

@@ -46,6 +46,35 @@ def test_a_page_version_that_was_seen_is_not_sent_again(recording_client: FlaskC
     assert recording_client.get(f"/requests?seen={seen}").status_code == 200
 
 
+def test_the_project_is_shown_where_several_have_requests(recording_client: FlaskClient, add: AddRecord) -> None:
+    add("shop", path="/invoke/first")
+    assert '<span class="project">' not in recording_client.get("/requests").text
+    exchange_id = add("b/deep", path="/apis/b.deep/second?c=1", at=1_800_000_000.0)
+    page = recording_client.get("/requests").text
+    assert [page.count(f'<span class="project">{name}</span>') for name in ("shop", "b/deep")] == [1, 1]
+    assert "</span> /second?c=1</span>" in page
+    page = recording_client.get(f"/requests/{exchange_id}").text
+    assert "Project <code>b/deep</code>." in page
+    assert '<span class="method">POST</span> /second?c=1</h1>' in page
+
+
+def test_the_list_can_be_limited_to_a_project_and_links_keep_that(
+    recording_client: FlaskClient, add: AddRecord
+) -> None:
+    add("shop", path="/invoke/first")
+    exchange_id = add("b/deep &", path="/apis/b.deep%20&/second", at=1_800_000_000.0)
+    page = recording_client.get("/requests?notebook=b/deep+%26").text
+    assert ("/second" in page, "/first" in page, '<span class="project">' in page) == (True, False, False)
+    assert "<option selected>b/deep &amp;</option>" in page
+    assert f'href="/requests/{exchange_id}?notebook=b%2Fdeep+%26"' in page
+    page = recording_client.get(f"/requests/{exchange_id}?notebook=b/deep+%26").text
+    assert 'href="/requests?notebook=b%2Fdeep+%26"' in page
+    assert f'action="/requests/{exchange_id}?notebook=b%2Fdeep+%26#replay"' in page
+    page = recording_client.get("/requests?notebook=other").text
+    assert "None of the last 2 requests matches." in page
+    assert "<option selected>other</option>" in page
+
+
 @pytest.mark.parametrize("rows", ["0", "-5", "100000", "x"])
 def test_an_invalid_number_of_rows_is_corrected(recording_client: FlaskClient, add: AddRecord, rows: str) -> None:
     add()

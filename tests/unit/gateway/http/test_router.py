@@ -7,7 +7,7 @@ from gateway.http.router import Router, allow_header
 
 @pytest.fixture
 def router() -> Router[str]:
-    router: Router[str] = Router("/invoke")
+    router: Router[str] = Router("/apis/my%20shop")
     for path in (
         "/j/:a/:b",
         "/j/:a/x",
@@ -39,6 +39,14 @@ def router() -> Router[str]:
         ("/invoke/lit.+", "/lit.+", {}),
         ("/invoke/anything", "/:a-b", {"a-b": "anything"}),
         ("/invoke/deep/b/c/q", "/:y/b/:z/q", {"y": "deep", "z": "c"}),
+        ("/%69nvoke/lit", "/lit", {}),
+        ("/apis/my%20shop/lit", "/lit", {}),
+        ("/apis/m%79%20shop/lit", "/lit", {}),
+        ("/apis/my%20shop", "/", {}),
+        ("/apis/my%20shop/", "/", {}),
+        ("/apis/my%20shop/j/1/2", "/j/:a/:b", {"a": "1", "b": "2"}),
+        ("/%61pis/%FF/j/a%2Fb/x", "/j/:a/x", {"a": "a/b"}),
+        ("/apis/apis/invoke", "/:a-b", {"a-b": "invoke"}),
     ],
 )
 def test_paths_lead_to_the_most_literal_endpoint(
@@ -49,7 +57,21 @@ def test_paths_lead_to_the_most_literal_endpoint(
     assert (result.target, result.path) == (target, parameters)
 
 
-@pytest.mark.parametrize("path", ["/", "", "/lit", "/invoke//", "/invoke/j/1", "/invoke/j//x", "/invoke/deep/x/end/y"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "",
+        "/lit",
+        "/invoke//",
+        "/invoke/j/1",
+        "/invoke/j//x",
+        "/invoke/deep/x/end/y",
+        "/apis",
+        "/apis/s//",
+        "*",
+    ],
+)
 def test_other_paths_lead_nowhere(router: Router[str], path: str) -> None:
     assert router.find("GET", path.encode()) is None
 
@@ -62,16 +84,16 @@ def test_a_wrong_method_is_told_the_right_ones(router: Router[str]) -> None:
 
 
 def test_a_method_is_looked_for_at_less_literal_paths_too() -> None:
-    router: Router[str] = Router("/")
+    router: Router[str] = Router()
     router.add("GET", "/a/x", "literal")
     router.add("POST", "/a/:p", "parameter")
-    result = router.find("POST", b"/a/x")
+    result = router.find("POST", b"/invoke/a/x")
     assert result is not None
     assert (result.target, result.path) == ("parameter", {"p": "x"})
 
 
 def test_an_encoded_slash_in_a_route_or_a_path_separates_nothing() -> None:
-    router: Router[str] = Router("/invoke")
+    router: Router[str] = Router("/apis/my%20shop")
     for path in ("/a%2Fb", "/a/b", "/c%2fd/:p", "/x%252Fy", "/%3Aid", "/p/:id"):
         router.add("GET", path, path)
 

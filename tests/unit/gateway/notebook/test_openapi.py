@@ -67,6 +67,17 @@ def test_it_says_where_the_api_is_how_to_log_in_and_in_what_form_errors_are() ->
     assert result["components"]["schemas"]["Error"]["required"] == ["message", "extensions"]
 
 
+def test_at_the_apis_own_address_it_says_that_address_and_nothing_else_differs() -> None:
+    text = openapi.build("my shop", "About", [Operation("GET", "/x")], {})
+    kind, default, own = openapi.serve(text, "/apis/my%20shop")
+    assert (kind, default, own and json.loads(own)) == (
+        "application/json",
+        text,
+        {**json.loads(text), "servers": [{"url": "/apis/my%20shop"}]},
+    )
+    validate(json.loads(own or ""), cls=OpenAPIV31SpecValidator)
+
+
 def test_the_version_changes_with_the_document_only() -> None:
     first = document("# GET /x\nprint(1)")["info"]["version"]
     assert document("# GET /x\nprint(2)")["info"]["version"] == first

@@ -1,6 +1,6 @@
 """The messages between the arbiter and its workers."""
 
-from gateway.protocol.messages import Cell, Config, Endpoint, decode, encode
+from gateway.protocol.messages import Cell, Config, Endpoint, StaticText, decode, encode
 
 
 def test_a_configuration_survives_its_journey() -> None:
@@ -9,7 +9,7 @@ def test_a_configuration_survives_its_journey() -> None:
             Endpoint("GET", "/a", (Cell(1, "x"),), (Cell(2, "y"),), 1.5),
             Endpoint("PUT", "/b", (Cell(3, ""),)),
         ),
-        static={"/_api/spec/swagger.json": ("application/json", "{}")},
+        static={"/a": StaticText("application/json", "{}"), "/b": StaticText("text/plain", "x", "y")},
     )
     line = encode({"do": "serve", "config": config.to_json()})
     assert line.count(b"\n") == 1

@@ -17,10 +17,14 @@ def test_the_scoreboard_shows_from_outside_what_runs() -> None:
     snapshot = scoreboard.read(fd)
     assert snapshot.pid == os.getpid()
     (running,) = snapshot.running
-    assert (running.request_id, running.limit_s) == ("request-1", 1.5)
+    assert (running.request_id, running.limit_s, running.is_decoded) == ("request-1", 1.5, False)
     assert -1.5 < running.overdue_s() < 0
+    ours.mark_decoded(slot)
+    assert scoreboard.read(fd).running[0].is_decoded
     ours.end(slot)
     assert scoreboard.read(fd).running == ()
+    ours.begin(b"request-2", 1.0, 1.0)
+    assert not scoreboard.read(fd).running[0].is_decoded
     os.close(fd)
 
 
@@ -30,7 +34,9 @@ def test_more_requests_than_slots_do_no_harm() -> None:
     slots = [ours.begin(b"r", 1.0, 1.0) for _ in range(scoreboard.SLOTS + 3)]
     assert len(scoreboard.read(fd).running) == scoreboard.SLOTS
     for slot in slots:
+        ours.mark_decoded(slot)
         ours.end(slot)
+    assert scoreboard.read(fd).pid == os.getpid()
     assert scoreboard.read(fd).running == ()
     assert ours.begin(b"r", 1.0, 1.0) in slots
     os.close(fd)

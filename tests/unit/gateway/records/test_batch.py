@@ -19,7 +19,7 @@ def add(batch: Batch, target: str, size: int = LARGE) -> None:
 
 
 def records_of(batch: Batch) -> list[dict[str, Any]]:
-    records: list[dict[str, Any]] = json.loads(batch.encode(["/event"], "s", 0, 0))["records"]
+    records: list[dict[str, Any]] = json.loads(batch.encode("shop", ["/event"], "s", 0, 0))["records"]
     return records
 
 
@@ -47,7 +47,8 @@ def test_counts_of_two_batches_add_up() -> None:
         batch.count(0, "GET", 200, 0.1)
         batch.broken_off[0, "GET"] += 1
     older.merge(newer)
-    message = json.loads(older.encode(["/event"], "s", 0, 0))
+    message = json.loads(older.encode("shop", ["/event"], "s", 0, 0))
+    assert message["project"] == "shop"
     assert (sum(message["requests"][0][4]), message["broken_off"]) == (2, [["/event", "GET", 2]])
 
 

@@ -156,7 +156,7 @@ def test_of_a_line_that_is_too_long_beginning_and_end_are_logged(
 def pieces(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     texts: list[str] = []
     monkeypatch.setattr(log, "write", texts.append)
-    monkeypatch.setattr(log, "_open_label", None)
+    monkeypatch.setattr(log, "_open_line", None)
     return texts
 
 

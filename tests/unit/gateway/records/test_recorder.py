@@ -51,7 +51,7 @@ def test_the_first_requests_of_a_second_are_sent_at_once_and_the_others_together
     tmp_path: Path, batches: Batches
 ) -> None:
     async def run() -> None:
-        recorder = Recorder(tmp_path / "r.sock", ["/x"], keeps_records=True)
+        recorder = Recorder(tmp_path / "r.sock", "shop", ["/x"], keeps_records=True)
         started = time.monotonic()
         for number in range(MANY):
             record(recorder, number)
@@ -69,7 +69,7 @@ def test_what_nobody_received_is_sent_when_somebody_does(tmp_path: Path) -> None
     batches: Batches = []
 
     async def run() -> None:
-        recorder = Recorder(tmp_path / "late.sock", ["/x"], keeps_records=True)
+        recorder = Recorder(tmp_path / "late.sock", "shop", ["/x"], keeps_records=True)
         for number in range(MANY):
             record(recorder, number)
         with BatchServer(tmp_path / "late.sock", batches.append) as server:
@@ -95,7 +95,7 @@ def test_a_batch_that_is_confirmed_late_is_counted_once(tmp_path: Path, monkeypa
             release.wait(DEADLINE_S)
 
     async def run() -> None:
-        recorder = Recorder(tmp_path / "r.sock", ["/x"], keeps_records=True)
+        recorder = Recorder(tmp_path / "r.sock", "shop", ["/x"], keeps_records=True)
         for number in range(SENT_AT_ONCE + 5):
             record(recorder, number)
         await wait_for(batches, SENT_AT_ONCE + 5)
@@ -123,7 +123,7 @@ def test_while_the_control_app_hangs_little_is_held_and_nothing_is_lost(
     batches: Batches = []
 
     async def run() -> None:
-        recorder = Recorder(tmp_path / "r.sock", ["/x"], keeps_records=True)
+        recorder = Recorder(tmp_path / "r.sock", "shop", ["/x"], keeps_records=True)
         for number in range(MANY):
             record(recorder, number)
             if number % 10 == 0:
@@ -148,7 +148,7 @@ def test_without_file_descriptors_nothing_is_raised_and_nothing_is_lost(
         raise OSError(errno.EMFILE, "Too many open files")
 
     async def run() -> None:
-        recorder = Recorder(tmp_path / "r.sock", ["/x"], keeps_records=True)
+        recorder = Recorder(tmp_path / "r.sock", "shop", ["/x"], keeps_records=True)
         with monkeypatch.context() as context:
             context.setattr(module.socket, "socket", fail)
             record(recorder, 1)
