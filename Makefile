@@ -57,7 +57,7 @@ up: image ## start the container: make up PASSWORD=…
 	fi
 	@# Only a new container reads a new password.
 	$(COMPOSE) up --detach --wait $(if $(value PASSWORD),--force-recreate) || \
-		{ $(print-log); $(COMPOSE) stop; echo 'The container did not start; see the log lines above.'; exit 1; }
+		{ $(print-log); until $(COMPOSE) stop && [ -z "$$($(COMPOSE) ps --quiet)" ]; do :; done; echo 'The container did not start; see the log lines above.'; exit 1; }
 	$(print-address)
 	@# Printed only if it was generated.
 	@$(print-log) | grep '^password ' | tail -n 1

@@ -27,7 +27,7 @@ from control.deployment.serving_link import ServingLink
 from control.environments.project_environments import ProjectEnvironments
 from control.launch.configuration import render_template
 from control.logs.lines import label
-from control.logs.rotation import trim_logs, write_to_log
+from control.logs.rotation import STOPPED_BYTES, RotatedFile, trim_logs, write_to_log
 from control.projects import own_settings
 from control.projects.catalog import Project
 from control.supervision.client import DOWN, ShutdownInProgress, Supervisor, SupervisorError
@@ -132,7 +132,6 @@ class Slots:
             raise StorageError(f"{self.dir.path} cannot be created: {error.strerror}.") from error
         if not self.dir.project.exists():
             write_json(self.dir.project, {"name": self.project})
-            trim_logs(self.run.slots)
 
     def _start(self, slot: str) -> None:
         """Start the slot's program, which supervisord may not know yet; raises StorageError, StartRefused."""
@@ -141,6 +140,7 @@ class Slots:
         variables = {"api": self.dir, "run": self.run, "settings": self.settings, "slots": SLOTS}
         configuration = render_template("api.conf.j2", {**variables, "python": sys.executable})
         write_text(self.dir.supervisord_conf, configuration)
+        trim_logs(self.run.slots)
         try:
             self.supervisor.add_group()
         except ShutdownInProgress:
@@ -153,6 +153,8 @@ class Slots:
         """Let supervisord forget the slots, which are down."""
         self.dir.supervisord_conf.unlink(missing_ok=True)
         self.supervisor.remove_group()
+        with suppress(OSError):
+            RotatedFile(self.dir.log, STOPPED_BYTES).trim()
 
     def retire(self, slot: str | None) -> None:
         """Stop the slot that served before another, if one did, and remove environments that nobody needs any more."""

@@ -251,6 +251,8 @@ def test_the_log_without_a_name_is_that_of_the_newcomer_else_of_the_default_else
 
 def test_the_first_start_of_a_project_makes_room_for_its_log(apis: Apis, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rotation, "ALL_BYTES", 4000)
+    for name in ("shop", "bank"):
+        apis.supervisors[name].is_known = False
     apis.start("shop")
     log = apis.api("shop").dir.log
     log.write_text("one line\n" * 200)
@@ -260,6 +262,17 @@ def test_the_first_start_of_a_project_makes_room_for_its_log(apis: Apis, monkeyp
     apis.start("bank")
 
     assert 900 < len(last_lines(log, 999)) <= 1000
+    apis.stop("bank")
+    apis.restart("shop")
+    assert rotation.file_bytes(apis.run.slots) == 2000, "a stopped one takes no share"
+
+
+def test_a_stop_leaves_the_last_lines_of_the_log(apis: Apis, monkeypatch: pytest.MonkeyPatch) -> None:
+    apis.start("shop")
+    log = apis.api("shop").dir.log
+    log.write_text("one line\n" * 200_000)
+    apis.stop("shop")
+    assert 100_000 < len(last_lines(log, 999_999)) <= rotation.STOPPED_BYTES
 
 
 def test_a_log_that_is_asked_for_makes_no_project_known(apis: Apis) -> None:
