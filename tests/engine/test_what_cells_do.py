@@ -108,9 +108,22 @@ CELLS = [
 
 
 @pytest.fixture(scope="module")
-def slot() -> Iterator[Slot]:
+def shared_slot() -> Iterator[Slot]:
     with Slot(CELLS, REQUEST_TIMEOUT="5", MAX_OUTPUT_MB="1") as slot:
         yield slot
+
+
+@pytest.fixture
+def slot(shared_slot: Slot) -> Slot:
+    """One slot for all tests, with a kernel again after a test that has ended it."""
+
+    def has_kernel() -> bool:
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            return shared_slot.get("/ok").status == 200
+        return False
+
+    eventually(has_kernel, 15, "a kernel")
+    return shared_slot
 
 
 def memory(slot: Slot) -> int:
