@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from bench.servers import process_tree, pss
 from bench.throughput import Row
-from tests.stack.test_several_apis import FAULTS, LIMITS, STEADY, UNRULY
+from tests.stack.test_several_apis import FAULTS, serve_neighbours
 from tests.support.load import Load
 from tests.support.stack import OWNER, Stack, as_json
 
@@ -94,10 +94,7 @@ def neighbours() -> list[Row]:
     """The 99th percentile of one API's latencies, alone and while another has a fault."""
     with Stack() as stack:
         stack.start()
-        stack.serve("steady", STEADY)
-        stack.write("unruly", UNRULY)
-        (stack.notebook_dir / "unruly" / "api.toml").write_text(LIMITS)
-        succeed(stack, "start", "unruly")
+        serve_neighbours(stack)
         alone = statistics.median(percentile_99(stack) for _ in range(3))
         ratios = {name: while_it_goes_on(stack, fault) / alone for name, fault in FAULTS.items()}
     name, worst = max(ratios.items(), key=lambda item: item[1])

@@ -33,7 +33,7 @@ from control.projects.catalog import Project
 from control.supervision.client import DOWN, ShutdownInProgress, Supervisor, SupervisorError
 
 POLL = 0.03  # seconds between two checks of a slot
-# How much longer than its longest request a slot may take to stop; supervisord kills it earlier (supervisord.conf.j2).
+# How much longer than its longest request a slot may take to stop; supervisord kills it earlier (api.conf.j2).
 STOP_MARGIN = 10  # seconds
 
 

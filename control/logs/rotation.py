@@ -14,7 +14,8 @@ STOPPED_BYTES = 200_000  # of each of the two files of one that is
 
 def file_bytes(folder: Path) -> int:
     """The limit of each file; `folder` has a folder for each API, with a `supervisord.conf` unless it is stopped."""
-    count = sum(1 for _ in folder.glob("*/supervisord.conf"))
+    with os.scandir(folder) as apis:  # for each piece of output: glob takes several times as long
+        count = sum(os.path.exists(f"{api.path}/supervisord.conf") for api in apis)  # noqa: PTH110
     return min(FILE_BYTES, ALL_BYTES // 2 // max(count, 1))
 
 

@@ -36,7 +36,7 @@ from control.supervision.wakeup import SignalWakeup, poll_until
 # `docker stop` kills after 10 s. Requests in flight get the first 6 of them; see conf/supervisord.conf.j2.
 SHUTDOWN_DRAIN = 6  # seconds
 SHUTDOWN = 8.5  # seconds, after which all programs are killed
-STOP_MARGIN = 5  # seconds for a slot after its longest request; as in conf/supervisord.conf.j2
+STOP_MARGIN = 5  # seconds for a slot after its longest request; as in conf/api.conf.j2
 DRAIN = 0.2  # seconds for the last output, where that is blocked
 STACK_GROUP = "stack"  # as in conf/supervisord.conf.j2: the programs without which the stack ends
 MAX_EXITS = 5

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import httpx2
 
-from control.config.run_dir import ApiDir, RunDir, read_json, socket_behind
+from control.config.run_dir import RunDir, project_behind, read_json, socket_behind
 from control.tools.operation import Operation, read_operations
 
 DOCUMENT = "/_api/spec/openapi.json"
@@ -56,8 +56,7 @@ class Api:
         self._version: tuple[int, int] | None = None
 
     def project(self) -> str:
-        folder = ApiDir(Path(os.path.realpath(self._link)).parent, self._link)
-        return str((read_json(folder.project) or {}).get("name", self._slug))
+        return project_behind(self._link) or self._slug
 
     async def operations(self) -> dict[str, Operation]:
         """The functions by their tools' names; raises NoAnswer.

@@ -24,7 +24,7 @@ from gateway.notebook.loader import Notebook, load
 # Seconds for a kernel to end in order, with its `atexit` functions, as in Jupyter. The whole stack has 10 s to end
 # (control/supervision/daemon.py).
 SHUTDOWN_TIMEOUT = 2.0
-NOTEBOOK_FAILED = 3  # exit status: supervisord does not try again (conf/supervisord.conf.j2)
+NOTEBOOK_FAILED = 3  # exit status: supervisord does not try again (conf/api.conf.j2)
 
 
 class GatewayApp(KernelGatewayApp):  # type: ignore[misc]

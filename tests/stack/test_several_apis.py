@@ -39,14 +39,18 @@ def has_failed(stack: Stack) -> bool:
 
 @pytest.fixture(scope="module")
 def neighbours() -> Iterator[Stack]:
-    """A stack that serves `steady`, the default, and `unruly`."""
     with Stack() as stack:
         stack.start()
-        stack.serve("steady", STEADY)
-        stack.write("unruly", UNRULY)
-        (stack.notebook_dir / "unruly" / "api.toml").write_text(LIMITS)
-        assert stack.start_api("unruly").status_code == 200
+        serve_neighbours(stack)
         yield stack
+
+
+def serve_neighbours(stack: Stack) -> None:
+    """Serve `steady`, the default API, and `unruly`."""
+    stack.serve("steady", STEADY)
+    stack.write("unruly", UNRULY)
+    (stack.notebook_dir / "unruly" / "api.toml").write_text(LIMITS)
+    assert stack.start_api("unruly").status_code == 200
 
 
 def call_unruly(stack: Stack, path: str, times: int) -> Counter[int]:

@@ -152,14 +152,6 @@ def test_of_a_line_that_is_too_long_beginning_and_end_are_logged(
 # -- pieces of lines
 
 
-@pytest.fixture
-def pieces(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    texts: list[str] = []
-    monkeypatch.setattr(log, "write", texts.append)
-    monkeypatch.setattr(log, "_open_line", None)
-    return texts
-
-
 def test_pieces_become_one_line_behind_one_label(pieces: list[str]) -> None:
     for text in ("one ", "line", "\n", "", "two\nthree\n", "\n"):
         log.write_part("-", text)

@@ -4,18 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 
-import pytest
-
-from gateway.records import log
 from gateway.worker.line_buffers import LineBuffers
-
-
-@pytest.fixture
-def pieces(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    texts: list[str] = []
-    monkeypatch.setattr(log, "write", texts.append)
-    monkeypatch.setattr(log, "_open_line", None)
-    return texts
 
 
 def in_thread(function: Callable[..., object], *arguments: object) -> None:
